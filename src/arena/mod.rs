@@ -1,0 +1,1 @@
+//! Memory freed whole: the allocator of pane state.

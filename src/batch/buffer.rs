@@ -1,0 +1,364 @@
+//! Growable columns that keep their memory: rows on their way to another partition or to the writer.
+
+use std::sync::Arc;
+
+use arrow_array::types::{
+    Date32Type, Decimal128Type, DurationMicrosecondType, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType,
+};
+use arrow_array::{ArrayRef, BooleanArray, PrimitiveArray, RecordBatch, RecordBatchOptions, StringArray};
+use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+
+use super::{Bitmap, Column, Strings, Values, arrow_schema};
+use crate::types::{DataType, Physical, Schema, Value};
+
+/// The values of a [`ColumnBuffer`].
+#[derive(Debug)]
+enum Store {
+    Boolean(Bitmap),
+    Int32(Vec<i32>),
+    Int64(Vec<i64>),
+    Float64(Vec<f64>),
+    Int128(Vec<i128>),
+    Utf8 { offsets: Vec<i32>, bytes: Vec<u8> },
+}
+
+/// One growable column.
+#[derive(Debug)]
+pub struct ColumnBuffer {
+    data_type: DataType,
+    store: Store,
+    validity: Bitmap,
+    nulls: usize,
+}
+
+impl ColumnBuffer {
+    /// An empty column.
+    pub fn new(data_type: DataType) -> Self {
+        let store = match data_type.physical() {
+            Physical::Boolean => Store::Boolean(Bitmap::default()),
+            Physical::Int32 => Store::Int32(Vec::new()),
+            Physical::Int64 => Store::Int64(Vec::new()),
+            Physical::Float64 => Store::Float64(Vec::new()),
+            Physical::Int128 => Store::Int128(Vec::new()),
+            Physical::Utf8 => Store::Utf8 { offsets: vec![0], bytes: Vec::new() },
+        };
+        Self { data_type, store, validity: Bitmap::default(), nulls: 0 }
+    }
+
+    /// The type.
+    pub fn data_type(&self) -> DataType {
+        self.data_type
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.validity.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes in use (not reserved).
+    pub fn size_bytes(&self) -> usize {
+        self.len().div_ceil(8)
+            + match &self.store {
+                Store::Boolean(bits) => bits.len().div_ceil(8),
+                Store::Int32(v) => v.len() * 4,
+                Store::Int64(v) => v.len() * 8,
+                Store::Float64(v) => v.len() * 8,
+                Store::Int128(v) => v.len() * 16,
+                Store::Utf8 { offsets, bytes } => offsets.len() * 4 + bytes.len(),
+            }
+    }
+
+    /// Drops all rows, keeps the memory.
+    pub fn clear(&mut self) {
+        match &mut self.store {
+            Store::Boolean(bits) => bits.clear(),
+            Store::Int32(v) => v.clear(),
+            Store::Int64(v) => v.clear(),
+            Store::Float64(v) => v.clear(),
+            Store::Int128(v) => v.clear(),
+            Store::Utf8 { offsets, bytes } => {
+                offsets.truncate(1);
+                bytes.clear();
+            }
+        }
+        self.validity.clear();
+        self.nulls = 0;
+    }
+
+    /// Appends a NULL.
+    pub fn push_null(&mut self) {
+        match &mut self.store {
+            Store::Boolean(bits) => bits.push(false),
+            Store::Int32(v) => v.push(0),
+            Store::Int64(v) => v.push(0),
+            Store::Float64(v) => v.push(0.0),
+            Store::Int128(v) => v.push(0),
+            Store::Utf8 { offsets, bytes } => offsets.push(bytes.len() as i32),
+        }
+        self.validity.push(false);
+        self.nulls += 1;
+    }
+
+    /// Appends a value that lies in memory as this column's type does; panics otherwise.
+    pub fn push(&mut self, value: &Value) {
+        match (&mut self.store, value) {
+            (_, Value::Null) => return self.push_null(),
+            (Store::Boolean(bits), Value::Boolean(value)) => bits.push(*value),
+            (Store::Int32(v), Value::Int32(value)) => v.push(*value),
+            (Store::Int64(v), Value::Int64(value)) => v.push(*value),
+            (Store::Float64(v), Value::Float64(value)) => v.push(*value),
+            (Store::Int128(v), Value::Int128(value)) => v.push(*value),
+            (Store::Utf8 { .. }, Value::Utf8(value)) => return self.push_text(value.as_bytes()),
+            (_, value) => panic!("value {value:?} does not lie in memory as {}", self.data_type),
+        }
+        self.validity.push(true);
+    }
+
+    /// Appends a boolean; panics on another layout. So do the typed pushes below.
+    pub fn push_boolean(&mut self, value: bool) {
+        let Store::Boolean(bits) = &mut self.store else { panic!("{} is not boolean", self.data_type) };
+        bits.push(value);
+        self.validity.push(true);
+    }
+
+    /// Appends a 32-bit value.
+    pub fn push_int32(&mut self, value: i32) {
+        let Store::Int32(v) = &mut self.store else { panic!("{} is not 32-bit", self.data_type) };
+        v.push(value);
+        self.validity.push(true);
+    }
+
+    /// Appends a 64-bit value.
+    pub fn push_int64(&mut self, value: i64) {
+        let Store::Int64(v) = &mut self.store else { panic!("{} is not 64-bit", self.data_type) };
+        v.push(value);
+        self.validity.push(true);
+    }
+
+    /// Appends a DOUBLE.
+    pub fn push_float64(&mut self, value: f64) {
+        let Store::Float64(v) = &mut self.store else { panic!("{} is not double", self.data_type) };
+        v.push(value);
+        self.validity.push(true);
+    }
+
+    /// Appends a DECIMAL.
+    pub fn push_int128(&mut self, value: i128) {
+        let Store::Int128(v) = &mut self.store else { panic!("{} is not decimal", self.data_type) };
+        v.push(value);
+        self.validity.push(true);
+    }
+
+    /// Appends text, which must be UTF-8 (checked when the column becomes an Arrow array).
+    pub fn push_text(&mut self, text: &[u8]) {
+        let Store::Utf8 { offsets, bytes } = &mut self.store else { panic!("{} is not text", self.data_type) };
+        bytes.extend_from_slice(text);
+        offsets.push(bytes.len() as i32);
+        self.validity.push(true);
+    }
+
+    /// Appends row `i` of `column`.
+    pub fn push_from(&mut self, column: &Column<'_>, i: usize) {
+        self.append(column, i + 1, Some(&[i as u32]));
+    }
+
+    /// Appends the selected of the first `rows` rows of `column`, in the order of `selection`.
+    pub fn append(&mut self, column: &Column<'_>, rows: usize, selection: Option<&[u32]>) {
+        match (&mut self.store, column.values) {
+            (Store::Boolean(bits), Values::Boolean(words)) => match selection {
+                None => bits.extend(words, rows),
+                Some(selection) => {
+                    for &i in selection {
+                        bits.push(words[i as usize / 64] >> (i % 64) & 1 == 1);
+                    }
+                }
+            },
+            (Store::Int32(v), Values::Int32(values)) => append_plain(v, values, rows, selection),
+            (Store::Int64(v), Values::Int64(values)) => append_plain(v, values, rows, selection),
+            (Store::Float64(v), Values::Float64(values)) => append_plain(v, values, rows, selection),
+            (Store::Int128(v), Values::Int128(values)) => append_plain(v, values, rows, selection),
+            (Store::Utf8 { offsets, bytes }, Values::Utf8(strings)) => {
+                if selection.is_none() && rows > 0 {
+                    let (start, end) = (strings.offsets[0], strings.offsets[rows]);
+                    let base = bytes.len() as i32 - start;
+                    bytes.extend_from_slice(&strings.bytes[start as usize..end as usize]);
+                    offsets.extend(strings.offsets[1..=rows].iter().map(|offset| offset + base));
+                } else {
+                    append_text(offsets, bytes, selection.unwrap_or(&[]), |i| column.text(i));
+                }
+            }
+            (Store::Utf8 { offsets, bytes }, Values::Dictionary { codes, values }) => {
+                let text = |i: usize| if column.is_valid(i) { values.get(codes[i] as usize) } else { &[][..] };
+                match selection {
+                    Some(selection) => append_text(offsets, bytes, selection, text),
+                    None => {
+                        for i in 0..rows {
+                            bytes.extend_from_slice(text(i));
+                            offsets.push(bytes.len() as i32);
+                        }
+                    }
+                }
+            }
+            (_, values) => panic!("cannot append {values:?} to a {} column", self.data_type),
+        }
+        let appended = selection.map_or(rows, <[u32]>::len);
+        match (column.validity, selection) {
+            (None, _) => self.validity.push_many(true, appended),
+            (Some(words), None) => {
+                self.validity.extend(words, rows);
+                let valid: u32 = (0..words.len()).map(|w| mask_word(words, w, rows).count_ones()).sum();
+                self.nulls += rows - valid as usize;
+            }
+            (Some(_), Some(selection)) => {
+                for &i in selection {
+                    let valid = column.is_valid(i as usize);
+                    self.validity.push(valid);
+                    self.nulls += usize::from(!valid);
+                }
+            }
+        }
+    }
+
+    /// A view of all rows.
+    pub fn column(&self) -> Column<'_> {
+        let values = match &self.store {
+            Store::Boolean(bits) => Values::Boolean(bits.words()),
+            Store::Int32(v) => Values::Int32(v),
+            Store::Int64(v) => Values::Int64(v),
+            Store::Float64(v) => Values::Float64(v),
+            Store::Int128(v) => Values::Int128(v),
+            Store::Utf8 { offsets, bytes } => Values::Utf8(Strings { offsets, bytes }),
+        };
+        Column { values, validity: (self.nulls > 0).then(|| self.validity.words()) }
+    }
+
+    /// The rows as an Arrow array of [`super::arrow_type`].
+    pub fn to_array(&self) -> ArrayRef {
+        let nulls = (self.nulls > 0)
+            .then(|| NullBuffer::new(BooleanBuffer::new(Buffer::from_slice_ref(self.validity.words()), 0, self.len())));
+        match (&self.store, self.data_type) {
+            (Store::Boolean(bits), _) => {
+                let values = BooleanBuffer::new(Buffer::from_slice_ref(bits.words()), 0, bits.len());
+                Arc::new(BooleanArray::new(values, nulls))
+            }
+            (Store::Int32(v), DataType::Date) => Arc::new(PrimitiveArray::<Date32Type>::new(scalars(v), nulls)),
+            (Store::Int32(v), _) => Arc::new(PrimitiveArray::<Int32Type>::new(scalars(v), nulls)),
+            (Store::Int64(v), DataType::Timestamp) => {
+                Arc::new(PrimitiveArray::<TimestampMicrosecondType>::new(scalars(v), nulls).with_timezone("UTC"))
+            }
+            (Store::Int64(v), DataType::Interval) => {
+                Arc::new(PrimitiveArray::<DurationMicrosecondType>::new(scalars(v), nulls))
+            }
+            (Store::Int64(v), _) => Arc::new(PrimitiveArray::<Int64Type>::new(scalars(v), nulls)),
+            (Store::Float64(v), _) => Arc::new(PrimitiveArray::<Float64Type>::new(scalars(v), nulls)),
+            (Store::Int128(v), data_type) => Arc::new(
+                PrimitiveArray::<Decimal128Type>::new(scalars(v), nulls).with_data_type(super::arrow_type(data_type)),
+            ),
+            (Store::Utf8 { offsets, bytes }, _) => {
+                let offsets = OffsetBuffer::new(scalars(offsets));
+                Arc::new(StringArray::new(offsets, Buffer::from_slice_ref(bytes), nulls))
+            }
+        }
+    }
+}
+
+fn scalars<T: arrow_buffer::ArrowNativeType>(values: &[T]) -> ScalarBuffer<T> {
+    ScalarBuffer::from(Buffer::from_slice_ref(values))
+}
+
+fn mask_word(words: &[u64], index: usize, bits: usize) -> u64 {
+    let start = index * 64;
+    match bits.saturating_sub(start) {
+        0 => 0,
+        1..64 => words[index] & ((1 << (bits - start)) - 1),
+        _ => words[index],
+    }
+}
+
+fn append_plain<T: Copy>(into: &mut Vec<T>, values: &[T], rows: usize, selection: Option<&[u32]>) {
+    match selection {
+        None => into.extend_from_slice(&values[..rows]),
+        Some(selection) => into.extend(selection.iter().map(|&i| values[i as usize])),
+    }
+}
+
+fn append_text<'a>(offsets: &mut Vec<i32>, bytes: &mut Vec<u8>, selection: &[u32], text: impl Fn(usize) -> &'a [u8]) {
+    for &i in selection {
+        bytes.extend_from_slice(text(i as usize));
+        offsets.push(bytes.len() as i32);
+    }
+}
+
+/// Growable columns of one schema, all of the same length.
+#[derive(Debug)]
+pub struct BatchBuffer {
+    /// The columns.
+    pub columns: Vec<ColumnBuffer>,
+    rows: usize,
+}
+
+impl BatchBuffer {
+    /// Empty columns of these types.
+    pub fn new(data_types: impl IntoIterator<Item = DataType>) -> Self {
+        Self { columns: data_types.into_iter().map(ColumnBuffer::new).collect(), rows: 0 }
+    }
+
+    /// Empty columns of a schema.
+    pub fn for_schema(schema: &Schema) -> Self {
+        Self::new(schema.fields.iter().map(|field| field.data_type))
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// Bytes in use.
+    pub fn size_bytes(&self) -> usize {
+        self.columns.iter().map(ColumnBuffer::size_bytes).sum()
+    }
+
+    /// Drops all rows, keeps the memory.
+    pub fn clear(&mut self) {
+        self.columns.iter_mut().for_each(ColumnBuffer::clear);
+        self.rows = 0;
+    }
+
+    /// Appends the selected of the first `rows` rows of `columns`.
+    pub fn append(&mut self, columns: &[Column<'_>], rows: usize, selection: Option<&[u32]>) {
+        debug_assert_eq!(columns.len(), self.columns.len());
+        for (buffer, column) in self.columns.iter_mut().zip(columns) {
+            buffer.append(column, rows, selection);
+        }
+        self.rows += selection.map_or(rows, <[u32]>::len);
+    }
+
+    /// Tells the buffer that one row was pushed to each column by hand.
+    pub fn row_pushed(&mut self) {
+        self.rows += 1;
+        debug_assert!(self.columns.iter().all(|column| column.len() == self.rows));
+    }
+
+    /// Views of all columns, in `arena`.
+    pub fn views<'a>(&'a self, arena: &'a bumpalo::Bump) -> &'a [Column<'a>] {
+        arena.alloc_slice_fill_iter(self.columns.iter().map(ColumnBuffer::column))
+    }
+
+    /// The rows as an Arrow record batch of `schema`.
+    pub fn to_record_batch(&self, schema: &Schema) -> RecordBatch {
+        let arrays = self.columns.iter().map(ColumnBuffer::to_array).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
+        RecordBatch::try_new_with_options(Arc::new(arrow_schema(schema)), arrays, &options)
+            .expect("the columns were built for this schema")
+    }
+}

@@ -1,0 +1,17 @@
+//! Columns: borrowed views that kernels read, growable buffers that cross rings, and chunks of undecoded input.
+//!
+//! Promises: a view copies nothing but boolean and validity bitmaps (into the batch's arena, word-aligned); a buffer keeps
+//! its memory when cleared. Data comes in from decoders as Arrow arrays and leaves to encoders as Arrow arrays.
+//! Knows nothing of SQL, files or threads.
+
+mod arrow;
+mod bitmap;
+mod buffer;
+mod chunk;
+mod column;
+
+pub use arrow::{arrow_schema, arrow_type, conform, data_type_of, schema_of, view};
+pub use bitmap::{Bitmap, words_for};
+pub use buffer::{BatchBuffer, ColumnBuffer};
+pub use chunk::{Block, Chunk, ChunkSource, Decode, Decoded, Failure, Payload, Pull, Slice};
+pub use column::{Batch, Column, RowOrder, Strings, Values};

@@ -1,0 +1,1 @@
+//! Sources and sinks: file, generator, memory, standard streams, blackhole.

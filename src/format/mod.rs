@@ -1,0 +1,1 @@
+//! Decoders and encoders: csv, json, parquet, arrow.

@@ -1,0 +1,1 @@
+//! Pure loops over slices, each with a scalar definition.

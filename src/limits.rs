@@ -1,0 +1,20 @@
+//! Every bound, with its unit and reason, and what happens when it is reached.
+
+/// Rows of a batch unless `batch_rows` says otherwise: 8192 rows of a few 8-byte columns stay in a 1 MB L2 cache.
+pub const BATCH_ROWS_DEFAULT: usize = 8192;
+/// Greatest `batch_rows`; more is a configuration error. Row indices within a chunk are 32-bit.
+pub const BATCH_ROWS_MAX: usize = 1 << 20;
+/// Greatest number of partitions of a job; more is a configuration error. The mesh has its square of rings.
+pub const PARTITIONS_MAX: usize = 256;
+/// Descriptors in a data ring. Any value is correct; 8 keep a partition busy while the reader waits for the disk.
+pub const RING_SLOTS: usize = 8;
+/// Bad records kept with file, line and reason in the report; the rest are counted only.
+pub const FAILURE_SAMPLES: usize = 5;
+/// Default bound of a watermark in microseconds (60 s), where no WATERMARK clause sets one.
+pub const WATERMARK_BOUND_US: i64 = 60_000_000;
+/// Longest text record in bytes; a longer one is a bad record (it would otherwise grow the read buffer without end).
+pub const RECORD_BYTES_MAX: usize = 64 << 20;
+/// Records looked at to infer the types of a text file.
+pub const INFERENCE_RECORDS: usize = 20_480;
+/// Depth of nested expressions; deeper SQL is an error (the planner recurses).
+pub const EXPRESSION_DEPTH_MAX: usize = 128;

@@ -1,0 +1,1 @@
+//! One-writer counters and the job report.

@@ -1,0 +1,14 @@
+//! Syntax tree to a checked, typed plan; layout over partitions; EXPLAIN.
+//!
+//! Promises: a plan is data, built, checked and printed; it does nothing. Every name is resolved to a column index,
+//! every expression typed, every type conversion explicit. Knows nothing of files (schemas are asked for through
+//! [`SchemaProvider`]) or threads.
+
+mod expr;
+mod query;
+
+pub use expr::{ArithmeticOp, CompareOp, DatePart, Expr, ExprKind, Function};
+pub use query::{
+    AggregateCall, AggregateFunction, AggregateNode, Emit, EventTimeColumn, JobPlan, Node, Plan, RowsCall,
+    RowsFunction, RowsNode, RowsOrder, Scan, SinkDefinition, SortKey, SourceDefinition, Step, Window,
+};

@@ -1,0 +1,284 @@
+//! The plan of one job: what is read, the steps in between, where it goes. Says nothing of partitions.
+
+use std::sync::Arc;
+
+use super::Expr;
+use crate::error::{Error, Result};
+use crate::types::{DataType, Options, Schema};
+
+/// A declared or inferred source.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceDefinition {
+    /// Name in SQL; the path for a file that was named in FROM.
+    pub name: String,
+    /// All columns.
+    pub schema: Schema,
+    /// Connector and format options, `connector` among them.
+    pub options: Options,
+    /// The column of the WATERMARK clause (index into `schema`) and its bound.
+    pub watermark: Option<EventTimeColumn>,
+    /// Columns by which the source is keyed: all records of a key are in one split (`keyed_by = 'symbol'`).
+    pub keyed_by: Vec<usize>,
+}
+
+/// An event-time column and how far behind its greatest value the watermark stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventTimeColumn {
+    /// Column index. TIMESTAMP.
+    pub column: usize,
+    /// Microseconds, not negative.
+    pub bound_us: i64,
+}
+
+/// Where results go: `connector` among the options; `stdout` for a bare SELECT.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SinkDefinition {
+    /// Name in SQL, `stdout` for a bare SELECT.
+    pub name: String,
+    /// Connector and format options.
+    pub options: Options,
+}
+
+/// One INSERT or bare SELECT, checked and typed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobPlan {
+    /// What is computed.
+    pub plan: Plan,
+    /// Where it goes.
+    pub sink: SinkDefinition,
+    /// SET options in force at the statement.
+    pub settings: Options,
+}
+
+/// What a job reads and computes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The source and the columns read from it.
+    pub scan: Scan,
+    /// Steps in order; each reads the schema of the one before (the first: `scan.schema()`).
+    pub steps: Vec<Step>,
+}
+
+/// What is read: the projection reaches the decoder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scan {
+    /// The source.
+    pub source: Arc<SourceDefinition>,
+    /// Columns read, ascending indices into the source's schema.
+    pub projection: Vec<usize>,
+    /// The event time that the query depends on, as an index into the *projection*. `None` if it depends on none.
+    pub event_time: Option<EventTimeColumn>,
+}
+
+impl Scan {
+    /// Columns as read.
+    pub fn schema(&self) -> Schema {
+        self.source.schema.project(&self.projection)
+    }
+}
+
+/// A node and the schema of its output.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// What happens.
+    pub node: Node,
+    /// Columns that leave.
+    pub schema: Schema,
+}
+
+/// One step of a plan.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Node {
+    /// Keeps the rows for which the BOOLEAN expression is true. Over the scan it counts `records_filtered`.
+    Filter(Expr),
+    /// Computes columns.
+    Project(Vec<Expr>),
+    /// Groups.
+    Aggregate(AggregateNode),
+    /// Appends columns computed over the last rows of each key.
+    Rows(RowsNode),
+    /// Sorts the whole result at the end of input.
+    Sort(Vec<SortKey>),
+    /// Passes `limit` rows after skipping `offset`.
+    Limit {
+        /// Rows passed; `None` means all.
+        limit: Option<u64>,
+        /// Rows skipped.
+        offset: u64,
+    },
+}
+
+/// GROUP BY, with or without a time window. Output columns: keys, then calls, then (if windowed) `window_start` and
+/// `window_end` (TIMESTAMP).
+#[derive(Debug, Clone, PartialEq)]
+pub struct AggregateNode {
+    /// Grouping expressions; none means one group (which exists even without rows, unless windowed).
+    pub keys: Vec<Expr>,
+    /// Time window.
+    pub window: Option<Window>,
+    /// Aggregates.
+    pub calls: Vec<AggregateCall>,
+    /// When rows leave.
+    pub emit: Emit,
+}
+
+/// Half-open windows aligned to the epoch, over the scan's event-time column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Window {
+    /// `[k·size, (k+1)·size)`.
+    Tumbling {
+        /// Event-time column of the node's input.
+        column: usize,
+        /// Microseconds, positive.
+        size_us: i64,
+    },
+}
+
+/// When the rows of a group leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Emit {
+    /// Once, when the window closes or at the end of input.
+    Final,
+    /// One row per input row: the changed group's running values.
+    Changes,
+}
+
+/// One aggregate over an optional argument.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AggregateCall {
+    /// Which.
+    pub function: AggregateFunction,
+    /// Argument; `None` for COUNT(*). INT arguments of SUM, AVG, VARIANCE and STDDEV have been cast to BIGINT.
+    pub arg: Option<Expr>,
+    /// Type of the result: COUNT BIGINT; SUM(BIGINT) BIGINT (exact inside, an error if the result does not fit);
+    /// SUM(DECIMAL(p,s)) DECIMAL(38,s); SUM(DOUBLE), AVG, VARIANCE, STDDEV DOUBLE; MIN and MAX the argument's.
+    pub data_type: DataType,
+}
+
+/// Aggregates. NULL arguments do not count; over no rows COUNT is 0 and the others NULL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AggregateFunction {
+    /// COUNT(*) (no argument) or COUNT(x).
+    Count,
+    /// SUM.
+    Sum,
+    /// AVG.
+    Avg,
+    /// MIN.
+    Min,
+    /// MAX.
+    Max,
+    /// VARIANCE: sample variance (n − 1); NULL for fewer than two values.
+    Variance,
+    /// STDDEV: square root of the sample variance.
+    StdDev,
+    /// VAR_POP: population variance (n).
+    VariancePop,
+    /// STDDEV_POP: its square root.
+    StdDevPop,
+}
+
+/// OVER (PARTITION BY … ORDER BY … ROWS …). Output columns: the input's, then the calls.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RowsNode {
+    /// Key; none means one sequence of all rows.
+    pub partition_by: Vec<Expr>,
+    /// In which order rows come.
+    pub order: RowsOrder,
+    /// Functions.
+    pub calls: Vec<RowsCall>,
+}
+
+/// Order of rows within a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowsOrder {
+    /// As they arrive.
+    Arrival,
+    /// By the scan's event time, ascending; ties as they arrive. Rows are released by the watermark.
+    EventTime {
+        /// Event-time column of the node's input.
+        column: usize,
+    },
+}
+
+/// One function over a frame that ends at the current row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RowsCall {
+    /// Which.
+    pub function: RowsFunction,
+    /// Argument; `None` for COUNT(*) and ROW_NUMBER.
+    pub arg: Option<Expr>,
+    /// Rows in the frame, the current one included; `None` means all from the first row of the key.
+    /// Not looked at by LAG and ROW_NUMBER.
+    pub frame_rows: Option<u64>,
+    /// Type of the result.
+    pub data_type: DataType,
+}
+
+/// Functions over the last rows of a key.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RowsFunction {
+    /// COUNT, SUM, AVG, MIN, MAX, VARIANCE, STDDEV over the frame.
+    Aggregate(AggregateFunction),
+    /// First value of the frame (NULL counts as a value).
+    FirstValue,
+    /// Last value of the frame: the current row's.
+    LastValue,
+    /// Number of the row within its key, from 1.
+    RowNumber,
+    /// The argument `offset` rows before, or the default (a constant of the result's type) where there is none.
+    Lag {
+        /// Rows back, 0 is the current row.
+        offset: u64,
+        /// Default.
+        default: crate::types::Value,
+    },
+}
+
+/// One key of ORDER BY over the final result.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SortKey {
+    /// Column of the result.
+    pub column: usize,
+    /// DESC.
+    pub descending: bool,
+    /// NULLS FIRST; the default is last for ASC and first for DESC, as in PostgreSQL.
+    pub nulls_first: bool,
+}
+
+impl Plan {
+    /// Columns of the result.
+    pub fn output(&self) -> Schema {
+        self.steps.last().map_or_else(|| self.scan.schema(), |step| step.schema.clone())
+    }
+
+    /// The schema that step `index` reads.
+    pub fn input_of(&self, index: usize) -> Schema {
+        if index == 0 { self.scan.schema() } else { self.steps[index - 1].schema.clone() }
+    }
+
+    /// The first step that keeps state by key, with its index.
+    pub fn keyed_step(&self) -> Option<(usize, &Step)> {
+        self.steps.iter().enumerate().find(|(_, step)| matches!(step.node, Node::Aggregate(_) | Node::Rows(_)))
+    }
+
+    /// Checks that every step's widths agree; a plan that fails is a defect of the planner.
+    pub fn validate(&self) -> Result<()> {
+        for (index, step) in self.steps.iter().enumerate() {
+            let input = self.input_of(index).len();
+            let width = match &step.node {
+                Node::Filter(_) | Node::Sort(_) | Node::Limit { .. } => input,
+                Node::Project(exprs) => exprs.len(),
+                Node::Aggregate(node) => node.keys.len() + node.calls.len() + if node.window.is_some() { 2 } else { 0 },
+                Node::Rows(node) => input + node.calls.len(),
+            };
+            if width != step.schema.len() {
+                return Err(Error::Execution(format!(
+                    "plan step {index} has {} columns, expected {width}",
+                    step.schema.len()
+                )));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,1 @@
+//! inline, simple, partitioned, stp and the driver of pinned threads.

@@ -1,0 +1,1 @@
+//! SPSC ring pairs and wait strategies.

@@ -1,0 +1,1 @@
+//! The seeded simulator: the same partitions, stepped in random order on one thread.

@@ -1,0 +1,1 @@
+//! Group tables, panes and ROWS rings.

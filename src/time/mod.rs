@@ -1,0 +1,1 @@
+//! Watermark and window arithmetic.

@@ -1,0 +1,13 @@
+//! Data types, schemas, and the newtypes for time, sequence and order.
+//!
+//! Promises: two quantities of different meaning never share a bare integer. Knows nothing of columns, files or SQL text.
+
+mod options;
+mod order;
+mod schema;
+mod value;
+
+pub use options::Options;
+pub use order::{EventTime, OrderKey, Sequence, SplitId};
+pub use schema::{DataType, Field, Physical, Schema};
+pub use value::Value;
