@@ -1,0 +1,156 @@
+//! One bounded ring: a producer and a consumer, each of which wakes the thread at the other end.
+
+use super::Wakeup;
+
+/// The pushing end. Not `Clone`: one thread owns it.
+#[derive(Debug)]
+pub struct Producer<T> {
+    inner: rtrb::Producer<T>,
+    consumer_thread: Wakeup,
+    high_water: usize,
+    capacity: usize,
+}
+
+/// The popping end. Not `Clone`: one thread owns it.
+#[derive(Debug)]
+pub struct Consumer<T> {
+    inner: rtrb::Consumer<T>,
+    producer_thread: Wakeup,
+}
+
+/// A ring of `capacity` slots from the thread behind `producer_thread` to the one behind `consumer_thread`.
+pub fn ring<T>(capacity: usize, producer_thread: &Wakeup, consumer_thread: &Wakeup) -> (Producer<T>, Consumer<T>) {
+    let (producer, consumer) = rtrb::RingBuffer::new(capacity);
+    (
+        Producer { inner: producer, consumer_thread: consumer_thread.clone(), high_water: 0, capacity },
+        Consumer { inner: consumer, producer_thread: producer_thread.clone() },
+    )
+}
+
+impl<T> Producer<T> {
+    /// Pushes `value`, or gives it back if the ring is full.
+    pub fn push(&mut self, value: T) -> Result<(), T> {
+        match self.inner.push(value) {
+            Ok(()) => {
+                self.high_water = self.high_water.max(self.capacity - self.inner.slots());
+                self.consumer_thread.wake();
+                Ok(())
+            }
+            Err(rtrb::PushError::Full(value)) => Err(value),
+        }
+    }
+
+    /// Whether there is room for one more.
+    pub fn has_room(&self) -> bool {
+        !self.inner.is_full()
+    }
+
+    /// Free slots; the consumer may free more at any time.
+    pub fn room(&self) -> usize {
+        self.inner.slots()
+    }
+
+    /// Most slots that were ever in use.
+    pub fn high_water(&self) -> usize {
+        self.high_water
+    }
+
+    /// Whether the other end is gone: nothing pushed will ever be read.
+    pub fn is_abandoned(&self) -> bool {
+        self.inner.is_abandoned()
+    }
+}
+
+impl<T> Consumer<T> {
+    /// Pops the oldest value.
+    pub fn pop(&mut self) -> Option<T> {
+        let value = self.inner.pop().ok()?;
+        self.producer_thread.wake();
+        Some(value)
+    }
+
+    /// Looks at the oldest value.
+    pub fn peek(&self) -> Option<&T> {
+        self.inner.peek().ok()
+    }
+
+    /// Whether nothing is there now.
+    pub fn is_empty(&self) -> bool {
+        self.inner.is_empty()
+    }
+
+    /// Whether the producer is gone and all it pushed was popped.
+    pub fn is_ended(&self) -> bool {
+        // In this order: the producer may push and then go, so emptiness is looked at after it is known to be gone.
+        self.inner.is_abandoned() && self.inner.is_empty()
+    }
+}
+
+impl<T> Drop for Producer<T> {
+    fn drop(&mut self) {
+        self.consumer_thread.wake();
+    }
+}
+
+impl<T> Drop for Consumer<T> {
+    fn drop(&mut self) {
+        self.producer_thread.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::{WaitMode, Waiter};
+    use std::sync::{Arc, Barrier};
+
+    /// Two threads, every wait mode, a ring of two slots: everything arrives once, in order, and nobody sleeps for ever.
+    #[test]
+    fn everything_arrives_in_order_under_every_wait_mode() {
+        for mode in [WaitMode::Spin, WaitMode::Backoff, WaitMode::Park] {
+            let (from, to) = (Wakeup::new(), Wakeup::new());
+            let (mut producer, mut consumer) = ring::<u64>(2, &from, &to);
+            let barrier = Arc::new(Barrier::new(2));
+            let start = Arc::clone(&barrier);
+            let thread = std::thread::spawn(move || {
+                let mut waiter = Waiter::claim(mode, &to);
+                start.wait();
+                let mut next = 0;
+                loop {
+                    match consumer.pop() {
+                        Some(value) => {
+                            assert_eq!(value, next);
+                            next += 1;
+                            waiter.worked();
+                        }
+                        None if consumer.is_ended() => break next,
+                        None => waiter.idle(),
+                    }
+                }
+            });
+            let mut waiter = Waiter::claim(mode, &from);
+            barrier.wait();
+            for mut value in 0..20_000 {
+                while let Err(back) = producer.push(value) {
+                    value = back;
+                    waiter.idle();
+                }
+                waiter.worked();
+            }
+            drop(producer);
+            assert_eq!(thread.join().expect("the consumer saw all"), 20_000);
+        }
+    }
+
+    #[test]
+    fn high_water_and_the_end_are_seen() {
+        let bell = Wakeup::new();
+        let (mut producer, mut consumer) = ring::<u32>(3, &bell, &bell);
+        assert!(producer.push(1).is_ok() && producer.push(2).is_ok());
+        assert_eq!(consumer.pop(), Some(1));
+        assert_eq!((producer.high_water(), producer.room()), (2, 2));
+        drop(producer);
+        assert!(!consumer.is_ended(), "one is left");
+        assert_eq!((consumer.pop(), consumer.is_ended()), (Some(2), true));
+    }
+}
