@@ -1,1 +1,3 @@
 //! Pure loops over slices, each with a scalar definition.
+
+pub mod update;
