@@ -345,7 +345,12 @@ impl BatchBuffer {
 
     /// Tells the buffer that one row was pushed to each column by hand.
     pub fn row_pushed(&mut self) {
-        self.rows += 1;
+        self.rows_pushed(1);
+    }
+
+    /// Tells the buffer that `rows` rows were pushed to each column by hand.
+    pub fn rows_pushed(&mut self, rows: usize) {
+        self.rows += rows;
         debug_assert!(self.columns.iter().all(|column| column.len() == self.rows));
     }
 

@@ -9,6 +9,7 @@ mod bitmap;
 mod buffer;
 mod chunk;
 mod column;
+mod compact;
 
 pub use arrow::{arrow_schema, arrow_type, conform, data_type_of, schema_of, view};
 pub use bitmap::{Bitmap, words_for};

