@@ -5,9 +5,11 @@
 //! [`SchemaProvider`]) or threads.
 
 mod expr;
+mod layout;
 mod query;
 
 pub use expr::{ArithmeticOp, CompareOp, DatePart, Expr, ExprKind, Function};
+pub use layout::{Deal, Exchange, Layout, LayoutRequest, ProcessorKind, Strategy};
 pub use query::{
     AggregateCall, AggregateFunction, AggregateNode, Emit, EventTimeColumn, JobPlan, Node, Plan, RowsCall,
     RowsFunction, RowsNode, RowsOrder, Scan, SinkDefinition, SortKey, SourceDefinition, Step, Window,

@@ -1,0 +1,185 @@
+//! The stages of one partition.
+
+use crate::operator::expr::Evaluator;
+use crate::operator::{
+    Aggregate, Chain, Changes, Filter, GroupBy, Late, LateRule, MergePanes, Project, Reorder, RowsOver,
+};
+use crate::plan::{AggregateNode, Emit, Exchange, Layout, Node, Plan, RowsOrder, Step, Window};
+use crate::state::KeyHasher;
+use crate::time::Tumbling;
+use crate::types::Schema;
+
+/// What one partition runs.
+pub struct Stages {
+    /// Where a chunk is decoded.
+    pub local: Chain,
+    /// How what leaves `local` finds its owner.
+    pub exchange: ExchangeStage,
+    /// At the owner; empty without an exchange (everything is local then).
+    pub owner: Chain,
+    /// What the partition may promise of its future output.
+    pub frontier: Frontier,
+    /// Columns that leave the partition.
+    pub output: Schema,
+    /// Columns that leave `local`, for rows that are exchanged.
+    pub exchanged: Schema,
+}
+
+/// What happens between `local` and `owner`.
+pub enum ExchangeStage {
+    /// Nothing: rows that leave `local` are output.
+    None,
+    /// Rows go to the owner of their key, or all to one partition.
+    Rows {
+        /// The key; empty if all go to one.
+        keys: Vec<Evaluator>,
+        /// The one partition.
+        to: Option<usize>,
+    },
+    /// Rows are grouped here; the groups of a closed pane go to the owners of their keys.
+    Partials {
+        /// Groups what this partition reads.
+        group_by: Box<GroupBy>,
+        /// Merges what it owns.
+        merge: Box<MergePanes>,
+    },
+}
+
+/// How order keys of future output follow from progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Frontier {
+    /// By input order: after a chunk, rows of later chunks only.
+    Input,
+    /// By event time: after watermark W, rows at or after W only.
+    EventTime,
+    /// By window end: after watermark W, windows that end after W only.
+    WindowEnd,
+    /// Nothing before the end of input.
+    End,
+}
+
+/// Steps at the end of a plan that need the whole result: the writer runs them.
+fn gathered_from(plan: &Plan) -> usize {
+    let gathered = |step: &Step| matches!(step.node, Node::Sort(_) | Node::Limit { .. });
+    plan.steps.iter().position(gathered).unwrap_or(plan.steps.len())
+}
+
+impl Stages {
+    /// The steps of `plan` that the writer runs.
+    pub fn gathered(plan: &Plan) -> &[Step] {
+        &plan.steps[gathered_from(plan)..]
+    }
+
+    /// Stages of partition `index` under `layout`.
+    pub fn new(plan: &Plan, layout: &Layout, index: usize, hasher: KeyHasher) -> Self {
+        let end = gathered_from(plan);
+        let keyed = plan.keyed_step().map_or(end, |(index, _)| index);
+        let mut local = Chain::default();
+        let mut position = 0;
+        // WHERE comes before the look at lateness, so that a record is late only if the query wanted it.
+        while position < keyed
+            && let Node::Filter(predicate) = &plan.steps[position].node
+        {
+            local.push(Filter::new(predicate, true));
+            position += 1;
+        }
+        if let Some(event_time) = plan.scan.event_time
+            && let Some(rule) = late_rule(plan)
+        {
+            local.push(Late::new(event_time.column, event_time.bound_us, rule));
+        }
+        // The one group of a query without GROUP BY comes from the owner of the empty key.
+        let owns_global = KeyHasher::owner(hasher.hash(&[]), layout.partitions) == index;
+        let global_here = match layout.exchange {
+            Exchange::None => layout.partitions == 1 || index == 0,
+            Exchange::RowsTo(target) => index == target,
+            Exchange::RowsByKey | Exchange::Partials => owns_global,
+        };
+        let push_steps = |chain: &mut Chain, from: usize| {
+            for i in from..end {
+                push_step(chain, plan, i, hasher, global_here);
+            }
+        };
+        let mut owner = Chain::default();
+        let mut exchanged = plan.input_of(position);
+        let exchange = match (layout.exchange, plan.steps.get(keyed).filter(|_| keyed < end)) {
+            (Exchange::None, _) => {
+                push_steps(&mut local, position);
+                ExchangeStage::None
+            }
+            (Exchange::RowsTo(target), _) => {
+                push_steps(&mut owner, position);
+                ExchangeStage::Rows { keys: Vec::new(), to: Some(target) }
+            }
+            (Exchange::RowsByKey, Some(step)) => {
+                for i in position..keyed {
+                    push_step(&mut local, plan, i, hasher, false);
+                }
+                exchanged = plan.input_of(keyed);
+                push_steps(&mut owner, keyed);
+                let keys = match &step.node {
+                    Node::Aggregate(node) => &node.keys,
+                    Node::Rows(node) => &node.partition_by,
+                    other => panic!("{other:?} keeps no state by key"),
+                };
+                ExchangeStage::Rows { keys: keys.iter().map(Evaluator::new).collect(), to: None }
+            }
+            (Exchange::Partials, Some(Step { node: Node::Aggregate(node), schema })) => {
+                for i in position..keyed {
+                    push_step(&mut local, plan, i, hasher, false);
+                }
+                push_steps(&mut owner, keyed + 1);
+                ExchangeStage::Partials {
+                    group_by: Box::new(GroupBy::new(node, hasher)),
+                    merge: Box::new(MergePanes::new(node, schema, hasher, global_here)),
+                }
+            }
+            (exchange, step) => panic!("the layout asks for {exchange:?} around {step:?}"),
+        };
+        let output = if end == 0 { plan.scan.schema() } else { plan.steps[end - 1].schema.clone() };
+        Self { local, exchange, owner, frontier: frontier(plan), output, exchanged }
+    }
+}
+
+fn push_step(chain: &mut Chain, plan: &Plan, i: usize, hasher: KeyHasher, global_here: bool) {
+    let Step { node, schema } = &plan.steps[i];
+    match node {
+        Node::Filter(predicate) => {
+            // Only a filter before any state drops records; HAVING drops rows of groups.
+            let over_records = plan.keyed_step().is_none_or(|(keyed, _)| i < keyed);
+            chain.push(Filter::new(predicate, over_records));
+        }
+        Node::Project(exprs) => chain.push(Project::new(exprs)),
+        Node::Aggregate(node) if node.emit == Emit::Final => {
+            chain.push(Aggregate::new(node, schema, hasher, global_here));
+        }
+        Node::Aggregate(node) => chain.push(Changes::new(node, schema, hasher)),
+        Node::Rows(node) => {
+            if let RowsOrder::EventTime { column } = node.order {
+                chain.push(Reorder::new(column, &plan.input_of(i)));
+            }
+            chain.push(RowsOver::new(node, hasher));
+        }
+        Node::Sort(_) | Node::Limit { .. } => panic!("the writer runs {node:?}"),
+    }
+}
+
+fn late_rule(plan: &Plan) -> Option<LateRule> {
+    match &plan.keyed_step()?.1.node {
+        Node::Aggregate(AggregateNode { window: Some(Window::Tumbling { size_us, .. }), .. }) => {
+            Some(LateRule::Window(Tumbling { size_us: *size_us }))
+        }
+        Node::Rows(node) if matches!(node.order, RowsOrder::EventTime { .. }) => Some(LateRule::Order),
+        _ => None,
+    }
+}
+
+fn frontier(plan: &Plan) -> Frontier {
+    match plan.keyed_step().map(|(_, step)| &step.node) {
+        Some(Node::Rows(node)) if matches!(node.order, RowsOrder::EventTime { .. }) => Frontier::EventTime,
+        Some(Node::Aggregate(node)) if node.emit == Emit::Final => {
+            if node.window.is_some() { Frontier::WindowEnd } else { Frontier::End }
+        }
+        _ => Frontier::Input,
+    }
+}
