@@ -24,6 +24,11 @@ impl SplitClocks {
         self.greatest[split.0 as usize].minus(self.bound_us)
     }
 
+    /// The greatest event time of one split.
+    pub fn greatest(&self, split: SplitId) -> EventTime {
+        self.greatest[split.0 as usize]
+    }
+
     /// A split showed records up to `greatest`.
     pub fn observe(&mut self, split: SplitId, greatest: EventTime) {
         let known = &mut self.greatest[split.0 as usize];

@@ -1,0 +1,98 @@
+//! What travels through the rings.
+
+use crate::batch::{BatchBuffer, Chunk, Failure};
+use crate::operator::OnError;
+use crate::state::PartialGroups;
+use crate::types::{EventTime, OrderKey, Sequence, SplitId};
+
+/// What to do with records that fail.
+pub type OnErrorPolicy = OnError;
+
+/// From the reader to a partition. The end of input is the end of the ring.
+#[derive(Debug)]
+pub enum Input {
+    /// A chunk.
+    Chunk {
+        /// Its number over all chunks dealt, where they are dealt in turn; else 0.
+        turn: u64,
+        /// Its split.
+        split: SplitId,
+        /// The chunk; its sequence orders all rows of the job.
+        chunk: Chunk,
+    },
+    /// A split ended (only where partitions keep splits).
+    SplitEnd(SplitId),
+}
+
+/// From a partition to the writer.
+#[derive(Debug)]
+pub enum Output {
+    /// Rows, ascending in order.
+    Rows(OutputRows),
+    /// No row before this key will follow.
+    Frontier(OrderKey),
+    /// Records that could not be decoded or computed, for the dead-letter file.
+    DeadLetters(Vec<DeadLetter>),
+}
+
+/// Rows of the result.
+#[derive(Debug)]
+pub struct OutputRows {
+    /// Columns.
+    pub buffer: BatchBuffer,
+    /// Key of each row; empty if no other partition has rows between the first and the last.
+    pub keys: Vec<OrderKey>,
+    /// Key of the first row.
+    pub first: OrderKey,
+}
+
+/// A record for the dead-letter file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The split it came from.
+    pub split: SplitId,
+    /// The record.
+    pub failure: Failure,
+}
+
+/// From a partition to the owner of keys: rows of one chunk.
+#[derive(Debug)]
+pub struct RowsMessage {
+    /// The chunk's turn; `None` at the end of input.
+    pub turn: Option<u64>,
+    /// Least watermark over the splits after the chunk.
+    pub watermark: EventTime,
+    /// The chunk's place.
+    pub sequence: Sequence,
+    /// Rows for this owner, if the chunk held any.
+    pub rows: Option<ScatteredRows>,
+    /// Whether the chunk sends nothing more.
+    pub last: bool,
+}
+
+/// Some rows of a chunk.
+#[derive(Debug)]
+pub struct ScatteredRows {
+    /// Columns.
+    pub buffer: BatchBuffer,
+    /// Index of each row in its chunk.
+    pub rows: Vec<u32>,
+}
+
+/// From a partition to the owner of keys: groups of a closed pane.
+#[derive(Debug)]
+pub enum PartialMessage {
+    /// Some groups of the pane that starts there.
+    Groups(i64, PartialGroups),
+    /// All groups of panes that end at or before this were sent.
+    Closed(EventTime),
+}
+
+/// What a chunk showed of event time, for the other partitions.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    /// The chunk's split.
+    pub split: SplitId,
+    /// Greatest event time in the chunk.
+    pub greatest: EventTime,
+}
