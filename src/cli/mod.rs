@@ -1,1 +1,15 @@
-//! Arguments and terminal output.
+//! Arguments and terminal output: the `corelane` command.
+//!
+//! Promises: results go to stdout, all else to stderr. Exit status 0: done, also after SIGINT or SIGTERM, and when the
+//! reader of stdout has gone; 1: the job failed; 2: usage, SQL or configuration error. Holds no logic of the engine:
+//! flags become settings of the same names, the rest is printing.
+
+mod arguments;
+mod commands;
+mod failure;
+mod progress;
+mod script;
+mod stats;
+mod topology;
+
+pub use commands::main;

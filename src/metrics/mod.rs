@@ -1,1 +1,10 @@
-//! One-writer counters and the job report.
+//! One-writer counters for what runs, and the report of what ran.
+//!
+//! Promises: a counter costs its writer a load and a store, no locked instruction, and shares its cache line with no
+//! other writer; the counts of a report add up ([`JobReport::records_balance`]). Knows nothing of queries or threads.
+
+mod counters;
+mod report;
+
+pub use counters::{Progress, ProgressTotals, ProgressWriter};
+pub use report::{FailureSample, JobReport, PartitionReport, group_digits};

@@ -1,1 +1,20 @@
-//! The only room that talks to OS and CPU: topology, pinning, clock, CPU features.
+//! The only room that talks to OS and CPU: topology, pinning, clock, CPU features, memory, signals, terminals.
+//!
+//! Promises: every answer is read once and handed out as plain values; a fact the host does not tell is absent, never
+//! guessed. Knows nothing of jobs, partitions or SQL. Linux only; the CPU-feature check covers x86-64.
+
+mod clock;
+mod cpu;
+mod memory;
+mod pin;
+mod signal;
+mod terminal;
+mod topology;
+
+pub use clock::{monotonic_ns, wall_us};
+pub use cpu::{build_features, has_avx512, missing_build_features, refuse_unsupported_host};
+pub use memory::{advise_huge_pages, peak_rss_bytes};
+pub use pin::{name_current_thread, pin_current_thread};
+pub use signal::{StopFlag, stop_on_signals};
+pub use terminal::{Stream, is_terminal, width_columns};
+pub use topology::{Cpu, Placement, Topology, format_cpu_list, parse_cpu_list};

@@ -1,0 +1,237 @@
+//! The verbs: each reads its text, asks the engine, prints.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use super::arguments::{
+    Arguments, CheckArguments, Command, ExplainArguments, Format, ProgressWhen, QueryArguments, RunArguments,
+    WatchFlags,
+};
+use super::failure::Failure;
+use super::script::Script;
+use super::stats::{StatsTarget, write_stdout};
+use super::{progress, topology};
+use crate::engine::{self, Control, JobPlan, JobReport, RunOptions, SETTINGS};
+use crate::error::{Error, Result};
+use crate::sys::{self, Stream};
+use crate::types::Options;
+
+type Outcome = Result<(), Failure>;
+
+/// The `corelane` command. Usage errors, `--help` and `--version` end the process here.
+pub fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Run(arguments) => run(&arguments),
+        Command::Query(arguments) => query(&arguments),
+        Command::Explain(arguments) => explain(&arguments),
+        Command::Check(arguments) => check(&arguments),
+        Command::Topology(arguments) => topology::show(&arguments).map_err(Failure::from),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(arguments: &RunArguments) -> Outcome {
+    if arguments.checkpoint_dir.is_some() {
+        return Err(
+            Error::Config("--checkpoint-dir is not available yet: this version keeps no checkpoints".into()).into()
+        );
+    }
+    let settings = arguments.job.settings()?;
+    let script = Script::read(&arguments.file)?;
+    let jobs = compile(&script, &settings)?;
+    let reports = run_jobs(&script, &jobs, &arguments.watching, |report| {
+        write_stderr(&report.closing_line());
+    })?;
+    reports.write()?;
+    Ok(())
+}
+
+fn query(arguments: &QueryArguments) -> Outcome {
+    let settings = arguments.job.settings()?;
+    let script = Script::query(arguments.sql.clone());
+    let sink = query_sink(arguments.output.as_deref(), arguments.format)?;
+    let mut jobs = compile(&script, &settings)?;
+    match jobs.as_mut_slice() {
+        [(job, _)] if job.sink.options.get("connector") == Some("stdout") && job.sink.name == "stdout" => {
+            for (key, value) in sink.iter() {
+                job.sink.options.set(key, value);
+            }
+        }
+        jobs => {
+            let found =
+                if jobs.len() == 1 { "an INSERT".into() } else { format!("{} statements with results", jobs.len()) };
+            return Err(
+                Error::Config(format!("query takes one SELECT, found {found}; corelane run takes the rest")).into()
+            );
+        }
+    }
+    // A query is answered with its rows; what is said besides is only what went wrong.
+    let reports = run_jobs(&script, &jobs, &arguments.watching, |report| {
+        report.trouble_lines().iter().for_each(|line| write_stderr(line));
+    })?;
+    reports.write()?;
+    Ok(())
+}
+
+fn explain(arguments: &ExplainArguments) -> Outcome {
+    if arguments.analyze {
+        return Err(Error::Config(
+            "explain --analyze is not available yet: explain shows the plan, run its report".into(),
+        )
+        .into());
+    }
+    let settings = arguments.job.settings()?;
+    let script = match (&arguments.query, &arguments.file) {
+        (Some(sql), _) => Script::query(sql.clone()),
+        (None, Some(file)) => Script::read(file)?,
+        (None, None) => unreachable!("clap asks for one of the two"),
+    };
+    let mut plans = Vec::new();
+    for (job, options) in compile(&script, &settings)? {
+        plans.push(engine::explain(&job, &options).map_err(|error| script.failure(error))?);
+    }
+    let plans: Vec<&str> = plans.iter().map(|plan| plan.trim_end_matches('\n')).collect();
+    write_stdout(&format!("{}\n", plans.join("\n\n")))?;
+    Ok(())
+}
+
+fn check(arguments: &CheckArguments) -> Outcome {
+    let settings = arguments.job.settings()?;
+    let script = Script::read(&arguments.file)?;
+    let jobs = compile(&script, &settings)?.len();
+    write_stdout(&format!("{}: {jobs} {}, no errors\n", script.name, if jobs == 1 { "job" } else { "jobs" }))?;
+    Ok(())
+}
+
+/// The jobs of `script`, each with how it runs: the flags in `settings` over the SET options of the file.
+fn compile(script: &Script, settings: &Options) -> Result<Vec<(JobPlan, RunOptions)>, Failure> {
+    let jobs = engine::compile(&script.text, settings).map_err(|error| script.failure(error))?;
+    if jobs.is_empty() {
+        return Err(Error::Config(format!("{}: nothing to do, it has no INSERT and no SELECT", script.name)).into());
+    }
+    let with_options = |job: JobPlan| {
+        let mut options = job.settings.clone();
+        for (key, value) in settings.iter() {
+            options.set(key, value);
+        }
+        let run_options = RunOptions::from_settings(&mut options)?;
+        options.finish("this job", SETTINGS)?;
+        Ok((job, run_options))
+    };
+    jobs.into_iter().map(with_options).collect::<Result<_>>().map_err(|error| script.failure(error))
+}
+
+/// Reports of jobs that ran, and where they are to be written.
+struct Reports {
+    target: StatsTarget,
+    reports: Vec<JobReport>,
+}
+
+impl Reports {
+    fn write(self) -> Result<()> {
+        self.target.write(&self.reports)
+    }
+}
+
+/// Runs `jobs` one after another until one fails or a signal asks to stop; `finished` sees each report.
+fn run_jobs(
+    script: &Script,
+    jobs: &[(JobPlan, RunOptions)],
+    watching: &WatchFlags,
+    mut finished: impl FnMut(&JobReport),
+) -> Result<Reports, Failure> {
+    let target = StatsTarget::open(watching.stats_json.as_deref())?;
+    let stop = engine::StopFlag::new();
+    sys::stop_on_signals(&stop)?;
+    let mut reports = Vec::new();
+    for (job, options) in jobs {
+        if stop.is_set() {
+            write_stderr(&format!("stopped before the job that writes to {}", job.sink.name));
+            break;
+        }
+        let control = Control { stop: stop.clone(), ..Control::default() };
+        let shown = shows_progress(watching.progress, job);
+        let report = progress::watch(&control.progress, shown, || engine::run(job, options, &control))
+            .map_err(|error| script.failure(error))?;
+        finished(&report);
+        reports.push(report);
+    }
+    Ok(Reports { target, reports })
+}
+
+/// A progress line and rows on one terminal would overwrite each other: rows win.
+fn shows_progress(when: ProgressWhen, job: &JobPlan) -> bool {
+    let rows_on_terminal = job.sink.options.get("connector") == Some("stdout") && sys::is_terminal(Stream::Stdout);
+    when == ProgressWhen::Auto && sys::is_terminal(Stream::Stderr) && !rows_on_terminal
+}
+
+/// Sink options of a query's result.
+fn query_sink(output: Option<&Path>, format: Option<Format>) -> Result<Options> {
+    let mut options = Options::new();
+    let format = match output.filter(|path| *path != Path::new("-")) {
+        None => {
+            let format = format.unwrap_or(Format::Table);
+            if !format.is_text() && sys::is_terminal(Stream::Stdout) {
+                let name = format.option();
+                return Err(Error::Config(format!("{name} is not for a terminal: write it to a file with -o FILE")));
+            }
+            options.set("connector", "stdout");
+            format
+        }
+        Some(path) => {
+            let named = || Format::of_extension(path.extension()?.to_str()?);
+            let format = format.or_else(named).ok_or_else(|| {
+                let path = path.display();
+                Error::Config(format!("cannot tell the format of {path} from its name: add --format"))
+            })?;
+            let text = path.to_str();
+            let text = text.ok_or_else(|| Error::Config(format!("{} is not a UTF-8 path", path.display())))?;
+            options.set("connector", "file");
+            options.set("path", text);
+            format
+        }
+    };
+    options.set("format", format.option());
+    Ok(options)
+}
+
+/// A line on stderr. A stderr that is closed is no reason to fail.
+fn write_stderr(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries(output: Option<&str>, format: Option<Format>) -> Vec<(String, String)> {
+        let options = query_sink(output.map(Path::new), format).unwrap();
+        options.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+    }
+
+    fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+        expected.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+    }
+
+    #[test]
+    fn a_query_prints_a_table_unless_told_otherwise() {
+        assert_eq!(entries(None, None), pairs(&[("connector", "stdout"), ("format", "table")]));
+        assert_eq!(entries(Some("-"), Some(Format::Json)), pairs(&[("connector", "stdout"), ("format", "jsonl")]));
+    }
+
+    #[test]
+    fn an_output_file_names_its_format() {
+        let file = |path, format| pairs(&[("connector", "file"), ("path", path), ("format", format)]);
+        assert_eq!(entries(Some("a.parquet"), None), file("a.parquet", "parquet"));
+        assert_eq!(entries(Some("a.NDJSON"), None), file("a.NDJSON", "jsonl"));
+        assert_eq!(entries(Some("a.csv"), Some(Format::Arrow)), file("a.csv", "arrow"));
+        let error = query_sink(Some(Path::new("result")), None).unwrap_err();
+        assert_eq!(error.to_string(), "cannot tell the format of result from its name: add --format");
+    }
+}
