@@ -85,8 +85,8 @@ impl Chunk {
 pub enum Pull {
     /// A chunk.
     Chunk(Chunk),
-    /// Nothing now, maybe later.
-    Pending,
+    /// Nothing now, maybe later: after so many nanoseconds, as far as the split knows.
+    Pending(u64),
     /// Nothing ever again.
     End,
 }

@@ -88,7 +88,7 @@ impl Context<'_> {
             return Err(Error::Data(format!("a record failed under on_error = 'fail': {reason}")));
         }
         self.counts.failed += 1;
-        if self.counts.failures.len() < FAILURE_SAMPLES {
+        if self.counts.failures.len() < FAILURE_SAMPLES || self.on_error == OnError::DeadLetter {
             self.counts.failures.push(RecordFailure { place, reason: reason.to_string() });
         }
         Ok(())

@@ -47,6 +47,11 @@ impl Gather {
         self.cut(batch)
     }
 
+    /// Whether batches pass through as they are.
+    pub fn is_empty(&self) -> bool {
+        self.sort.is_none() && self.limit.is_none() && self.offset == 0
+    }
+
     /// Whether no later row can leave, so that reading on is in vain.
     pub fn is_full(&self) -> bool {
         self.sort.is_none() && self.limit == Some(0)

@@ -78,6 +78,15 @@ impl Panes {
         self.window.map_or(EventTime::MAX, |window| window.end(start))
     }
 
+    /// Whether `watermark` closes windows that `before` did not, open here or elsewhere.
+    pub fn closes_more(&self, before: EventTime, watermark: EventTime) -> bool {
+        match self.window {
+            None => watermark == EventTime::MAX && before < watermark,
+            Some(_) if watermark == EventTime::MIN => false,
+            Some(window) => before == EventTime::MIN || window.start(before.0) < window.start(watermark.0),
+        }
+    }
+
     /// Takes the memory of a closed pane back.
     pub fn recycle(&mut self, groups: Groups) {
         self.pool.give(groups.into_arena());

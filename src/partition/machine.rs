@@ -1,28 +1,28 @@
 //! The partition: decodes chunks, runs them through its stages, exchanges, and sends what comes out to the writer.
 //!
 //! One step does, in this order: send what waits; as an owner, take what others sent; decode the next chunk and publish
-//! its mark of event time; run a decoded chunk whose watermark is known. Output is never produced while earlier output
-//! waits, so memory is bounded by what one chunk (or one closing pane) yields.
+//! its mark of event time; run a decoded chunk whose watermark is known. Nothing is computed while earlier output waits,
+//! so memory is bounded by what one chunk (or one closing pane) yields.
 
 use bumpalo::Bump;
 
 use super::Step;
+use super::exchange::{Exchanger, MeshEnds};
 use super::ledger::Ledger;
-use super::mesh::Mesh;
-use super::message::{DeadLetter, Input, Mark, OutputRows, PartialMessage, RowsMessage, ScatteredRows};
+use super::message::{DeadLetter, Input, Mark, Output, OutputRows};
 use super::output::OutputPort;
-use crate::batch::{Batch, BatchBuffer, Chunk, Decode, Decoded, Failure, RowOrder, Slice, view};
+use crate::batch::{Batch, Chunk, Decode, Decoded, Failure, RowOrder, Slice, Values, view};
 use crate::error::{Error, Result};
 use crate::limits::FAILURE_SAMPLES;
-use crate::metrics::Counter;
-use crate::operator::expr::{Evaluator, RowFailures};
-use crate::operator::{Context, Counts, GroupBy, MergePanes, OnError};
-use crate::pipeline::{ExchangeStage, Frontier, Stages};
+use crate::metrics::ProgressWriter;
+use crate::operator::{Chain, Context, Counts, OnError};
+use crate::pipeline::{Frontier, Stages};
 use crate::ring::{Consumer, Producer};
-use crate::state::{KeyHasher, PartialGroups, encode_keys};
-use crate::types::{EventTime, OrderKey, Schema, Sequence, SplitId};
+use crate::state::KeyHasher;
+use crate::types::{EventTime, OrderKey, Sequence, SplitId};
 
-/// What a partition is made of. Everything in it may cross threads; the partition itself is made on its own thread.
+/// What a partition is made of. All of it may cross threads; the partition itself is made on its own thread, so that it
+/// touches its memory first.
 pub struct PartitionParts {
     /// Its number.
     pub index: usize,
@@ -36,6 +36,8 @@ pub struct PartitionParts {
     pub event_time_column: Option<usize>,
     /// Whether chunks come in turns (else the partition keeps splits).
     pub in_turns: bool,
+    /// Whether the writer waits for promises.
+    pub ordered: bool,
     /// Hashes of keys.
     pub hasher: KeyHasher,
     /// Chunks.
@@ -44,22 +46,16 @@ pub struct PartitionParts {
     pub returns: Producer<(SplitId, Chunk)>,
     /// Decoder.
     pub decoder: Box<dyn Decode + Send>,
-    /// Event time.
+    /// Event time; `None` if the query does not depend on it.
     pub ledger: Option<Ledger>,
-    /// Rows of other partitions' chunks.
-    pub rows_mesh: Option<Mesh<RowsMessage, ScatteredRows>>,
-    /// Groups of other partitions' panes.
-    pub partials_mesh: Option<Mesh<PartialMessage, PartialGroups>>,
+    /// The way to other partitions.
+    pub mesh: MeshEnds,
     /// To the writer.
-    pub output: Producer<super::Output>,
-    /// From the writer.
+    pub output: Producer<Output>,
+    /// Emptied buffers from the writer.
     pub output_returns: Consumer<OutputRows>,
-    /// Whether output rows need keys one by one.
-    pub output_keyed: bool,
-    /// Whether the writer waits for promises.
-    pub ordered: bool,
-    /// Records decoded, for whoever watches.
-    pub records: Counter,
+    /// Live counts.
+    pub progress: ProgressWriter,
 }
 
 /// What a partition did.
@@ -71,17 +67,21 @@ pub struct PartitionStats {
     pub batches: u64,
     /// Rows sent to the writer.
     pub emitted: u64,
-    /// What became of records.
-    pub counts: Counts,
-    /// The first records that could not be decoded or computed.
+    /// Records for which WHERE was not true.
+    pub filtered: u64,
+    /// Late records, dropped.
+    pub late: u64,
+    /// Records that could not be decoded or computed.
+    pub failed: u64,
+    /// The first of those.
     pub failures: Vec<DeadLetter>,
-    /// Rows that stayed where they were decoded.
+    /// Rows or groups that stayed where they were.
     pub natural: u64,
-    /// Rows that moved to the owner of their key.
+    /// Rows or groups that moved to the owner of their key.
     pub repartitioned: u64,
 }
 
-/// A decoded chunk that waits for its watermark.
+/// A decoded chunk that waits until the watermark at its start is known.
 struct Pending {
     turn: u64,
     split: SplitId,
@@ -90,55 +90,408 @@ struct Pending {
 
 /// The state machine.
 pub struct Partition {
-    parts: PartitionParts,
-    stages: Stages,
+    index: usize,
+    partitions: usize,
+    batch_rows: usize,
+    on_error: OnError,
+    event_time_column: Option<usize>,
+    in_turns: bool,
+    ordered: bool,
+    frontier: Frontier,
+    input: Consumer<Input>,
+    returns: Producer<(SplitId, Chunk)>,
+    decoder: Box<dyn Decode + Send>,
+    ledger: Option<Ledger>,
+    local: Chain,
+    exchanger: Exchanger,
+    owner: Chain,
     output: OutputPort,
+    progress: ProgressWriter,
     arena: Bump,
     decoded: Decoded,
     pending: Option<Pending>,
-    /// Watermark that operators were told last.
+    /// Watermark that the operators after the state were told last.
     advanced: EventTime,
-    /// The next turn an owner takes rows of.
-    next_turn: u64,
-    /// Watermark up to which each partition has sent its partial panes.
-    closed: Vec<EventTime>,
-    /// Rows per owner, while a batch is scattered.
-    scatter: Vec<Vec<u32>>,
     input_done: bool,
     owner_done: bool,
+    counts: Counts,
     stats: PartitionStats,
 }
 
-impl Partition {
-    /// Groups in one message of a closed pane. Any value is correct.
-    const PARTIAL_GROUPS: usize = 4096;
+/// The arena, the counts and the rules, as operators see them: borrows single fields, so that operators and output stay
+/// free.
+macro_rules! context {
+    ($self:ident, $greatest_before:expr) => {
+        Context {
+            arena: &$self.arena,
+            counts: &mut $self.counts,
+            greatest_before: $greatest_before,
+            rows_are_records: true,
+            on_error: $self.on_error,
+        }
+    };
+}
 
-    /// A partition with `stages`.
-    pub fn new(mut parts: PartitionParts, stages: Stages, output: OutputParts) -> Self {
-        let partitions = parts.partitions;
-        parts.ledger = parts.ledger.take();
+impl Partition {
+    /// A partition that runs `stages`.
+    pub fn new(parts: PartitionParts, stages: Stages) -> Self {
+        let keyed = parts.ordered && !matches!(parts.mesh, MeshEnds::None);
+        let exchanger =
+            Exchanger::new(stages.exchange, parts.mesh, &stages.exchanged, parts.index, parts.hasher);
         Self {
-            output: OutputPort::new(output.to, output.given_back, stages.output.clone(), parts.output_keyed, parts.batch_rows),
-            stages,
+            index: parts.index,
+            partitions: parts.partitions,
+            batch_rows: parts.batch_rows,
+            on_error: parts.on_error,
+            event_time_column: parts.event_time_column,
+            in_turns: parts.in_turns,
+            ordered: parts.ordered,
+            frontier: stages.frontier,
+            input: parts.input,
+            returns: parts.returns,
+            decoder: parts.decoder,
+            ledger: parts.ledger,
+            local: stages.local,
+            exchanger,
+            owner: stages.owner,
+            output: OutputPort::new(parts.output, parts.output_returns, stages.output, keyed, parts.batch_rows),
+            progress: parts.progress,
             arena: Bump::new(),
             decoded: Decoded::default(),
             pending: None,
             advanced: EventTime::MIN,
-            next_turn: 0,
-            closed: vec![EventTime::MIN; partitions],
-            scatter: vec![Vec::new(); partitions],
             input_done: false,
             owner_done: false,
+            counts: Counts::default(),
             stats: PartitionStats::default(),
-            parts,
         }
+    }
+
+    /// Works a little.
+    pub fn step(&mut self) -> Result<Step> {
+        let mut worked = self.output.flush() | self.exchanger.flush();
+        if self.output.is_clear() {
+            worked |= self.receive()?;
+        }
+        if self.output.is_clear() && self.exchanger.is_clear() && !self.input_done {
+            worked |= self.ingest()?;
+        }
+        worked |= self.output.flush() | self.exchanger.flush();
+        if self.input_done && let Some(ledger) = &mut self.ledger {
+            ledger.drain();
+        }
+        if self.input_done && self.owner_done && self.output.is_clear() && self.exchanger.is_clear() {
+            return Ok(Step::Done);
+        }
+        Ok(if worked { Step::Worked } else { Step::Idle })
+    }
+
+    /// What it did.
+    pub fn into_stats(mut self) -> PartitionStats {
+        self.stats.emitted = self.output.emitted();
+        self.stats.filtered = self.counts.filtered;
+        self.stats.late = self.counts.late;
+        (self.stats.natural, self.stats.repartitioned) = self.exchanger.hits();
+        self.stats
+    }
+
+    /// As an owner: takes in what other partitions sent.
+    fn receive(&mut self) -> Result<bool> {
+        match &self.exchanger {
+            Exchanger::None => {
+                self.owner_done = self.input_done;
+                Ok(false)
+            }
+            Exchanger::Rows(_) => self.receive_rows(),
+            Exchanger::Partials(_) => self.receive_partials(),
+        }
+    }
+
+    fn receive_rows(&mut self) -> Result<bool> {
+        let Exchanger::Rows(exchange) = &mut self.exchanger else { return Ok(false) };
+        if self.owner_done {
+            return Ok(false);
+        }
+        let Some((partition, message)) = exchange.receive() else { return Ok(false) };
+        self.arena.reset();
+        let output = &mut self.output;
+        let mut collect = |batch: Batch<'_>, _: &mut Context<'_>| {
+            output.collect(&batch);
+            Ok(())
+        };
+        let mut context = context!(self, EventTime::MIN);
+        if let (Some(rows), Some(sequence)) = (&message.rows, message.sequence) {
+            self.owner.process(rows.batch(sequence, &self.arena), &mut context, &mut collect)?;
+        }
+        if message.watermark > self.advanced {
+            self.advanced = message.watermark;
+            self.owner.advance(message.watermark, &mut context, &mut collect)?;
+        }
+        self.owner_done = message.sequence.is_none();
+        if let Some(rows) = message.rows {
+            exchange.give_back(partition, rows);
+        }
+        self.settle_failures(SplitId(0), 0);
+        let after = message.sequence.map(|sequence| OrderKey { time: EventTime::MIN, sequence, row: u32::MAX });
+        self.promise(after, message.watermark);
+        Ok(true)
+    }
+
+    fn receive_partials(&mut self) -> Result<bool> {
+        let Exchanger::Partials(exchange) = &mut self.exchanger else { return Ok(false) };
+        if self.owner_done || !exchange.receive() {
+            return Ok(false);
+        }
+        self.arena.reset();
+        let (output, owner) = (&mut self.output, &mut self.owner);
+        let mut context = context!(self, EventTime::MIN);
+        let passed = exchange.pass_on(&mut context, &mut |batch, context| {
+            owner.process(batch, context, &mut |batch, _| {
+                output.collect(&batch);
+                Ok(())
+            })
+        })?;
+        if let Some(watermark) = passed {
+            self.owner_done = watermark == EventTime::MAX;
+            self.promise(None, watermark);
+        }
+        Ok(true)
+    }
+
+    /// Decodes the next chunk, or runs the decoded one.
+    fn ingest(&mut self) -> Result<bool> {
+        let mut worked = false;
+        if self.pending.is_none() {
+            if self.ledger.as_ref().is_some_and(|ledger| !ledger.can_publish()) {
+                return Ok(false);
+            }
+            match self.input.pop() {
+                Some(Input::Chunk { turn, split, chunk }) => {
+                    self.decode(turn, split, chunk)?;
+                    worked = true;
+                }
+                Some(Input::SplitEnd(split)) => {
+                    if let Some(ledger) = &mut self.ledger {
+                        ledger.end_split(split);
+                    }
+                    self.advance_local()?;
+                    return Ok(true);
+                }
+                None if self.input.is_ended() => {
+                    self.end_input()?;
+                    return Ok(true);
+                }
+                None => return Ok(false),
+            }
+        }
+        let Some(pending) = &self.pending else { return Ok(worked) };
+        if self.in_turns
+            && let Some(ledger) = &mut self.ledger
+            && !ledger.fold_before(pending.turn)
+        {
+            return Ok(worked);
+        }
+        self.run_pending()?;
+        Ok(true)
+    }
+
+    fn decode(&mut self, turn: u64, split: SplitId, chunk: Chunk) -> Result<()> {
+        self.decoded.clear();
+        self.decoder.decode(&chunk, self.batch_rows, &mut self.decoded)?;
+        if let (Some(ledger), Some(column)) = (&mut self.ledger, self.event_time_column) {
+            self.arena.reset();
+            let slices = self.decoded.slices.iter();
+            let greatest = slices.map(|slice| greatest_of(slice, column, &self.arena)).max();
+            ledger.publish(Mark { split, greatest: greatest.unwrap_or(EventTime::MIN) });
+        }
+        let failed = self.decoded.failures.len() as u64;
+        let records = self.decoded.rows() as u64 + failed;
+        self.stats.records += records;
+        self.progress.add_read(records, chunk.size_bytes() as u64);
+        if failed > 0 {
+            self.stats.failed += failed;
+            self.progress.add_failed(failed);
+            let letters = self.decoded.failures.drain(..).map(|failure| DeadLetter { split, failure }).collect();
+            self.report_failures(letters)?;
+        }
+        self.pending = Some(Pending { turn, split, chunk });
+        Ok(())
+    }
+
+    fn run_pending(&mut self) -> Result<()> {
+        let Some(Pending { turn, split, chunk }) = self.pending.take() else { return Ok(()) };
+        let mut greatest_before = self.ledger.as_ref().map_or(EventTime::MIN, |ledger| ledger.greatest(split));
+        let mut first_row = 0;
+        for slice in &self.decoded.slices {
+            self.arena.reset();
+            let columns = slice.batch.columns().iter().map(|array| view(array, slice.offset, slice.rows, &self.arena));
+            let columns = self.arena.alloc_slice_fill_iter(columns);
+            let order = RowOrder::Chunk { sequence: chunk.sequence, first_row };
+            let batch = Batch { rows: slice.rows, columns, selection: None, order };
+            let mut context = context!(self, greatest_before);
+            let (exchanger, output) = (&mut self.exchanger, &mut self.output);
+            self.local.process(batch, &mut context, &mut |batch, context| match exchanger {
+                Exchanger::None => {
+                    output.collect(&batch);
+                    Ok(())
+                }
+                Exchanger::Rows(exchange) => exchange.scatter(&batch, context),
+                Exchanger::Partials(exchange) => exchange.ingest(batch, context),
+            })?;
+            if let Some(column) = self.event_time_column {
+                greatest_before = greatest_before.max(greatest_of(slice, column, &self.arena));
+            }
+            first_row += slice.rows as u32;
+            self.stats.batches += 1;
+        }
+        self.settle_failures(split, chunk.first_record);
+        if let Some(ledger) = &mut self.ledger {
+            if self.in_turns { ledger.fold_own(turn) } else { ledger.fold_kept() }
+        }
+        let sequence = chunk.sequence;
+        // The reader's ring is as large as the chunks there are, so there is room; a reader that is gone needs none back.
+        let _ = self.returns.push((split, chunk));
+        self.decoded.slices.clear();
+        let watermark = self.ledger.as_ref().map_or(EventTime::MIN, Ledger::watermark);
+        if let Exchanger::Rows(exchange) = &mut self.exchanger {
+            exchange.end_chunk(sequence, watermark);
+            return Ok(());
+        }
+        self.advance_local()?;
+        if matches!(self.exchanger, Exchanger::None) {
+            // Chunks are dealt in turn: this partition's next one comes N turns later.
+            let number = turn + self.partitions as u64;
+            let next = OrderKey { sequence: Sequence::new(SplitId(0), number), ..OrderKey::MIN };
+            self.promise(self.in_turns.then_some(next), watermark);
+        }
+        Ok(())
+    }
+
+    /// Tells local state of the watermark, if that closes anything.
+    fn advance_local(&mut self) -> Result<()> {
+        let watermark = self.ledger.as_ref().map_or(EventTime::MIN, Ledger::watermark);
+        // The end of time comes with the end of input only: a partition may be given more splits.
+        if watermark == EventTime::MAX || watermark <= self.advanced {
+            return Ok(());
+        }
+        match &mut self.exchanger {
+            Exchanger::None => self.advance_chain(watermark),
+            Exchanger::Rows(_) => Ok(()),
+            Exchanger::Partials(exchange) => {
+                if exchange.closes_more(self.advanced, watermark) {
+                    exchange.close(watermark);
+                    self.advanced = watermark;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn advance_chain(&mut self, watermark: EventTime) -> Result<()> {
+        self.advanced = watermark;
+        self.arena.reset();
+        let output = &mut self.output;
+        let mut context = context!(self, EventTime::MIN);
+        self.local.advance(watermark, &mut context, &mut |batch, _| {
+            output.collect(&batch);
+            Ok(())
+        })?;
+        self.settle_failures(SplitId(0), 0);
+        Ok(())
+    }
+
+    fn end_input(&mut self) -> Result<()> {
+        self.input_done = true;
+        match &mut self.exchanger {
+            Exchanger::None => {
+                self.advance_chain(EventTime::MAX)?;
+                self.output.end_buffer();
+                self.owner_done = true;
+            }
+            Exchanger::Rows(exchange) => exchange.end_input(),
+            Exchanger::Partials(exchange) => exchange.close(EventTime::MAX),
+        }
+        Ok(())
+    }
+
+    /// Sends off what was collected; where the writer merges, with the promise that follows from progress.
+    fn promise(&mut self, input: Option<OrderKey>, watermark: EventTime) {
+        self.output.end_buffer();
+        if !self.ordered {
+            return;
+        }
+        let at = |time| OrderKey { time, ..OrderKey::MIN };
+        let key = match self.frontier {
+            Frontier::Input => input,
+            Frontier::EventTime => (watermark > EventTime::MIN).then(|| at(watermark)),
+            Frontier::WindowEnd if watermark > EventTime::MIN => Some(at(EventTime(watermark.0.saturating_add(1)))),
+            Frontier::WindowEnd | Frontier::End => None,
+        };
+        if let Some(key) = key {
+            self.output.promise(key);
+        }
+    }
+
+    /// Moves what operators noted of failed records to the statistics and to the dead letters.
+    fn settle_failures(&mut self, split: SplitId, first_record: u64) {
+        let failed = std::mem::take(&mut self.counts.failed);
+        if failed == 0 {
+            return;
+        }
+        self.stats.failed += failed;
+        self.progress.add_failed(failed);
+        let letters = self.counts.failures.drain(..).map(|failure| DeadLetter {
+            split,
+            failure: Failure {
+                record: first_record + u64::from(failure.place.row),
+                reason: failure.reason,
+                raw: Vec::new(),
+            },
+        });
+        let letters: Vec<_> = letters.collect();
+        self.keep_samples(&letters);
+        if self.on_error == OnError::DeadLetter {
+            self.output.dead_letters(letters);
+        }
+    }
+
+    fn keep_samples(&mut self, letters: &[DeadLetter]) {
+        let room = FAILURE_SAMPLES.saturating_sub(self.stats.failures.len());
+        self.stats.failures.extend(letters.iter().take(room).cloned());
+    }
+
+    /// Handles records that could not be decoded.
+    fn report_failures(&mut self, letters: Vec<DeadLetter>) -> Result<()> {
+        self.keep_samples(&letters);
+        match self.on_error {
+            OnError::Skip => Ok(()),
+            OnError::DeadLetter => {
+                self.output.dead_letters(letters);
+                Ok(())
+            }
+            OnError::Fail => {
+                let first = &letters[0].failure;
+                Err(Error::Data(format!(
+                    "record {} failed under on_error = 'fail': {}",
+                    first.record, first.reason
+                )))
+            }
+        }
+    }
+
+    /// Its number.
+    pub fn index(&self) -> usize {
+        self.index
     }
 }
 
-/// Ends of the rings to the writer.
-pub struct OutputParts {
-    /// To the writer.
-    pub to: Producer<super::Output>,
-    /// Buffers back.
-    pub given_back: Consumer<OutputRows>,
+/// Greatest event time of the valid rows of a slice.
+fn greatest_of(slice: &Slice, column: usize, arena: &Bump) -> EventTime {
+    let column = view(slice.batch.column(column), slice.offset, slice.rows, arena);
+    let Values::Int64(times) = column.values else { return EventTime::MIN };
+    let greatest = match column.validity {
+        None => times.iter().copied().max(),
+        Some(_) => (0..times.len()).filter(|&i| column.is_valid(i)).map(|i| times[i]).max(),
+    };
+    greatest.map_or(EventTime::MIN, EventTime)
 }

@@ -1,12 +1,8 @@
 //! What travels through the rings.
 
 use crate::batch::{BatchBuffer, Chunk, Failure};
-use crate::operator::OnError;
 use crate::state::PartialGroups;
 use crate::types::{EventTime, OrderKey, Sequence, SplitId};
-
-/// What to do with records that fail.
-pub type OnErrorPolicy = OnError;
 
 /// From the reader to a partition. The end of input is the end of the ring.
 #[derive(Debug)]
@@ -55,19 +51,15 @@ pub struct DeadLetter {
     pub failure: Failure,
 }
 
-/// From a partition to the owner of keys: rows of one chunk.
+/// From a partition to the owner of keys: the rows of one chunk.
 #[derive(Debug)]
 pub struct RowsMessage {
-    /// The chunk's turn; `None` at the end of input.
-    pub turn: Option<u64>,
+    /// The chunk's place; `None` at the end of input.
+    pub sequence: Option<Sequence>,
     /// Least watermark over the splits after the chunk.
     pub watermark: EventTime,
-    /// The chunk's place.
-    pub sequence: Sequence,
     /// Rows for this owner, if the chunk held any.
     pub rows: Option<ScatteredRows>,
-    /// Whether the chunk sends nothing more.
-    pub last: bool,
 }
 
 /// Some rows of a chunk.

@@ -12,6 +12,7 @@
 //! nothing. The rows that leave the writer are a function of the input and the query alone. Between partitions there are
 //! only rings.
 
+mod exchange;
 mod ledger;
 mod machine;
 mod mesh;
@@ -22,9 +23,9 @@ mod wiring;
 mod writer;
 
 pub use machine::{Partition, PartitionParts, PartitionStats};
-pub use message::{DeadLetter, Input, OnErrorPolicy, Output};
+pub use message::{DeadLetter, Input, Output};
 pub use reader::{Reader, ReaderParts, ReaderStats, SourceSplit};
-pub use wiring::{Bells, JobSetup, Wired, wire};
+pub use wiring::{Lane, Wired, Wiring, wire};
 pub use writer::{RowSink, Writer, WriterParts, WriterStats};
 
 /// What a step did.

@@ -1,0 +1,292 @@
+//! Between a partition's local operators and the owners of keys: rows scattered by key, or groups of closed panes.
+
+use bumpalo::Bump;
+
+use super::mesh::Mesh;
+use super::message::{PartialMessage, RowsMessage, ScatteredRows};
+use crate::batch::{Batch, BatchBuffer, RowOrder};
+use crate::error::Result;
+use crate::operator::expr::{Evaluator, RowFailures};
+use crate::operator::{Context, GroupBy, MergePanes, Next};
+use crate::pipeline::ExchangeStage;
+use crate::state::{KeyHasher, PartialGroups, encode_keys};
+use crate::types::{EventTime, Schema, Sequence};
+
+/// Ring ends of the exchange, as they cross to the partition's thread.
+pub enum MeshEnds {
+    /// Nothing moves.
+    None,
+    /// Rows move.
+    Rows(Mesh<RowsMessage, ScatteredRows>),
+    /// Groups of closed panes move.
+    Partials(Mesh<PartialMessage, PartialGroups>),
+}
+
+/// The exchange of one partition.
+pub enum Exchanger {
+    /// What leaves the local operators is output.
+    None,
+    /// Rows go to the owner of their key.
+    Rows(RowsExchange),
+    /// Groups go to the owner of their key when their pane closes.
+    Partials(PartialsExchange),
+}
+
+impl Exchanger {
+    /// The exchange of `stage` over `ends`; rows that move are of `schema`.
+    pub fn new(stage: ExchangeStage, ends: MeshEnds, schema: &Schema, index: usize, hasher: KeyHasher) -> Self {
+        match (stage, ends) {
+            (ExchangeStage::None, MeshEnds::None) => Self::None,
+            (ExchangeStage::Rows { keys, to }, MeshEnds::Rows(mesh)) => {
+                let partitions = mesh.partitions();
+                Self::Rows(RowsExchange {
+                    index,
+                    keys,
+                    to,
+                    hasher,
+                    schema: schema.clone(),
+                    mesh,
+                    selections: vec![Vec::new(); partitions],
+                    building: (0..partitions).map(|_| None).collect(),
+                    next: 0,
+                    moved: 0,
+                    stayed: 0,
+                })
+            }
+            (ExchangeStage::Partials { group_by, merge }, MeshEnds::Partials(mesh)) => {
+                Self::Partials(PartialsExchange {
+                    group_by,
+                    merge,
+                    closed: vec![EventTime::MIN; mesh.partitions()],
+                    merged: EventTime::MIN,
+                    mesh,
+                    index,
+                    moved: 0,
+                    stayed: 0,
+                })
+            }
+            _ => panic!("the wiring and the stages of a partition come from one layout"),
+        }
+    }
+
+    /// Sends what waits; true if anything went.
+    pub fn flush(&mut self) -> bool {
+        match self {
+            Self::None => false,
+            Self::Rows(exchange) => exchange.mesh.flush(),
+            Self::Partials(exchange) => exchange.mesh.flush(),
+        }
+    }
+
+    /// Whether nothing waits.
+    pub fn is_clear(&self) -> bool {
+        match self {
+            Self::None => true,
+            Self::Rows(exchange) => exchange.mesh.is_clear(),
+            Self::Partials(exchange) => exchange.mesh.is_clear(),
+        }
+    }
+
+    /// Rows (or groups) that stayed, and that moved to another partition.
+    pub fn hits(&self) -> (u64, u64) {
+        match self {
+            Self::None => (0, 0),
+            Self::Rows(exchange) => (exchange.stayed, exchange.moved),
+            Self::Partials(exchange) => (exchange.stayed, exchange.moved),
+        }
+    }
+}
+
+/// Rows on their way to the owners of their keys, and the owner's rotation over what arrives.
+pub struct RowsExchange {
+    index: usize,
+    keys: Vec<Evaluator>,
+    /// The one owner, if there is no key.
+    to: Option<usize>,
+    hasher: KeyHasher,
+    schema: Schema,
+    mesh: Mesh<RowsMessage, ScatteredRows>,
+    /// Rows of a batch per owner.
+    selections: Vec<Vec<u32>>,
+    /// Rows of the chunk per owner.
+    building: Vec<Option<ScatteredRows>>,
+    /// Messages ended so far: the next one comes from partition `next % N`.
+    next: u64,
+    moved: u64,
+    stayed: u64,
+}
+
+impl RowsExchange {
+    /// Adds the batch's rows to what their owners will get of the chunk.
+    pub fn scatter(&mut self, batch: &Batch<'_>, context: &mut Context<'_>) -> Result<()> {
+        let arena = context.arena;
+        self.selections.iter_mut().for_each(Vec::clear);
+        let batch = match self.to {
+            Some(owner) => {
+                batch.for_each(|i| self.selections[owner].push(i as u32));
+                *batch
+            }
+            None => {
+                let mut failures = RowFailures::new(arena, batch.rows);
+                let (columns, rows, selection) = (batch.columns, batch.rows, batch.selection);
+                let evaluate = |key: &Evaluator| key.evaluate(columns, rows, selection, arena, &mut failures);
+                let columns = arena.alloc_slice_fill_iter(self.keys.iter().map(evaluate));
+                let batch = context.settle(*batch, &failures, arena)?;
+                let keys = encode_keys(columns, batch.rows, batch.selection, self.hasher, arena);
+                let owners = self.selections.len();
+                let mut j = 0;
+                batch.for_each(|i| {
+                    self.selections[KeyHasher::owner(keys.hashes[j], owners)].push(i as u32);
+                    j += 1;
+                });
+                batch
+            }
+        };
+        for (owner, selection) in self.selections.iter().enumerate() {
+            if selection.is_empty() {
+                continue;
+            }
+            *(if owner == self.index { &mut self.stayed } else { &mut self.moved }) += selection.len() as u64;
+            let rows = self.building[owner].get_or_insert_with(|| {
+                self.mesh.reuse(owner).unwrap_or_else(|| ScatteredRows {
+                    buffer: BatchBuffer::for_schema(&self.schema),
+                    rows: Vec::new(),
+                })
+            });
+            rows.buffer.append(batch.columns, batch.rows, Some(selection));
+            rows.rows.extend(selection.iter().map(|&i| batch.key(i as usize).row));
+        }
+        Ok(())
+    }
+
+    /// The chunk is through: every owner gets its rows, or an empty header.
+    pub fn end_chunk(&mut self, sequence: Sequence, watermark: EventTime) {
+        for owner in 0..self.building.len() {
+            let rows = self.building[owner].take();
+            self.mesh.send(owner, RowsMessage { sequence: Some(sequence), watermark, rows });
+        }
+    }
+
+    /// No chunk will follow.
+    pub fn end_input(&mut self) {
+        for owner in 0..self.building.len() {
+            let sequence = None;
+            self.mesh.send(owner, RowsMessage { sequence, watermark: EventTime::MAX, rows: None });
+        }
+    }
+
+    /// The next message in the order of the input, with the partition it came from.
+    pub fn receive(&mut self) -> Option<(usize, RowsMessage)> {
+        let partition = (self.next % self.mesh.partitions() as u64) as usize;
+        let message = self.mesh.from[partition].pop()?;
+        self.next += 1;
+        Some((partition, message))
+    }
+
+    /// Gives rows back to where they came from.
+    pub fn give_back(&mut self, partition: usize, mut rows: ScatteredRows) {
+        rows.buffer.clear();
+        rows.rows.clear();
+        self.mesh.give_back(partition, rows);
+    }
+}
+
+impl ScatteredRows {
+    /// The rows as a batch.
+    pub fn batch<'a>(&'a self, sequence: Sequence, arena: &'a Bump) -> Batch<'a> {
+        Batch {
+            rows: self.buffer.len(),
+            columns: self.buffer.views(arena),
+            selection: None,
+            order: RowOrder::Rows { sequence, rows: &self.rows },
+        }
+    }
+}
+
+/// Groups of this partition's own reading, and the merging of those it owns.
+pub struct PartialsExchange {
+    index: usize,
+    group_by: Box<GroupBy>,
+    merge: Box<MergePanes>,
+    mesh: Mesh<PartialMessage, PartialGroups>,
+    /// Up to where each partition has sent its panes.
+    closed: Vec<EventTime>,
+    /// Up to where merged panes were passed on.
+    merged: EventTime,
+    moved: u64,
+    stayed: u64,
+}
+
+impl PartialsExchange {
+    /// Groups in one message. Any value is correct.
+    const MESSAGE_GROUPS: usize = 4096;
+
+    /// Groups the rows of a batch.
+    pub fn ingest(&mut self, batch: Batch<'_>, context: &mut Context<'_>) -> Result<()> {
+        self.group_by.ingest(batch, context)
+    }
+
+    /// Sends the groups of all panes that `watermark` closes to the owners of their keys.
+    pub fn close(&mut self, watermark: EventTime) {
+        let owners = self.mesh.partitions();
+        let mut parts: Vec<Option<PartialGroups>> = (0..owners).map(|_| None).collect();
+        while let Some((start, groups)) = self.group_by.panes.close_next(watermark) {
+            for group in 0..groups.len() as u32 {
+                let owner = KeyHasher::owner(groups.hash(group), owners);
+                *(if owner == self.index { &mut self.stayed } else { &mut self.moved }) += 1;
+                let part = parts[owner].get_or_insert_with(|| self.mesh.reuse(owner).unwrap_or_default());
+                groups.export(&self.group_by.panes.layout, group, part);
+                if part.len() == Self::MESSAGE_GROUPS
+                    && let Some(part) = parts[owner].take()
+                {
+                    self.mesh.send(owner, PartialMessage::Groups(start, part));
+                }
+            }
+            for (owner, part) in parts.iter_mut().enumerate() {
+                if let Some(part) = part.take() {
+                    self.mesh.send(owner, PartialMessage::Groups(start, part));
+                }
+            }
+            self.group_by.panes.recycle(groups);
+        }
+        for owner in 0..owners {
+            self.mesh.send(owner, PartialMessage::Closed(watermark));
+        }
+    }
+
+    /// Takes one message in; false if none was there.
+    pub fn receive(&mut self) -> bool {
+        for partition in 0..self.mesh.partitions() {
+            match self.mesh.from[partition].pop() {
+                Some(PartialMessage::Groups(start, mut groups)) => {
+                    self.merge.merge(start, &groups);
+                    groups.clear();
+                    self.mesh.give_back(partition, groups);
+                    return true;
+                }
+                Some(PartialMessage::Closed(watermark)) => {
+                    self.closed[partition] = watermark;
+                    return true;
+                }
+                None => {}
+            }
+        }
+        false
+    }
+
+    /// Passes on what every partition has closed since the last call, and says up to where that is.
+    pub fn pass_on(&mut self, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<Option<EventTime>> {
+        let all = self.closed.iter().copied().min().unwrap_or(EventTime::MAX);
+        if all <= self.merged {
+            return Ok(None);
+        }
+        self.merged = all;
+        self.merge.close(all, context, next)?;
+        Ok(Some(all))
+    }
+
+    /// The panes that `watermark` closes are not those that `before` closed.
+    pub fn closes_more(&self, before: EventTime, watermark: EventTime) -> bool {
+        self.group_by.panes.closes_more(before, watermark)
+    }
+}

@@ -1,0 +1,263 @@
+//! The writer: merges the partitions' outputs into the order of the result and hands them to the sink.
+
+use arrow_array::RecordBatch;
+
+use super::Step;
+use super::message::{DeadLetter, Output, OutputRows};
+use crate::batch::BatchBuffer;
+use crate::error::Result;
+use crate::metrics::ProgressWriter;
+use crate::operator::Gather;
+use crate::ring::{Consumer, Producer};
+use crate::types::{OrderKey, Schema};
+
+/// Where rows end up.
+pub trait RowSink: Send {
+    /// Takes rows of the result.
+    fn write(&mut self, batch: &RecordBatch) -> Result<()>;
+
+    /// Whether rows are thrown away, so that they need not be made into record batches.
+    fn discards(&self) -> bool {
+        false
+    }
+
+    /// Lets everything written be seen, as far as the sink does that before the end (a pipe, a terminal).
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Takes records that failed, under `on_error = 'dead_letter'`.
+    fn dead_letters(&mut self, letters: &[DeadLetter]) -> Result<()> {
+        let _ = letters;
+        Ok(())
+    }
+}
+
+/// What a writer is made of.
+pub struct WriterParts {
+    /// From each partition.
+    pub from: Vec<Consumer<Output>>,
+    /// Emptied buffers, to each.
+    pub returns: Vec<Producer<OutputRows>>,
+    /// Whether to merge by order key; else rows are taken as they come.
+    pub ordered: bool,
+    /// Columns that leave the partitions.
+    pub schema: Schema,
+    /// Steps over the whole result.
+    pub gather: Gather,
+    /// Live counts.
+    pub progress: ProgressWriter,
+}
+
+/// What a writer did.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WriterStats {
+    /// Rows handed to the sink.
+    pub rows: u64,
+}
+
+/// One partition's output, as far as it was taken.
+struct Lane {
+    from: Consumer<Output>,
+    returns: Producer<OutputRows>,
+    head: Option<OutputRows>,
+    /// Rows of `head` that left.
+    taken: usize,
+    /// No row before this will come.
+    frontier: OrderKey,
+}
+
+impl Lane {
+    /// Key of the next row, or the least that it may have.
+    fn next_key(&self) -> OrderKey {
+        match &self.head {
+            Some(rows) => rows.keys.get(self.taken).copied().unwrap_or(rows.first),
+            None => self.frontier,
+        }
+    }
+}
+
+/// The state machine.
+pub struct Writer {
+    lanes: Vec<Lane>,
+    ordered: bool,
+    schema: Schema,
+    gather: Gather,
+    sink: Box<dyn RowSink>,
+    /// Rows merged from several partitions.
+    merged: BatchBuffer,
+    batch_rows: usize,
+    progress: ProgressWriter,
+    stats: WriterStats,
+    flushed: bool,
+}
+
+impl Writer {
+    /// A writer into `sink`, which gets batches of about `batch_rows` rows where outputs are merged.
+    pub fn new(parts: WriterParts, sink: Box<dyn RowSink>, batch_rows: usize) -> Self {
+        let lanes = parts.from.into_iter().zip(parts.returns).map(|(from, returns)| Lane {
+            from,
+            returns,
+            head: None,
+            taken: 0,
+            frontier: OrderKey::MIN,
+        });
+        Self {
+            lanes: lanes.collect(),
+            ordered: parts.ordered,
+            merged: BatchBuffer::for_schema(&parts.schema),
+            schema: parts.schema,
+            gather: parts.gather,
+            sink,
+            batch_rows,
+            progress: parts.progress,
+            stats: WriterStats::default(),
+            flushed: true,
+        }
+    }
+
+    /// Whether no further row can leave (LIMIT), so that reading on is in vain.
+    pub fn is_full(&self) -> bool {
+        self.gather.is_full()
+    }
+
+    /// Works a little.
+    pub fn step(&mut self) -> Result<Step> {
+        let mut worked = false;
+        for index in 0..self.lanes.len() {
+            worked |= self.fill(index)?;
+        }
+        worked |= if self.ordered { self.merge()? } else { self.pass()? };
+        if worked {
+            self.flushed = false;
+            return Ok(Step::Worked);
+        }
+        self.write_merged()?;
+        if self.lanes.iter().all(|lane| lane.head.is_none() && lane.from.is_ended()) {
+            if let Some(rest) = self.gather.finish()? {
+                self.write(&rest)?;
+            }
+            self.sink.flush()?;
+            return Ok(Step::Done);
+        }
+        if !self.flushed {
+            self.sink.flush()?;
+            self.flushed = true;
+        }
+        Ok(Step::Idle)
+    }
+
+    /// What it did, and the sink, to be committed.
+    pub fn into_sink(self) -> (WriterStats, Box<dyn RowSink>) {
+        (self.stats, self.sink)
+    }
+
+    /// Takes messages of a lane until it has rows to give.
+    fn fill(&mut self, index: usize) -> Result<bool> {
+        let lane = &mut self.lanes[index];
+        let mut worked = false;
+        while lane.head.is_none()
+            && let Some(output) = lane.from.pop()
+        {
+            worked = true;
+            match output {
+                Output::Rows(rows) => {
+                    lane.head = Some(rows);
+                    lane.taken = 0;
+                }
+                Output::Frontier(key) => lane.frontier = lane.frontier.max(key),
+                Output::DeadLetters(letters) => self.sink.dead_letters(&letters)?,
+            }
+        }
+        if lane.head.is_none() && lane.from.is_ended() {
+            lane.frontier = OrderKey::MAX;
+        }
+        Ok(worked)
+    }
+
+    /// Passes on every lane's rows, in whatever order they came.
+    fn pass(&mut self) -> Result<bool> {
+        let mut worked = false;
+        for index in 0..self.lanes.len() {
+            if let Some(rows) = self.lanes[index].head.take() {
+                self.write_buffer(rows, index)?;
+                worked = true;
+            }
+        }
+        Ok(worked)
+    }
+
+    /// Moves the rows that come first among all lanes, as many as are sure to. Keys are distinct, so a row at another
+    /// lane's bound comes before whatever that lane still has.
+    fn merge(&mut self) -> Result<bool> {
+        let Some((index, lane)) = self.lanes.iter().enumerate().min_by_key(|(_, lane)| (lane.next_key(), lane.head.is_none()))
+        else {
+            return Ok(false);
+        };
+        let Some(rows) = &lane.head else { return Ok(false) };
+        let others = self.lanes.iter().enumerate().filter(|(other, _)| *other != index);
+        let bound = others.map(|(_, lane)| lane.next_key()).min().unwrap_or(OrderKey::MAX);
+        let whole = rows.keys.last().is_none_or(|last| *last <= bound);
+        if whole && lane.taken == 0 && self.merged.is_empty() {
+            if let Some(rows) = self.lanes[index].head.take() {
+                self.write_buffer(rows, index)?;
+            }
+            return Ok(true);
+        }
+        let lane = &mut self.lanes[index];
+        let Some(rows) = &lane.head else { return Ok(false) };
+        let total = rows.buffer.len();
+        let until = if whole { total } else { rows.keys.partition_point(|key| *key <= bound) };
+        if until <= lane.taken {
+            return Ok(false);
+        }
+        let columns: Vec<_> = rows.buffer.columns.iter().map(|column| column.column()).collect();
+        let selection: Vec<u32> = (lane.taken as u32..until as u32).collect();
+        self.merged.append(&columns, total, Some(&selection));
+        lane.taken = until;
+        if until == total
+            && let Some(rows) = lane.head.take()
+        {
+            let _ = lane.returns.push(rows);
+        }
+        if self.merged.len() >= self.batch_rows {
+            self.write_merged()?;
+        }
+        Ok(true)
+    }
+
+    fn write_merged(&mut self) -> Result<()> {
+        if self.merged.is_empty() {
+            return Ok(());
+        }
+        let merged = std::mem::replace(&mut self.merged, BatchBuffer::new([]));
+        let result = self.write_rows(&merged);
+        self.merged = merged;
+        self.merged.clear();
+        result
+    }
+
+    fn write_buffer(&mut self, rows: OutputRows, index: usize) -> Result<()> {
+        self.write_rows(&rows.buffer)?;
+        let _ = self.lanes[index].returns.push(rows);
+        Ok(())
+    }
+
+    fn write_rows(&mut self, rows: &BatchBuffer) -> Result<()> {
+        if self.sink.discards() && self.gather.is_empty() {
+            self.stats.rows += rows.len() as u64;
+            self.progress.add_emitted(rows.len() as u64);
+            return Ok(());
+        }
+        match self.gather.push(rows.to_record_batch(&self.schema)) {
+            Some(batch) => self.write(&batch),
+            None => Ok(()),
+        }
+    }
+
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.stats.rows += batch.num_rows() as u64;
+        self.progress.add_emitted(batch.num_rows() as u64);
+        self.sink.write(batch)
+    }
+}

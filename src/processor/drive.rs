@@ -1,0 +1,148 @@
+//! What every driver shares: the machines, the wish to stop, the first failure, the accounting of time.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::error::{Error, Result};
+use crate::partition::{PartitionStats, ReaderStats, RowSink, Wired, WriterStats};
+use crate::pipeline::Stages;
+use crate::plan::{Layout, Plan};
+use crate::ring::WaitMode;
+use crate::state::KeyHasher;
+use crate::sys::{StopFlag, monotonic_ns};
+
+/// What a job runs with.
+pub struct MachinesSetup<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// Its layout.
+    pub layout: &'a Layout,
+    /// Hashes of keys, as wired.
+    pub hasher: KeyHasher,
+    /// CPU for each partition; none means not pinned.
+    pub cores: &'a [usize],
+    /// How threads wait.
+    pub wait: WaitMode,
+    /// Rows of a batch at most.
+    pub batch_rows: usize,
+    /// The user's wish to stop.
+    pub stop: &'a StopFlag,
+}
+
+/// All machines of a job, in parts, and where rows end up.
+pub struct Machines<'a> {
+    /// What they run with.
+    pub setup: MachinesSetup<'a>,
+    /// The parts.
+    pub wired: Wired,
+    /// The sink; returned to be committed.
+    pub sink: Box<dyn RowSink>,
+}
+
+impl MachinesSetup<'_> {
+    pub(super) fn stages(&self, index: usize) -> Stages {
+        Stages::new(self.plan, self.layout, index, self.hasher)
+    }
+}
+
+/// What the machines did.
+pub struct Finished {
+    /// Readers.
+    pub readers: Vec<ReaderStats>,
+    /// Partitions: what each did, and its CPU if pinned.
+    pub partitions: Vec<(PartitionStats, Option<usize>)>,
+    /// Share of its life in which each partition worked.
+    pub busy_ratios: Vec<f64>,
+    /// The writer.
+    pub writer: WriterStats,
+    /// The sink, not committed yet.
+    pub sink: Box<dyn RowSink>,
+    /// Time that reading, processing and writing took, in nanoseconds, summed over threads.
+    pub read_ns: u64,
+    /// See `read_ns`.
+    pub process_ns: u64,
+    /// See `read_ns`.
+    pub write_ns: u64,
+}
+
+/// What the threads of a job tell each other beside the rings: that it failed, or that enough was read.
+#[derive(Default)]
+pub(super) struct Joint {
+    /// Set when a machine failed: everyone ends. Relaxed loads suffice, since whoever sets it then drops its ring ends,
+    /// which wakes the neighbours, and they look again.
+    halted: AtomicBool,
+    /// Set when no further row can leave: readers stop.
+    enough: AtomicBool,
+    failure: Mutex<Option<Error>>,
+}
+
+impl Joint {
+    pub(super) fn is_halted(&self) -> bool {
+        self.halted.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_enough(&self) -> bool {
+        self.enough.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_enough(&self) {
+        self.enough.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes a failure, the first of which the job returns, and ends everyone.
+    pub(super) fn fail(&self, error: Error) {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        self.halted.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn into_result(self) -> Result<()> {
+        match self.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Ends the other threads if this one panics: a panic is a defect, but it must not leave a job hanging.
+pub(super) struct HaltOnPanic<'a>(pub(super) &'a Joint);
+
+impl Drop for HaltOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail(Error::Execution("a thread of the job panicked; this is a defect of corelane".into()));
+        }
+    }
+}
+
+/// Time in which a machine worked. The clock is read when work turns to idling and back, not at every step.
+pub(super) struct Stopwatch {
+    started_ns: u64,
+    idle_since_ns: Option<u64>,
+    idle_ns: u64,
+}
+
+impl Stopwatch {
+    pub(super) fn start() -> Self {
+        Self { started_ns: monotonic_ns(), idle_since_ns: None, idle_ns: 0 }
+    }
+
+    pub(super) fn worked(&mut self) {
+        if let Some(since) = self.idle_since_ns.take() {
+            self.idle_ns += monotonic_ns() - since;
+        }
+    }
+
+    pub(super) fn idle(&mut self) {
+        if self.idle_since_ns.is_none() {
+            self.idle_since_ns = Some(monotonic_ns());
+        }
+    }
+
+    /// Nanoseconds worked, and their share.
+    pub(super) fn stop(mut self) -> (u64, f64) {
+        self.worked();
+        let total = monotonic_ns() - self.started_ns;
+        let busy = total.saturating_sub(self.idle_ns);
+        (busy, busy as f64 / total.max(1) as f64)
+    }
+}

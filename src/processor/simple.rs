@@ -1,0 +1,171 @@
+//! `simple` (V1): reader → one locked queue → one worker with its state behind a mutex. The baseline that the other
+//! processors are measured against: how such engines start.
+
+use std::collections::VecDeque;
+use std::sync::{Barrier, Condvar, Mutex, PoisonError};
+
+use super::drive::{Finished, HaltOnPanic, Joint, Machines, Stopwatch};
+use super::threads::{drive, spawn};
+use crate::error::{Error, Result};
+use crate::limits::RING_SLOTS;
+use crate::partition::{Input, Partition, Reader, Step, Writer};
+use crate::ring::{Waiter, Wakeup, ring};
+use crate::sys::monotonic_ns;
+
+/// The one queue.
+#[derive(Default)]
+struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    inputs: VecDeque<Input>,
+    closed: bool,
+    high_water: usize,
+}
+
+impl Queue {
+    fn push(&self, input: Input, joint: &Joint) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        while state.inputs.len() >= RING_SLOTS && !state.closed && !joint.is_halted() {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.inputs.push_back(input);
+        state.high_water = state.high_water.max(state.inputs.len());
+        self.changed.notify_all();
+    }
+
+    fn close(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for the next chunk; `None` when the reader has closed the queue.
+    fn pop(&self) -> Option<Input> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(input) = state.inputs.pop_front() {
+                self.changed.notify_all();
+                return Some(input);
+            }
+            if state.closed {
+                return None;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// Closes the queue when its end of the job goes, also by a panic: the other end must not wait for ever.
+struct CloseOnDrop<'a>(&'a Queue);
+
+impl Drop for CloseOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// Runs a job with one locked queue and one worker, which also writes.
+pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
+    let Machines { setup, mut wired, sink } = machines;
+    let (Some((reader_parts, reader_bell)), Some(mut lane)) = (wired.reader.take(), wired.lanes.pop()) else {
+        return Err(Error::Execution("simple has one reader and one partition".into()));
+    };
+    let joint = Joint::default();
+    let queue = Queue::default();
+    let (setup, joint_ref, queue_ref) = (&setup, &joint, &queue);
+    // The partition is fed by the worker's own thread from the locked queue.
+    let nobody = Wakeup::new();
+    let (mut feed, feed_end) = ring(1, &nobody, &nobody);
+    let mut from_reader = std::mem::replace(&mut lane.partition.input, feed_end);
+    let barrier = &Barrier::new(2);
+    let finished = std::thread::scope(|scope| -> Result<Finished> {
+        let reader = spawn(scope, "corelane-read".into(), move || {
+            let _guard = HaltOnPanic(joint_ref);
+            let _close = CloseOnDrop(queue_ref);
+            let mut waiter = Waiter::claim(setup.wait, &reader_bell);
+            barrier.wait();
+            let mut watch = Stopwatch::start();
+            let mut reader = Reader::new(reader_parts);
+            drive(joint_ref, &mut waiter, &mut watch, || {
+                let step = reader.step(setup.stop.is_set() || joint_ref.is_enough());
+                while let Some(input) = from_reader.pop() {
+                    queue_ref.push(input, joint_ref);
+                }
+                step
+            });
+            (reader.stats(), watch.stop().0)
+        })?;
+        let _guard = HaltOnPanic(joint_ref);
+        let _waiter = Waiter::claim(setup.wait, &lane.bell);
+        barrier.wait();
+        let mut worker = Worker {
+            partition: Mutex::new(Partition::new(lane.partition, setup.stages(0))),
+            writer: Writer::new(wired.writer.0, sink, setup.batch_rows),
+            process_ns: 0,
+            write_ns: 0,
+        };
+        let mut result = Ok(());
+        while result.is_ok()
+            && !joint_ref.is_halted()
+            && let Some(input) = queue_ref.pop()
+        {
+            // The feed is empty: the worker took the last chunk through before it came for this one.
+            let _ = feed.push(input);
+            result = worker.exhaust();
+            if worker.writer.is_full() {
+                joint_ref.set_enough();
+            }
+        }
+        drop(feed);
+        if let Err(error) = result.and_then(|()| worker.exhaust()) {
+            joint_ref.fail(error);
+            // The reader may wait for room in the queue.
+            queue_ref.close();
+        }
+        let Worker { partition, writer, process_ns, write_ns } = worker;
+        let (writer, sink) = writer.into_sink();
+        let (reader_stats, read_ns) = reader.join().map_err(|_| Error::Execution("the reader panicked".into()))?;
+        let stats = partition.into_inner().unwrap_or_else(PoisonError::into_inner).into_stats();
+        let busy = process_ns as f64 / (process_ns + write_ns + read_ns).max(1) as f64;
+        Ok(Finished {
+            readers: vec![reader_stats],
+            partitions: vec![(stats, None)],
+            busy_ratios: vec![busy],
+            writer,
+            sink,
+            read_ns,
+            process_ns,
+            write_ns,
+        })
+    });
+    joint.into_result()?;
+    finished
+}
+
+/// The one worker: a partition behind a mutex, taken for every step, and the writer.
+struct Worker {
+    partition: Mutex<Partition>,
+    writer: Writer,
+    process_ns: u64,
+    write_ns: u64,
+}
+
+impl Worker {
+    /// Steps partition and writer until neither can do more.
+    fn exhaust(&mut self) -> Result<()> {
+        loop {
+            let started = monotonic_ns();
+            let step = self.partition.lock().unwrap_or_else(PoisonError::into_inner).step()?;
+            let stepped = monotonic_ns();
+            let wrote = self.writer.step()?;
+            self.process_ns += stepped - started;
+            self.write_ns += monotonic_ns() - stepped;
+            if step != Step::Worked && wrote != Step::Worked {
+                return Ok(());
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! `partitioned` and `stp`: a pinned thread per partition; a reader thread where partitions have none of their own; the
+//! writer on the caller's thread.
+
+use std::sync::Barrier;
+use std::time::Duration;
+
+use super::drive::{Finished, HaltOnPanic, Joint, Machines, MachinesSetup, Stopwatch};
+use crate::error::{Error, Result};
+use crate::partition::{Lane, Partition, PartitionStats, Reader, ReaderStats, Step, Writer};
+use crate::ring::{WaitMode, Waiter};
+use crate::sys;
+
+/// Longest sleep of a reader whose source says that nothing is due: after that it looks whether it shall stop.
+pub(super) const SLEEP_NS_MAX: u64 = 20_000_000;
+
+/// What came of one partition's thread.
+struct LaneFinished {
+    stats: PartitionStats,
+    core: Option<usize>,
+    busy_ns: u64,
+    busy_ratio: f64,
+    reader: Option<ReaderStats>,
+}
+
+/// Steps a machine until it is done or the job is halted; true if it is done.
+pub(super) fn drive(
+    joint: &Joint,
+    waiter: &mut Waiter,
+    watch: &mut Stopwatch,
+    mut step: impl FnMut() -> Result<Step>,
+) -> bool {
+    loop {
+        match step() {
+            Ok(Step::Worked) => {
+                waiter.worked();
+                watch.worked();
+            }
+            Ok(Step::Done) => return true,
+            Ok(Step::Idle) => {
+                watch.idle();
+                waiter.idle();
+            }
+            Ok(Step::IdleFor(ns)) => {
+                watch.idle();
+                waiter.sleep(Duration::from_nanos(ns.min(SLEEP_NS_MAX)));
+            }
+            Err(error) => joint.fail(error),
+        }
+        if joint.is_halted() {
+            return false;
+        }
+    }
+}
+
+/// Runs a job on threads.
+pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
+    let Machines { setup, wired, sink } = machines;
+    let joint = Joint::default();
+    let (setup, joint_ref) = (&setup, &joint);
+    let barrier = &Barrier::new(wired.lanes.len() + usize::from(wired.reader.is_some()) + 1);
+    let finished = std::thread::scope(|scope| -> Result<Finished> {
+        let mut handles = Vec::new();
+        for (index, lane) in wired.lanes.into_iter().enumerate() {
+            let name = format!("corelane-{index}");
+            let core = setup.cores.get(index).copied();
+            let body = move || run_lane(setup, joint_ref, barrier, index, lane, core);
+            handles.push(spawn(scope, name, body)?);
+        }
+        let reader = match wired.reader {
+            None => None,
+            Some((parts, bell)) => Some(spawn(scope, "corelane-read".into(), move || {
+                let _guard = HaltOnPanic(joint_ref);
+                let mut waiter = Waiter::claim(blocking(setup.wait), &bell);
+                barrier.wait();
+                let mut watch = Stopwatch::start();
+                let mut reader = Reader::new(parts);
+                let stop = || setup.stop.is_set() || joint_ref.is_enough();
+                drive(joint_ref, &mut waiter, &mut watch, || reader.step(stop()));
+                (reader.stats(), watch.stop().0)
+            })?),
+        };
+        let _guard = HaltOnPanic(joint_ref);
+        let (parts, bell) = wired.writer;
+        let mut waiter = Waiter::claim(blocking(setup.wait), &bell);
+        barrier.wait();
+        let mut watch = Stopwatch::start();
+        let mut writer = Writer::new(parts, sink, setup.batch_rows);
+        drive(joint_ref, &mut waiter, &mut watch, || {
+            let step = writer.step();
+            if writer.is_full() {
+                joint_ref.set_enough();
+            }
+            step
+        });
+        let (write_ns, _) = watch.stop();
+        let (writer, sink) = writer.into_sink();
+        let mut finished = Finished {
+            readers: Vec::new(),
+            partitions: Vec::new(),
+            busy_ratios: Vec::new(),
+            writer,
+            sink,
+            read_ns: 0,
+            process_ns: 0,
+            write_ns,
+        };
+        for handle in handles {
+            // A panic was noted by the thread's guard.
+            let Ok(lane) = handle.join() else { continue };
+            finished.process_ns += lane.busy_ns;
+            finished.busy_ratios.push(lane.busy_ratio);
+            finished.partitions.push((lane.stats, lane.core));
+            finished.readers.extend(lane.reader);
+        }
+        if let Some(Ok((stats, busy_ns))) = reader.map(|handle| handle.join()) {
+            finished.readers.push(stats);
+            finished.read_ns = busy_ns;
+        }
+        Ok(finished)
+    });
+    joint.into_result()?;
+    finished
+}
+
+fn run_lane(
+    setup: &MachinesSetup<'_>,
+    joint: &Joint,
+    barrier: &Barrier,
+    index: usize,
+    lane: Lane,
+    core: Option<usize>,
+) -> LaneFinished {
+    let _guard = HaltOnPanic(joint);
+    // Pinned before anything is allocated: memory is first touched by its owner.
+    let core = core.filter(|&core| sys::pin_current_thread(core).is_ok());
+    let mut waiter = Waiter::claim(setup.wait, &lane.bell);
+    barrier.wait();
+    let mut watch = Stopwatch::start();
+    let mut reader = lane.reader.map(Reader::new);
+    let mut reader_stats = None;
+    let mut partition = Partition::new(lane.partition, setup.stages(index));
+    drive(joint, &mut waiter, &mut watch, || {
+        let mut read = Step::Idle;
+        if let Some(machine) = &mut reader {
+            read = machine.step(setup.stop.is_set() || joint.is_enough())?;
+            if read == Step::Done {
+                reader_stats = reader.take().map(|reader| reader.stats());
+                read = Step::Worked;
+            }
+        }
+        Ok(match (partition.step()?, read) {
+            (Step::Idle, read) => read,
+            (step, _) => step,
+        })
+    });
+    let (busy_ns, busy_ratio) = watch.stop();
+    LaneFinished { stats: partition.into_stats(), core, busy_ns, busy_ratio, reader: reader_stats }
+}
+
+/// Reader and writer are not pinned and wait for disks and pipes: they do not burn a core that a partition may need.
+fn blocking(mode: WaitMode) -> WaitMode {
+    if mode == WaitMode::Spin { WaitMode::Backoff } else { mode }
+}
+
+/// Spawns a named thread.
+pub(super) fn spawn<'scope, T: Send + 'scope>(
+    scope: &'scope std::thread::Scope<'scope, '_>,
+    name: String,
+    body: impl FnOnce() -> T + Send + 'scope,
+) -> Result<std::thread::ScopedJoinHandle<'scope, T>> {
+    std::thread::Builder::new()
+        .name(name)
+        .spawn_scoped(scope, body)
+        .map_err(|error| Error::Execution(format!("cannot start a thread: {error}")))
+}
