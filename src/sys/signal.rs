@@ -60,6 +60,24 @@ mod tests {
         assert!(stop.is_set());
     }
 
+    /// Run in a process of its own, which the second signal ends: this test starts itself once more.
+    #[test]
+    fn the_second_sigint_ends_the_process_with_130() {
+        const CHILD: &str = "CORELANE_TEST_SIGINT_CHILD";
+        if std::env::var_os(CHILD).is_some() {
+            let stop = StopFlag::new();
+            stop_on_signals(&stop).unwrap();
+            signal_hook::low_level::raise(SIGTERM).unwrap();
+            signal_hook::low_level::raise(SIGINT).unwrap();
+            assert!(stop.is_set(), "the first SIGINT asks for a stop, also after SIGTERM");
+            signal_hook::low_level::raise(SIGINT).unwrap();
+            unreachable!("the second SIGINT ends the process");
+        }
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        child.args(["sys::signal::tests::the_second_sigint_ends_the_process_with_130", "--exact"]);
+        assert_eq!(child.env(CHILD, "1").output().unwrap().status.code(), Some(130));
+    }
+
     #[test]
     fn clones_share_the_flag() {
         let stop = StopFlag::new();
