@@ -125,10 +125,12 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
             // The reader may wait for room in the queue.
             queue_ref.close();
         }
-        let Worker { partition, writer, process_ns, write_ns } = worker;
+        let Worker { partition, mut writer, process_ns, write_ns } = worker;
+        let stats = partition.into_inner().unwrap_or_else(PoisonError::into_inner).into_stats();
+        // The partition is gone, so the writer sees the end of what it sent.
+        while !joint_ref.is_halted() && writer.step()? != Step::Done {}
         let (writer, sink) = writer.into_sink();
         let (reader_stats, read_ns) = reader.join().map_err(|_| Error::Execution("the reader panicked".into()))?;
-        let stats = partition.into_inner().unwrap_or_else(PoisonError::into_inner).into_stats();
         let busy = process_ns as f64 / (process_ns + write_ns + read_ns).max(1) as f64;
         Ok(Finished {
             readers: vec![reader_stats],
