@@ -1,13 +1,26 @@
-//! From SQL text to a finished job.
+//! Compiling and running jobs.
 
+use std::collections::BTreeMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use super::RunOptions;
+use arrow_array::RecordBatch;
+
+use super::options::RunOptions;
+use super::report::report;
+use super::sink::{Collected, OpenSink};
+use super::source::{OpenSource, Provider};
 use crate::error::{Error, Result};
+use crate::limits::PARTITIONS_MAX;
 use crate::metrics::{JobReport, Progress};
-use crate::plan::JobPlan;
-use crate::sys::StopFlag;
-use crate::types::Options;
+use crate::partition::{Wiring, wire};
+use crate::pipeline::Stages;
+use crate::plan::{JobPlan, Layout, LayoutRequest, plan_script};
+use crate::processor::{Machines, MachinesSetup, process};
+use crate::state::KeyHasher;
+use crate::sys::{self, StopFlag, Topology};
+use crate::types::{Options, Schema};
 
 /// What the caller holds on to while a job runs.
 #[derive(Debug, Clone, Default)]
@@ -18,17 +31,147 @@ pub struct Control {
     pub progress: Arc<Progress>,
 }
 
-/// Parses and plans every job of `text`; schemas of files that declare none are inferred. `settings` win over SET.
-pub fn compile(_text: &str, _settings: &Options) -> Result<Vec<JobPlan>> {
-    Err(Error::Execution("not built yet".into()))
+/// Record batches of one table in memory, by split.
+pub(super) type Table = Arc<Vec<Vec<Arc<RecordBatch>>>>;
+
+/// Compiles and runs jobs, and holds the tables that `connector = 'memory'` reads.
+#[derive(Debug, Default, Clone)]
+pub struct Engine {
+    tables: BTreeMap<String, Table>,
 }
 
-/// How `job` would run: its steps, and their layout over partitions.
-pub fn explain(_job: &JobPlan, _options: &RunOptions) -> Result<String> {
-    Err(Error::Execution("not built yet".into()))
+impl Engine {
+    /// An engine without tables in memory.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Gives the sources of that name with `connector = 'memory'` these rows, as one split.
+    pub fn register(&mut self, name: &str, batches: Vec<RecordBatch>) {
+        self.register_splits(name, vec![batches]);
+    }
+
+    /// The same, with the rows of each split by themselves.
+    pub fn register_splits(&mut self, name: &str, splits: Vec<Vec<RecordBatch>>) {
+        let splits = splits.into_iter().map(|batches| batches.into_iter().map(Arc::new).collect()).collect();
+        self.tables.insert(name.to_ascii_lowercase(), Arc::new(splits));
+    }
+
+    pub(super) fn table(&self, name: &str) -> Option<&Table> {
+        self.tables.get(&name.to_ascii_lowercase())
+    }
+
+    /// Parses and plans every job of `text`; schemas of files that declare none are inferred. `settings` win over SET.
+    pub fn compile(&self, text: &str, settings: &Options) -> Result<Vec<JobPlan>> {
+        let script = plan_script(text, settings, &Provider::new(self))?;
+        Ok(script.jobs)
+    }
+
+    /// How `job` would run: its steps, and their layout over partitions.
+    pub fn explain(&self, job: &JobPlan, options: &RunOptions) -> Result<String> {
+        let source = OpenSource::open(self, job, options, partitions(options)?)?;
+        let layout = layout(job, options, source.splits())?;
+        let mut text = job.plan.explain();
+        text.push_str(&format!(
+            "Layout: processor {}, strategy {}, {} partition{}, batch_rows {}\n",
+            layout.processor,
+            layout.strategy,
+            layout.partitions,
+            if layout.partitions == 1 { "" } else { "s" },
+            options.batch_rows
+        ));
+        for reason in &layout.reasons {
+            text.push_str(&format!("  {reason}\n"));
+        }
+        Ok(text)
+    }
+
+    /// Runs `job` to the end of its input, or until it is asked to stop.
+    pub fn run(&self, job: &JobPlan, options: &RunOptions, control: &Control) -> Result<JobReport> {
+        let sink = OpenSink::open(&job.sink, &job.plan.output())?;
+        self.run_into(job, options, control, sink)
+    }
+
+    /// Runs `job` and returns its rows instead of sending them to its sink.
+    pub fn collect(&self, job: &JobPlan, options: &RunOptions) -> Result<(JobReport, Vec<RecordBatch>)> {
+        let collected = Collected::default();
+        let sink = OpenSink::collect(&collected);
+        let report = self.run_into(job, options, &Control::default(), sink)?;
+        Ok((report, collected.take()))
+    }
+
+    fn run_into(&self, job: &JobPlan, options: &RunOptions, control: &Control, sink: OpenSink) -> Result<JobReport> {
+        let started_ns = sys::monotonic_ns();
+        let wanted = partitions(options)?;
+        let source = OpenSource::open(self, job, options, wanted)?;
+        let layout = layout(job, options, source.splits())?;
+        let topology = Topology::read();
+        let placement = topology.placement(layout.partitions, options.cores.as_deref())?;
+        let sink = sink.with_dead_letters(source.dead_letters()?, source.names());
+        let (names, on_error) = (source.names(), source.on_error());
+        let hasher = KeyHasher::new(RandomState::new().hash_one("corelane"));
+        let (splits, decoders) = source.start(layout.partitions, &control.progress)?;
+        let wired = wire(Wiring {
+            plan: &job.plan,
+            layout: &layout,
+            splits,
+            decoders,
+            batch_rows: options.batch_rows,
+            on_error,
+            hasher,
+            progress: &control.progress,
+            ring_slots: Wiring::SLOTS,
+        });
+        let setup = MachinesSetup {
+            plan: &job.plan,
+            layout: &layout,
+            hasher,
+            cores: &placement.cpus,
+            wait: options.wait,
+            batch_rows: options.batch_rows,
+            stop: &control.stop,
+        };
+        let (sink, commit) = sink.into_parts();
+        let finished = process(Machines { setup, wired, sink })?;
+        let write_started_ns = sys::monotonic_ns();
+        let mut report = report(job, &layout, &placement, &finished, &names);
+        let sink = finished.sink;
+        commit.commit(sink)?;
+        let now_ns = sys::monotonic_ns();
+        report.write_s += (now_ns - write_started_ns) as f64 / 1e9;
+        report.elapsed_s = (now_ns - started_ns) as f64 / 1e9;
+        report.records_per_s = report.records_read as f64 / report.elapsed_s.max(1e-9);
+        report.peak_rss_bytes = sys::peak_rss_bytes();
+        Ok(report)
+    }
 }
 
-/// Runs `job` to the end of its input, or until it is asked to stop.
-pub fn run(_job: &JobPlan, _options: &RunOptions, _control: &Control) -> Result<JobReport> {
-    Err(Error::Execution("not built yet".into()))
+/// Partitions asked for: one per physical core unless said otherwise.
+fn partitions(options: &RunOptions) -> Result<usize> {
+    let partitions = match (options.partitions, &options.cores) {
+        (Some(partitions), _) => partitions,
+        (None, Some(cores)) => cores.len(),
+        (None, None) => Topology::read().physical_cores(),
+    };
+    if partitions == 0 || partitions > PARTITIONS_MAX {
+        return Err(Error::Config(format!("{partitions} partitions: expected a number from 1 to {PARTITIONS_MAX}")));
+    }
+    Ok(partitions)
+}
+
+fn layout(job: &JobPlan, options: &RunOptions, splits: usize) -> Result<Layout> {
+    let request = LayoutRequest {
+        processor: options.processor,
+        partitions: partitions(options)?,
+        strategy: options.strategy,
+        fan_in_target: options.fan_in_partition,
+        splits,
+    };
+    Layout::new(&job.plan, request)
+}
+
+/// Columns of the result, for those who open a sink themselves.
+pub(super) fn output_schema(job: &JobPlan) -> Schema {
+    debug_assert!(Stages::gathered(&job.plan).len() <= job.plan.steps.len());
+    job.plan.output()
 }

@@ -1,13 +1,29 @@
-//! The library's face: jobs, processors, reports.
+//! The library's face: from SQL text to a finished job.
 //!
-//! SQL text goes in through [`compile`], comes out as checked jobs, and each of them runs with [`run`] under the
-//! [`RunOptions`] in force for it. Knows nothing of the command line.
+//! ```
+//! use corelane::engine::{Engine, RunOptions};
+//!
+//! let engine = Engine::new();
+//! let sql = "CREATE SOURCE s (id BIGINT) WITH (connector = 'generator', rows = '1000');
+//!            SELECT COUNT(*) AS n FROM s";
+//! let jobs = engine.compile(sql, &Default::default())?;
+//! let (report, rows) = engine.collect(&jobs[0], &RunOptions::default())?;
+//! assert_eq!((report.records_read, rows[0].num_rows()), (1000, 1));
+//! # Ok::<(), corelane::error::Error>(())
+//! ```
+//!
+//! Promises: the rows of a job depend on its input and its query alone, not on [`RunOptions`]; a job that fails leaves
+//! no file under its final name.
 
 mod job;
 mod options;
+mod processors;
+mod report;
+mod sink;
+mod source;
 
-pub use crate::metrics::{FailureSample, JobReport, PartitionReport, Progress};
-pub use crate::plan::JobPlan;
-pub use crate::sys::StopFlag;
-pub use job::{Control, compile, explain, run};
-pub use options::{ProcessorKind, RunOptions, SETTINGS};
+pub use crate::metrics::JobReport;
+pub use crate::plan::{JobPlan, ProcessorKind, Strategy};
+pub use job::{Control, Engine};
+pub use options::{LateRecords, RunOptions, SETTINGS};
+pub use processors::{Job, JobProcessor, processor};

@@ -2,51 +2,25 @@
 
 use crate::error::{Error, Result, nearest};
 use crate::limits;
+use crate::plan::{ProcessorKind, Strategy};
+use crate::ring::WaitMode;
 use crate::sys;
 use crate::types::Options;
 
 /// The settings that SET, `--set` and the flags of the same names take.
-pub const SETTINGS: &[&str] = &["processor", "partitions", "cores", "batch_rows", "strategy", "wait", "simd"];
+pub const SETTINGS: &[&str] = &[
+    "processor",
+    "partitions",
+    "cores",
+    "batch_rows",
+    "strategy",
+    "fan_in_partition",
+    "wait",
+    "simd",
+    "late_records",
+];
 
-const STRATEGIES: &[&str] = &["auto", "always_hash", "smart_repartition", "sticky", "round_robin", "fan_in"];
-const WAITS: &[&str] = &["spin", "backoff", "park"];
 const SIMD_LEVELS: &[&str] = &["auto", "scalar", "wide", "avx512"];
-
-/// How a job's work is laid over threads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ProcessorKind {
-    /// `stp` where the source has enough splits and the query needs no order across them, else `partitioned`.
-    #[default]
-    Auto,
-    /// One partition on the caller's thread.
-    Inline,
-    /// One worker behind a locked queue: the baseline.
-    Simple,
-    /// A reader, pinned partitions, a writer.
-    Partitioned,
-    /// Independent pipelines, nothing shared.
-    Stp,
-}
-
-impl ProcessorKind {
-    const ALL: [Self; 5] = [Self::Auto, Self::Inline, Self::Simple, Self::Partitioned, Self::Stp];
-    const NAMES: &[&str] = &["auto", "inline", "simple", "partitioned", "stp"];
-
-    /// The name users write.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Inline => "inline",
-            Self::Simple => "simple",
-            Self::Partitioned => "partitioned",
-            Self::Stp => "stp",
-        }
-    }
-
-    fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-}
 
 /// How a job runs. The answer does not depend on any of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,9 +34,13 @@ pub struct RunOptions {
     /// Rows of a batch.
     pub batch_rows: usize,
     /// How rows find their partition; `None` means by plan.
-    pub strategy: Option<String>,
-    /// What a thread without work does: `spin`, `backoff` or `park`.
-    pub wait: String,
+    pub strategy: Option<Strategy>,
+    /// The one partition of strategy `fan_in`.
+    pub fan_in_partition: usize,
+    /// What a thread without work does.
+    pub wait: WaitMode,
+    /// What to do with late records. `drop` is what there is so far.
+    pub late_records: LateRecords,
     /// Kernel variants: `auto`, `scalar`, `wide` or `avx512`.
     pub simd: String,
 }
@@ -70,21 +48,45 @@ pub struct RunOptions {
 impl RunOptions {
     /// Takes the settings named in [`SETTINGS`] out of `options` and checks their values; others stay there.
     pub fn from_settings(options: &mut Options) -> Result<Self> {
-        let processor = match take_one_of(options, "processor", ProcessorKind::NAMES)? {
-            Some(name) => ProcessorKind::named(&name).expect("NAMES lists the names of ALL"),
-            None => ProcessorKind::Auto,
-        };
         let cores = options.take("cores").map(|list| sys::parse_cpu_list(&list)).transpose()?;
         Ok(Self {
-            processor,
+            processor: options.take("processor").map_or(Ok(ProcessorKind::Auto), |name| name.trim().parse())?,
             partitions: take_count(options, "partitions", limits::PARTITIONS_MAX)?,
             cores,
             batch_rows: take_count(options, "batch_rows", limits::BATCH_ROWS_MAX)?
                 .unwrap_or(limits::BATCH_ROWS_DEFAULT),
-            strategy: take_one_of(options, "strategy", STRATEGIES)?.filter(|strategy| strategy != "auto"),
-            wait: take_one_of(options, "wait", WAITS)?.unwrap_or_else(|| "backoff".into()),
+            strategy: match options.take("strategy") {
+                Some(name) if !name.trim().eq_ignore_ascii_case("auto") => Some(name.trim().parse()?),
+                _ => None,
+            },
+            fan_in_partition: options.take_parsed("fan_in_partition", "the number of a partition, from 0")?.unwrap_or(0),
+            wait: options.take("wait").map_or(Ok(WaitMode::default()), |name| name.trim().parse()).map_err(Error::Config)?,
+            late_records: take_late_records(options)?,
             simd: take_one_of(options, "simd", SIMD_LEVELS)?.unwrap_or_else(|| "auto".into()),
         })
+    }
+}
+
+/// What to do with late records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LateRecords {
+    /// Count and drop them: final means final.
+    #[default]
+    Drop,
+}
+
+fn take_late_records(options: &mut Options) -> Result<LateRecords> {
+    match take_one_of(options, "late_records", &["drop", "process_with_warning", "process_all"])?.as_deref() {
+        None | Some("drop") => Ok(LateRecords::Drop),
+        Some(other) => Err(Error::Config(format!(
+            "late_records = '{other}' is not supported yet: late records are counted and dropped (late_records = 'drop')"
+        ))),
+    }
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self::from_settings(&mut Options::new()).expect("the defaults are valid")
     }
 }
 

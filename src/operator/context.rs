@@ -75,8 +75,19 @@ pub struct Context<'c> {
 impl Context<'_> {
     /// Removes the failed rows of `batch` and counts them, or ends the job if that is what was asked for.
     pub fn settle<'b>(&mut self, batch: Batch<'b>, failures: &RowFailures<'_>, arena: &'b Bump) -> Result<Batch<'b>> {
-        let _ = (failures, arena);
-        Ok(batch)
+        if failures.is_empty() {
+            return Ok(batch);
+        }
+        for (row, reason) in failures.iter() {
+            self.fail(batch.key(row), &reason.to_string())?;
+        }
+        let mut kept = bumpalo::collections::Vec::with_capacity_in(batch.selected(), arena);
+        batch.for_each(|i| {
+            if failures.reason(i).is_none() {
+                kept.push(i as u32);
+            }
+        });
+        Ok(Batch { selection: Some(kept.into_bump_slice()), ..batch })
     }
 
     /// Counts one failed record.

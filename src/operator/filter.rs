@@ -25,14 +25,12 @@ impl Operator for Filter {
     fn process(&mut self, batch: Batch<'_>, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()> {
         let arena = context.arena;
         let mut failures = RowFailures::new(arena, batch.rows);
-        let passed = self.predicate.select(batch.columns, batch.rows, batch.selection, arena, &mut failures);
-        let before = batch.selected();
-        let failed = context.settle(batch, &failures, arena)?;
-        let failed = before - failed.selected();
+        let selection = self.predicate.select(batch.columns, batch.rows, batch.selection, arena, &mut failures);
+        let left = context.settle(batch, &failures, arena)?.selected();
+        let passed = Batch { selection, ..batch };
         if self.counts_records {
-            context.counts.filtered += (before - passed.len() - failed) as u64;
+            context.counts.filtered += (left - passed.selected()) as u64;
         }
-        let selection = if passed.len() == batch.rows { None } else { Some(passed) };
-        next(Batch { selection, ..batch }, context)
+        next(passed, context)
     }
 }

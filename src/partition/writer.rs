@@ -26,6 +26,9 @@ pub trait RowSink: Send {
         Ok(())
     }
 
+    /// Completes what was written: footers, buffers. Not called if the job failed.
+    fn finish(self: Box<Self>) -> Result<()>;
+
     /// Takes records that failed, under `on_error = 'dead_letter'`.
     fn dead_letters(&mut self, letters: &[DeadLetter]) -> Result<()> {
         let _ = letters;

@@ -1,0 +1,153 @@
+//! Opening a sink: connector and format together take rows; commit makes them visible.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow_array::RecordBatch;
+
+use crate::connector::{DeadLetters, Output, SINK_KEYS, Sink, SinkConnector};
+use crate::error::{Error, Result};
+use crate::format::{Encode, FORMAT_KEYS, Format, FormatOptions, encoder};
+use crate::partition::{DeadLetter, RowSink};
+use crate::plan::SinkDefinition;
+use crate::types::Schema;
+
+/// Rows collected in memory, shared with the job that fills it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Collected(Arc<Mutex<Vec<RecordBatch>>>);
+
+impl Collected {
+    /// What was collected.
+    pub(super) fn take(&self) -> Vec<RecordBatch> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+enum Rows {
+    Encoded(Box<dyn Encode>),
+    Collected(Collected),
+    Discarded,
+}
+
+/// A sink, open.
+pub(super) struct OpenSink {
+    rows: Rows,
+    output: Option<Box<dyn Output>>,
+    letters: Option<DeadLetters>,
+    split_names: Vec<String>,
+}
+
+impl OpenSink {
+    /// Opens the sink of a job whose result has `schema`. What can be known to fail fails here, before input is read.
+    pub(super) fn open(definition: &SinkDefinition, schema: &Schema) -> Result<Self> {
+        let named = |error: Error| match error {
+            Error::Config(message) => Error::Config(format!("sink {}: {message}", definition.name)),
+            other => other,
+        };
+        let mut rest = definition.options.clone();
+        let connector = SinkConnector::take(&mut rest).map_err(named)?;
+        let format = if !connector.needs_format() {
+            None
+        } else if connector == SinkConnector::Stdout && rest.get("format").is_none() {
+            Some(FormatOptions::new(Format::Table))
+        } else {
+            Some(FormatOptions::take(&mut rest, connector.path()).map_err(named)?)
+        };
+        let known = [SINK_KEYS, format.as_ref().map_or(FORMAT_KEYS, |format| format.keys())].concat();
+        rest.finish(&format!("sink {}", definition.name), &known)?;
+        let (rows, output) = match (connector.open()?, format) {
+            (Sink::Bytes(output), Some(format)) => {
+                let encoder = encoder(&format, schema, output.writer()?, output.name())?;
+                (Rows::Encoded(encoder), Some(output))
+            }
+            (Sink::Batches(_), _) => {
+                return Err(named(Error::Config(
+                    "connector 'memory' gives rows to a program that embeds the engine: call Engine::collect".into(),
+                )));
+            }
+            (Sink::Bytes(_) | Sink::Blackhole, _) => (Rows::Discarded, None),
+        };
+        Ok(Self { rows, output, letters: None, split_names: Vec::new() })
+    }
+
+    /// A sink that keeps rows in memory.
+    pub(super) fn collect(collected: &Collected) -> Self {
+        Self { rows: Rows::Collected(collected.clone()), output: None, letters: None, split_names: Vec::new() }
+    }
+
+    /// With a file for failed records, whose splits have these names.
+    pub(super) fn with_dead_letters(self, letters: Option<DeadLetters>, split_names: Vec<String>) -> Self {
+        Self { letters, split_names, ..self }
+    }
+
+    /// The part that the writer drives, and what makes it visible in the end.
+    pub(super) fn into_parts(self) -> (Box<dyn RowSink>, Commit) {
+        let letters = Arc::new(Mutex::new(self.letters));
+        let commit = Commit { output: self.output, letters: Arc::clone(&letters) };
+        (Box::new(JobSink { rows: self.rows, letters, split_names: self.split_names }), commit)
+    }
+}
+
+/// Makes what a job wrote visible. Dropped without commit, nothing appears.
+pub(super) struct Commit {
+    output: Option<Box<dyn Output>>,
+    letters: Arc<Mutex<Option<DeadLetters>>>,
+}
+
+impl Commit {
+    /// Completes the sink's output and shows it: the dead letters first, so that results never appear without them.
+    pub(super) fn commit(self, sink: Box<dyn RowSink>) -> Result<()> {
+        sink.finish()?;
+        if let Some(letters) = self.letters.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            letters.commit()?;
+        }
+        self.output.map_or(Ok(()), |output| output.commit())
+    }
+}
+
+struct JobSink {
+    rows: Rows,
+    /// Only the writer locks it while the job runs.
+    letters: Arc<Mutex<Option<DeadLetters>>>,
+    split_names: Vec<String>,
+}
+
+impl RowSink for JobSink {
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        match &mut self.rows {
+            Rows::Encoded(encoder) => encoder.write(batch),
+            Rows::Collected(collected) => {
+                collected.0.lock().unwrap_or_else(PoisonError::into_inner).push(batch.clone());
+                Ok(())
+            }
+            Rows::Discarded => Ok(()),
+        }
+    }
+
+    fn discards(&self) -> bool {
+        matches!(self.rows, Rows::Discarded)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        match &mut self.rows {
+            Rows::Encoded(encoder) => encoder.flush(),
+            Rows::Collected(_) | Rows::Discarded => Ok(()),
+        }
+    }
+
+    fn dead_letters(&mut self, letters: &[DeadLetter]) -> Result<()> {
+        let mut file = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(file) = file.as_mut() else { return Ok(()) };
+        for letter in letters {
+            let source = self.split_names.get(letter.split.0 as usize).map_or("", String::as_str);
+            file.push(source, &letter.failure)?;
+        }
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        match self.rows {
+            Rows::Encoded(encoder) => encoder.finish(),
+            Rows::Collected(_) | Rows::Discarded => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Opening a source: connector and format together make splits and decoders.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::job::{Engine, Table};
+use super::options::RunOptions;
+use crate::batch::{Decode, Decoded};
+use crate::connector::{
+    DeadLetters, GENERATOR_KEYS, Location, MemoryDecoder, SOURCE_KEYS, Sink, SinkConnector, SourceConnector,
+    memory_reader,
+};
+use crate::error::{Error, Result};
+use crate::format::{self, ByteRange, FORMAT_KEYS, FormatOptions, SourceFormat, infer_schema, split_points};
+use crate::metrics::Progress;
+use crate::operator::OnError;
+use crate::partition::SourceSplit;
+use crate::plan::{JobPlan, ProcessorKind, SchemaProvider, SourceFacts};
+use crate::sys;
+use crate::types::{Options, Schema, SplitId};
+
+/// Options of every source, beside the connector's and the format's.
+const COMMON_KEYS: &[&str] = &["on_error", "dead_letter_path"];
+
+/// What a source's options say, checked.
+struct Parsed {
+    connector: SourceConnector,
+    format: Option<FormatOptions>,
+    on_error: OnError,
+    dead_letter_path: Option<String>,
+}
+
+impl Parsed {
+    fn new(name: &str, options: &Options, schema: &Schema) -> Result<Self> {
+        let named = |error: Error| match error {
+            Error::Config(message) => Error::Config(format!("source {name}: {message}")),
+            other => other,
+        };
+        let mut rest = options.clone();
+        let connector = SourceConnector::take(&mut rest, schema).map_err(named)?;
+        let on_error = match rest.take("on_error") {
+            Some(text) => text.parse().map_err(|message| named(Error::Config(message)))?,
+            None => OnError::default(),
+        };
+        let dead_letter_path = rest.take("dead_letter_path");
+        if (on_error == OnError::DeadLetter) != dead_letter_path.is_some() {
+            return Err(named(Error::Config(
+                "on_error = 'dead_letter' and dead_letter_path = '<file>' belong together".into(),
+            )));
+        }
+        let format = match connector {
+            SourceConnector::File { .. } | SourceConnector::Stdin => {
+                Some(FormatOptions::take(&mut rest, connector.path()).map_err(named)?)
+            }
+            _ => None,
+        };
+        let mut known = [SOURCE_KEYS, COMMON_KEYS].concat();
+        match (&connector, &format) {
+            (SourceConnector::Generator(_), _) => known.extend(GENERATOR_KEYS),
+            (_, Some(format)) => known.extend(format.keys()),
+            _ => known.extend(FORMAT_KEYS),
+        }
+        rest.finish(&format!("source {name}"), &known)?;
+        Ok(Self { connector, format, on_error, dead_letter_path })
+    }
+
+    fn locations(&self) -> Result<Vec<Location>> {
+        let extensions = self.format.as_ref().map_or(&[][..], |format| format.format.extensions());
+        self.connector.splits(extensions)
+    }
+}
+
+/// Tells the planner of sources.
+pub(super) struct Provider<'e> {
+    engine: &'e Engine,
+}
+
+impl<'e> Provider<'e> {
+    pub(super) fn new(engine: &'e Engine) -> Self {
+        Self { engine }
+    }
+}
+
+impl SchemaProvider for Provider<'_> {
+    fn describe(&self, name: &str, declared: &Schema, options: &Options) -> Result<SourceFacts> {
+        let parsed = Parsed::new(name, options, declared)?;
+        let bounded = parsed.connector.is_bounded();
+        if !declared.is_empty() {
+            return Ok(SourceFacts { schema: declared.clone(), bounded });
+        }
+        let schema = match (&parsed.connector, &parsed.format) {
+            (SourceConnector::File { .. }, Some(format)) => match parsed.locations()?.first() {
+                Some(Location::File(path)) => infer_schema(path, format)?,
+                _ => return Err(Error::Config(format!("source {name}: no file to infer columns from"))),
+            },
+            (SourceConnector::Memory, _) => match self.engine.table(name).and_then(|table| table.iter().flatten().next()) {
+                Some(batch) => crate::batch::schema_of(batch.schema().as_ref())?,
+                None => return Err(Error::Config(format!("source {name}: no table of that name is registered"))),
+            },
+            (connector, _) => {
+                return Err(Error::Config(format!(
+                    "source {name}: connector '{}' needs declared columns: CREATE SOURCE {name} (column TYPE, …) WITH (…)",
+                    connector.name()
+                )));
+            }
+        };
+        Ok(SourceFacts { schema, bounded })
+    }
+}
+
+/// Where one split's records are.
+enum Place {
+    File(std::path::PathBuf),
+    Range(std::path::PathBuf, ByteRange),
+    Stdin,
+    Generator,
+    Memory(usize),
+}
+
+/// A source whose splits are known.
+pub(super) struct OpenSource<'j> {
+    job: &'j JobPlan,
+    parsed: Parsed,
+    places: Vec<Place>,
+    table: Option<Table>,
+}
+
+impl<'j> OpenSource<'j> {
+    /// Finds the splits. One text file is cut into as many ranges as `stp` has pipelines, if nothing depends on the
+    /// order of its records or on their event time (lateness is a property of a split).
+    pub(super) fn open(engine: &Engine, job: &'j JobPlan, options: &RunOptions, partitions: usize) -> Result<Self> {
+        let source = &job.plan.scan.source;
+        let parsed = Parsed::new(&source.name, &source.options, &source.schema)?;
+        let mut table = None;
+        let places = match &parsed.connector {
+            SourceConnector::File { .. } | SourceConnector::Stdin => {
+                let locations = parsed.locations()?;
+                let cut = options.processor == ProcessorKind::Stp
+                    && partitions > 1
+                    && locations.len() == 1
+                    && job.plan.scan.event_time.is_none();
+                match (&locations[..], &parsed.format) {
+                    ([Location::File(path)], Some(format)) if cut => cut_file(path, format, partitions)?,
+                    _ => locations.into_iter().map(place).collect(),
+                }
+            }
+            SourceConnector::Generator(generator) => (0..generator.splits()).map(|_| Place::Generator).collect(),
+            SourceConnector::Memory => {
+                let found = engine.table(&source.name).ok_or_else(|| {
+                    Error::Config(format!("source {}: no table of that name is registered", source.name))
+                })?;
+                table = Some(Arc::clone(found));
+                (0..found.len()).map(Place::Memory).collect()
+            }
+            SourceConnector::Blackhole => Vec::new(),
+        };
+        Ok(Self { job, parsed, places, table })
+    }
+
+    /// Number of splits.
+    pub(super) fn splits(&self) -> usize {
+        self.places.len()
+    }
+
+    /// What each split is called in reports.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.places
+            .iter()
+            .map(|place| match place {
+                Place::File(path) | Place::Range(path, _) => path.display().to_string(),
+                Place::Stdin => "stdin".into(),
+                Place::Generator | Place::Memory(_) => self.job.plan.scan.source.name.clone(),
+            })
+            .collect()
+    }
+
+    /// What to do with records that fail.
+    pub(super) fn on_error(&self) -> OnError {
+        self.parsed.on_error
+    }
+
+    /// The dead-letter file, if there is one, not visible before it is committed.
+    pub(super) fn dead_letters(&self) -> Result<Option<DeadLetters>> {
+        let Some(path) = &self.parsed.dead_letter_path else { return Ok(None) };
+        match (SinkConnector::File { path: path.clone() }).open()? {
+            Sink::Bytes(output) => Ok(Some(DeadLetters::new(output)?)),
+            Sink::Batches(_) | Sink::Blackhole => Ok(None),
+        }
+    }
+
+    /// Opens everything: readers of all splits and a decoder for each partition.
+    pub(super) fn start(
+        self,
+        partitions: usize,
+        progress: &Progress,
+    ) -> Result<(Vec<SourceSplit>, Vec<Box<dyn Decode + Send>>)> {
+        let scan = &self.job.plan.scan;
+        let shared = match &self.parsed.format {
+            Some(format) => Some(SourceFormat::new(format.clone(), scan.source.schema.clone(), self.places.len())?),
+            None => None,
+        };
+        let mut bytes_expected = 0;
+        let mut splits = Vec::with_capacity(self.places.len());
+        for (number, place) in self.places.into_iter().enumerate() {
+            let id = SplitId(number as u32);
+            let reader = |input| match &shared {
+                Some(format) => format.reader(id, input, &scan.projection),
+                None => Err(Error::Config(format!("source {}: no format given", scan.source.name))),
+            };
+            let source = match (place, &self.parsed.connector) {
+                (Place::File(path), _) => {
+                    bytes_expected += std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
+                    reader(format::Input::File(path))?
+                }
+                (Place::Range(path, range), _) => {
+                    bytes_expected += range.end - range.start;
+                    reader(format::Input::Range(path, range))?
+                }
+                (Place::Stdin, _) => reader(format::Input::Stream("stdin".into(), Box::new(std::io::stdin())))?,
+                (Place::Generator, SourceConnector::Generator(generator)) => {
+                    Box::new(generator.source(id, Arc::new(sys::wall_us)))
+                }
+                (Place::Memory(index), _) => {
+                    let batches = self.table.as_ref().map_or(&[][..], |table| &table[index]);
+                    Box::new(memory_reader(id, batches, &scan.source.schema, &scan.projection)?)
+                }
+                (Place::Generator, _) => return Err(Error::Execution("only a generator has generated splits".into())),
+            };
+            splits.push(SourceSplit { id, source });
+        }
+        progress.writer().expect_bytes(bytes_expected);
+        let decoder = |_| -> Box<dyn Decode + Send> {
+            match (&shared, &self.parsed.connector) {
+                (Some(format), _) => format.decoder(&scan.projection),
+                (None, SourceConnector::Generator(generator)) => Box::new(generator.decoder(&scan.projection)),
+                (None, SourceConnector::Memory) => Box::new(MemoryDecoder),
+                (None, _) => Box::new(NothingToDecode),
+            }
+        };
+        Ok((splits, (0..partitions).map(decoder).collect()))
+    }
+}
+
+fn place(location: Location) -> Place {
+    match location {
+        Location::File(path) => Place::File(path),
+        Location::Stdin => Place::Stdin,
+    }
+}
+
+fn cut_file(path: &Path, format: &FormatOptions, parts: usize) -> Result<Vec<Place>> {
+    let ranges = split_points(path, format, parts)?;
+    if ranges.len() < 2 {
+        return Ok(vec![Place::File(path.to_path_buf())]);
+    }
+    Ok(ranges.into_iter().map(|range| Place::Range(path.to_path_buf(), range)).collect())
+}
+
+/// For sources without splits.
+struct NothingToDecode;
+
+impl Decode for NothingToDecode {
+    fn decode(&mut self, _: &crate::batch::Chunk, _: usize, _: &mut Decoded) -> Result<()> {
+        Ok(())
+    }
+}
