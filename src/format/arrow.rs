@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::{FileReader, FileReaderBuilder, StreamReader};
+use arrow_schema::SchemaRef;
 
 use super::columns::push_slices;
 use super::conform::{Located, finish, locate, shown};
@@ -28,12 +29,21 @@ fn broken(name: &str, error: &dyn std::fmt::Display) -> Error {
 }
 
 /// Whether the file is in the file format; it is left at its start.
-pub(super) fn is_file_format(file: &mut File, path: &Path) -> Result<bool> {
+fn is_file_format(file: &mut File, path: &Path) -> Result<bool> {
     let mut magic = Vec::new();
     let mut front = Read::by_ref(file).take(FILE_MAGIC.len() as u64);
     front.read_to_end(&mut magic).map_err(|error| Error::io("read", path, &error))?;
     file.seek(SeekFrom::Start(0)).map_err(|error| Error::io("read", path, &error))?;
     Ok(magic == FILE_MAGIC)
+}
+
+/// The schema of a file or stream.
+pub(super) fn schema(mut file: File, path: &Path) -> Result<SchemaRef> {
+    if is_file_format(&mut file, path)? {
+        return Ok(file_reader(file, &shown(path), None)?.schema());
+    }
+    let reader = StreamReader::try_new(BufReader::new(file), None).map_err(|error| broken(&shown(path), &error))?;
+    Ok(reader.schema())
 }
 
 /// Makes the reader of one split.
@@ -63,11 +73,7 @@ pub(super) fn open(
     }
 }
 
-pub(super) fn file_reader(
-    file: File,
-    name: &str,
-    projection: Option<Vec<usize>>,
-) -> Result<FileReader<BufReader<File>>> {
+fn file_reader(file: File, name: &str, projection: Option<Vec<usize>>) -> Result<FileReader<BufReader<File>>> {
     let builder = FileReaderBuilder::new();
     let builder = match projection {
         Some(projection) => builder.with_projection(projection),
