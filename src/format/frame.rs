@@ -304,3 +304,167 @@ impl ChunkSource for Frame {
         drop(chunk);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::{Format, FormatOptions};
+    use proptest::prelude::*;
+    use std::collections::VecDeque;
+
+    /// Gives its bytes in pieces of the sizes given, over and over.
+    struct Pieces {
+        bytes: Vec<u8>,
+        at: usize,
+        sizes: Vec<usize>,
+        turn: usize,
+    }
+
+    impl Read for Pieces {
+        fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+            let size = self.sizes[self.turn % self.sizes.len()].min(into.len()).min(self.bytes.len() - self.at);
+            self.turn += 1;
+            into[..size].copy_from_slice(&self.bytes[self.at..self.at + size]);
+            self.at += size;
+            Ok(size)
+        }
+    }
+
+    /// The records of CSV by the plainest state machine: each with its line.
+    fn naive(bytes: &[u8]) -> Vec<(u64, Vec<u8>)> {
+        let (mut records, mut record, mut line, mut first_line) = (Vec::new(), Vec::new(), 1, 1);
+        let (mut inside, mut field_start) = (false, true);
+        for &byte in bytes {
+            record.push(byte);
+            line += u64::from(byte == b'\n');
+            let was_start = std::mem::take(&mut field_start);
+            match byte {
+                b'"' if inside => inside = false,
+                // A quote right after the closing one is the second half of a doubled quote.
+                b'"' if was_start || record.len() > 1 && reopened(&record) => inside = true,
+                b',' if !inside => field_start = true,
+                b'\n' if !inside => {
+                    records.push((first_line, std::mem::take(&mut record)));
+                    (first_line, field_start) = (line, true);
+                }
+                _ => {}
+            }
+        }
+        if !record.is_empty() {
+            records.push((first_line, record));
+        }
+        records.retain(|(_, record)| !trim_line_end(record).is_empty());
+        records
+    }
+
+    /// Whether the quote just pushed follows a quote that closed a field opened in this record.
+    fn reopened(record: &[u8]) -> bool {
+        let mut state = 0; // 0: field start, 1: plain, 2: inside, 3: just closed
+        for &byte in &record[..record.len() - 1] {
+            state = match (state, byte) {
+                (0, b'"') | (3, b'"') => 2,
+                (2, b'"') => 3,
+                (2, _) => 2,
+                (_, b',') => 0,
+                _ => 1,
+            };
+        }
+        state == 3
+    }
+
+    fn csv_text() -> impl Strategy<Value = Vec<u8>> {
+        let field = prop_oneof![
+            "[a-z]{0,6}".prop_map(|s| s),
+            "\"[a-z,\n]{0,5}(\"\"[a-z\n]{0,3}){0,2}\"".prop_map(|s| s),
+            "[a-z]{1,3}\"[a-z]{0,3}".prop_map(|s| s),
+        ];
+        let record = prop::collection::vec(field, 1..4).prop_map(|fields| fields.join(","));
+        (prop::collection::vec((record, prop::sample::select(vec!["\n", "\r\n", "\n\n"])), 0..30), any::<bool>())
+            .prop_map(|(records, ends)| {
+                let mut text: String = records.into_iter().map(|(record, end)| record + end).collect();
+                if !ends {
+                    text.truncate(text.trim_end_matches(['\r', '\n']).len());
+                }
+                text.into_bytes()
+            })
+    }
+
+    proptest! {
+        /// Chunks hold the naive reader's records, in order, with its line numbers, whatever the block size, the read
+        /// sizes, the chunk size and the delay with which chunks come back.
+        #[test]
+        fn framing_equals_the_naive_reader(
+            bytes in csv_text(),
+            mark in any::<bool>(),
+            block_bytes in 4usize..80,
+            sizes in prop::collection::vec(1usize..40, 1..5),
+            rows_max in prop::sample::select(vec![1usize, 2, 7, 1024]),
+            delay in 0usize..6,
+        ) {
+            let wanted = naive(&bytes);
+            let bytes = if mark { [BYTE_ORDER_MARK, &bytes].concat() } else { bytes };
+            let reader = Box::new(Pieces { bytes, at: 0, sizes, turn: 0 });
+            let options = FormatOptions::new(Format::Csv);
+            let mut frame = Frame::new(SplitId(3), "t".into(), reader, &options, None, block_bytes);
+            let mut out = VecDeque::new();
+            let mut found = Vec::new();
+            let mut number = 0;
+            let mut take = |chunk: Chunk, frame: &mut Frame| {
+                let Payload::Bytes { block, start, end } = &chunk.payload else { panic!("not text") };
+                // Read only now, after later pulls: a block in use must not have been written to.
+                found.extend(naive(&block.bytes[*start..*end]).into_iter().map(|(line, r)| (line - 1 + chunk.first_record, r)));
+                frame.recycle(chunk);
+            };
+            while let Pull::Chunk(chunk) = frame.pull(rows_max).unwrap() {
+                prop_assert_eq!(chunk.sequence, Sequence::new(SplitId(3), number));
+                prop_assert!(chunk.records as usize <= rows_max);
+                number += 1;
+                out.push_back(chunk);
+                if out.len() > delay {
+                    take(out.pop_front().unwrap(), &mut frame);
+                }
+            }
+            out.into_iter().for_each(|chunk| take(chunk, &mut frame));
+            prop_assert_eq!(found, wanted);
+        }
+    }
+
+    /// A pipe's reads leave at once: each whole line is a chunk before the next read.
+    #[test]
+    fn nothing_waits_for_a_full_block() {
+        let reader = Box::new(Pieces { bytes: b"a\nbb\nccc".to_vec(), at: 0, sizes: vec![2, 3, 3], turn: 0 });
+        let options = FormatOptions::new(Format::Json);
+        let mut frame = Frame::new(SplitId(0), "t".into(), reader, &options, None, 1 << 16);
+        for wanted in [&b"a\n"[..], b"bb\n", b"ccc"] {
+            let Pull::Chunk(chunk) = frame.pull(1024).unwrap() else { panic!("no chunk") };
+            let Payload::Bytes { block, start, end } = &chunk.payload else { panic!("not text") };
+            assert_eq!(&block.bytes[*start..*end], wanted);
+        }
+        assert!(matches!(frame.pull(1024).unwrap(), Pull::End));
+        assert!(matches!(frame.pull(1024).unwrap(), Pull::End));
+    }
+
+    /// With chunks given back, a long stream needs no more blocks than at the start.
+    #[test]
+    fn blocks_are_used_again() {
+        let bytes = b"0123456789\n".repeat(10_000);
+        let reader = Box::new(std::io::Cursor::new(bytes));
+        let options = FormatOptions::new(Format::Csv);
+        let mut frame = Frame::new(SplitId(0), "t".into(), reader, &options, None, 256);
+        let mut count = 0;
+        while let Pull::Chunk(chunk) = frame.pull(1).unwrap() {
+            count += chunk.records;
+            frame.recycle(chunk);
+        }
+        assert_eq!((count, frame.blocks.len()), (10_000, BLOCKS_START));
+    }
+
+    #[test]
+    fn an_endless_record_is_an_error() {
+        let options = FormatOptions::new(Format::Csv);
+        let reader = Box::new(std::io::repeat(b'x'));
+        let mut frame = Frame::new(SplitId(0), "in.csv".into(), reader, &options, None, 1 << 20);
+        let error = frame.pull(10).unwrap_err().to_string();
+        assert!(error.contains("in.csv") && error.contains("line 1"), "{error}");
+    }
+}

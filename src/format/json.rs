@@ -366,7 +366,7 @@ mod tests {
     }
 
     fn is_object(line: &str) -> bool {
-        matches!(serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(line), Ok(_))
+        serde_json::from_str::<std::collections::BTreeMap<String, serde::de::IgnoredAny>>(line).is_ok()
     }
 
     #[test]

@@ -45,9 +45,10 @@ pub(super) fn int(text: &[u8]) -> Option<i32> {
     integer(text).and_then(|value| i32::try_from(value).ok())
 }
 
-/// A double: decimal or exponent form, `NaN`, `inf`. The nearest double, always.
+/// A double: decimal or exponent form, `NaN`, `inf`. The nearest one, always; a number too great for a double is none.
 pub(super) fn double(text: &[u8]) -> Option<f64> {
-    std::str::from_utf8(text).ok()?.parse().ok()
+    let value: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    (value.is_finite() || !text.iter().any(u8::is_ascii_digit)).then_some(value)
 }
 
 /// TRUE or FALSE: true/false, t/f, yes/no, y/n, 1/0, in any case.
