@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::script::Script;
 use super::stats::{StatsTarget, write_stdout};
 use super::{progress, topology};
-use crate::engine::{self, Control, JobPlan, JobReport, RunOptions, SETTINGS};
+use crate::engine::{Control, Engine, JobPlan, JobReport, RunOptions, SETTINGS, StopFlag};
 use crate::error::{Error, Result};
 use crate::sys::{self, Stream};
 use crate::types::Options;
@@ -94,7 +94,7 @@ fn explain(arguments: &ExplainArguments) -> Outcome {
     };
     let mut plans = Vec::new();
     for (job, options) in compile(&script, &settings)? {
-        plans.push(engine::explain(&job, &options).map_err(|error| script.failure(error))?);
+        plans.push(Engine::new().explain(&job, &options).map_err(|error| script.failure(error))?);
     }
     let plans: Vec<&str> = plans.iter().map(|plan| plan.trim_end_matches('\n')).collect();
     write_stdout(&format!("{}\n", plans.join("\n\n")))?;
@@ -111,7 +111,7 @@ fn check(arguments: &CheckArguments) -> Outcome {
 
 /// The jobs of `script`, each with how it runs: the flags in `settings` over the SET options of the file.
 fn compile(script: &Script, settings: &Options) -> Result<Vec<(JobPlan, RunOptions)>, Failure> {
-    let jobs = engine::compile(&script.text, settings).map_err(|error| script.failure(error))?;
+    let jobs = Engine::new().compile(&script.text, settings).map_err(|error| script.failure(error))?;
     if jobs.is_empty() {
         return Err(Error::Config(format!("{}: nothing to do, it has no INSERT and no SELECT", script.name)).into());
     }
@@ -147,7 +147,7 @@ fn run_jobs(
     mut finished: impl FnMut(&JobReport),
 ) -> Result<Reports, Failure> {
     let target = StatsTarget::open(watching.stats_json.as_deref())?;
-    let stop = engine::StopFlag::new();
+    let stop = StopFlag::new();
     sys::stop_on_signals(&stop)?;
     let mut reports = Vec::new();
     for (job, options) in jobs {
@@ -157,7 +157,7 @@ fn run_jobs(
         }
         let control = Control { stop: stop.clone(), ..Control::default() };
         let shown = shows_progress(watching.progress, job);
-        let report = progress::watch(&control.progress, shown, || engine::run(job, options, &control))
+        let report = progress::watch(&control.progress, shown, || Engine::new().run(job, options, &control))
             .map_err(|error| script.failure(error))?;
         finished(&report);
         reports.push(report);

@@ -290,7 +290,9 @@ impl ChunkSource for GeneratorSource {
             let due = (now.saturating_sub(started).max(0) as f64 * rate / 1e6) as u64;
             rows = rows.min(due.saturating_sub(self.next - self.first));
             if rows == 0 {
-                return Ok(Pull::Pending);
+                let next_due_us = (self.next - self.first + 1) as f64 / rate * 1e6;
+                let wait_us = next_due_us - now.saturating_sub(started) as f64;
+                return Ok(Pull::Pending((wait_us.max(1.0) * 1e3) as u64));
             }
         }
         let chunk = Chunk {

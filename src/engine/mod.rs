@@ -22,8 +22,9 @@ mod report;
 mod sink;
 mod source;
 
-pub use crate::metrics::JobReport;
+pub use crate::metrics::{JobReport, Progress};
 pub use crate::plan::{JobPlan, ProcessorKind, Strategy};
+pub use crate::sys::StopFlag;
 pub use job::{Control, Engine};
 pub use options::{LateRecords, RunOptions, SETTINGS};
 pub use processors::{Job, JobProcessor, processor};

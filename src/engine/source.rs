@@ -218,7 +218,7 @@ impl<'j> OpenSource<'j> {
                 }
                 (Place::Stdin, _) => reader(format::Input::Stream("stdin".into(), Box::new(std::io::stdin())))?,
                 (Place::Generator, SourceConnector::Generator(generator)) => {
-                    Box::new(generator.source(id, Arc::new(sys::wall_us)))
+                    Box::new(generator.source(id, Box::new(|| (sys::monotonic_ns() / 1000) as i64)))
                 }
                 (Place::Memory(index), _) => {
                     let batches = self.table.as_ref().map_or(&[][..], |table| &table[index]);
