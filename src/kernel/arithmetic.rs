@@ -174,7 +174,8 @@ pub fn floor_i128(x: i128, scale: u8) -> (i128, bool) {
 pub fn ceil_i128(x: i128, scale: u8) -> (i128, bool) {
     let power = POWERS_OF_TEN[scale as usize];
     let down = x.div_euclid(power);
-    decimal((down + i128::from(down * power != x)).overflowing_mul(power))
+    // Wrapping: what stands at a NULL row may be any value, and `down` times `power` may pass the least one.
+    decimal((down + i128::from(down.wrapping_mul(power) != x)).overflowing_mul(power))
 }
 
 #[cfg(test)]
@@ -193,7 +194,7 @@ mod tests {
         assert_eq!(round_f64(5.0, -400), 0.0);
         assert_eq!(round_i64(-15, -1), (-20, false));
         assert_eq!(round_i64(14, -1), (10, false));
-        assert_eq!(round_i64(i64::MAX, -19), (1_000_000_000_000_000_0000_i128 as i64, true));
+        assert_eq!(round_i64(i64::MAX, -19), (10_000_000_000_000_000_000_i128 as i64, true));
         assert_eq!(round_i64(i64::MAX, i64::MIN), (0, false));
         assert_eq!(round_i128(-125, 2, 1), (-130, false));
         assert_eq!(round_i128(125, 2, -1), (0, false));

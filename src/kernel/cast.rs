@@ -16,7 +16,7 @@ pub fn i64_to_i32(x: i64) -> (i32, bool) {
 pub fn f64_to_i64(x: f64) -> (i64, bool) {
     let rounded = x.round();
     // 2^63 is a DOUBLE, the greatest BIGINT is not. NaN fails both comparisons.
-    let fits = (rounded >= -9_223_372_036_854_775_808.0) & (rounded < 9_223_372_036_854_775_808.0);
+    let fits = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&rounded);
     (rounded as i64, !fits)
 }
 
@@ -24,7 +24,7 @@ pub fn f64_to_i64(x: f64) -> (i64, bool) {
 #[inline(always)]
 pub fn f64_to_i32(x: f64) -> (i32, bool) {
     let rounded = x.round();
-    let fits = (rounded >= -2_147_483_648.0) & (rounded <= 2_147_483_647.0);
+    let fits = (-2_147_483_648.0..=2_147_483_647.0).contains(&rounded);
     (rounded as i32, !fits)
 }
 

@@ -160,9 +160,36 @@ pub fn test_pair<A: Copy, B: Copy>(
         }
         *word = pack(&bytes);
     }
-    if rows % 64 > 0 {
+    if !rows.is_multiple_of(64) {
         let (left, right) = (lhs.tail(full), rhs.tail(full));
         out[full] = (0..rows % 64).fold(0, |word, i| word | u64::from(f(left(i), right(i))) << i);
+    }
+}
+
+/// `out[i] = source[i]` where bit `i` of `mask` is set.
+#[inline]
+pub fn blend<A: Copy>(mask: &[u64], source: impl Lanes<A>, out: &mut [A]) {
+    assert!(source.covers(out.len()), "the source has too few rows");
+    assert_eq!(mask.len(), out.len().div_ceil(64), "one mask word for each 64 rows");
+    let (blocks, tail) = out.as_chunks_mut::<64>();
+    let full = blocks.len();
+    for (b, (block, &word)) in blocks.iter_mut().zip(mask).enumerate() {
+        let value = source.block(b);
+        if word == u64::MAX {
+            for (i, slot) in block.iter_mut().enumerate() {
+                *slot = value(i);
+            }
+        } else if word != 0 {
+            for (i, slot) in block.iter_mut().enumerate() {
+                *slot = if word >> i & 1 == 1 { value(i) } else { *slot };
+            }
+        }
+    }
+    if !tail.is_empty() {
+        let value = source.tail(full);
+        for (i, slot) in tail.iter_mut().enumerate() {
+            *slot = if mask[full] >> i & 1 == 1 { value(i) } else { *slot };
+        }
     }
 }
 
@@ -205,6 +232,10 @@ mod tests {
             }
             zip(&a[..], Splat(c), &mut out, |x, y| x ^ y);
             prop_assert!((0..rows).all(|i| out[i] == a[i] ^ c));
+            let before = out.clone();
+            blend(&flags, &b[..], &mut out);
+            let expected: Vec<i32> = (0..rows).map(|i| if bit(&flags, i) { b[i] } else { before[i] }).collect();
+            prop_assert_eq!(&out, &expected);
             map(Splat(c), &mut out, |x| x);
             prop_assert!((0..rows).all(|i| out[i] == c));
             test_pair(&a[..], &b[..], rows, &mut flags, |x, y| x < y);

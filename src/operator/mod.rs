@@ -1,1 +1,3 @@
 //! One file per operator.
+
+pub mod expr;
