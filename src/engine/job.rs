@@ -10,17 +10,16 @@ use arrow_array::RecordBatch;
 use super::options::RunOptions;
 use super::report::report;
 use super::sink::{Collected, OpenSink};
-use super::source::{OpenSource, Provider};
+use super::source::{OpenSource, Provider, Started};
 use crate::error::{Error, Result};
 use crate::limits::PARTITIONS_MAX;
 use crate::metrics::{JobReport, Progress};
 use crate::partition::{Wiring, wire};
-use crate::pipeline::Stages;
 use crate::plan::{JobPlan, Layout, LayoutRequest, plan_script};
 use crate::processor::{Machines, MachinesSetup, process};
 use crate::state::KeyHasher;
 use crate::sys::{self, StopFlag, Topology};
-use crate::types::{Options, Schema};
+use crate::types::Options;
 
 /// What the caller holds on to while a job runs.
 #[derive(Debug, Clone, Default)]
@@ -110,7 +109,7 @@ impl Engine {
         let sink = sink.with_dead_letters(source.dead_letters()?, source.names());
         let (names, on_error) = (source.names(), source.on_error());
         let hasher = KeyHasher::new(RandomState::new().hash_one("corelane"));
-        let (splits, decoders) = source.start(layout.partitions, &control.progress)?;
+        let Started { splits, decoders } = source.start(layout.partitions, &control.progress)?;
         let wired = wire(Wiring {
             plan: &job.plan,
             layout: &layout,
@@ -168,10 +167,4 @@ fn layout(job: &JobPlan, options: &RunOptions, splits: usize) -> Result<Layout> 
         splits,
     };
     Layout::new(&job.plan, request)
-}
-
-/// Columns of the result, for those who open a sink themselves.
-pub(super) fn output_schema(job: &JobPlan) -> Schema {
-    debug_assert!(Stages::gathered(&job.plan).len() <= job.plan.steps.len());
-    job.plan.output()
 }

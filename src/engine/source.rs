@@ -108,6 +108,14 @@ impl SchemaProvider for Provider<'_> {
     }
 }
 
+/// A source that may be read.
+pub(super) struct Started {
+    /// Readers of all splits.
+    pub(super) splits: Vec<SourceSplit>,
+    /// One decoder a partition.
+    pub(super) decoders: Vec<Box<dyn Decode + Send>>,
+}
+
 /// Where one split's records are.
 enum Place {
     File(std::path::PathBuf),
@@ -193,7 +201,7 @@ impl<'j> OpenSource<'j> {
         self,
         partitions: usize,
         progress: &Progress,
-    ) -> Result<(Vec<SourceSplit>, Vec<Box<dyn Decode + Send>>)> {
+    ) -> Result<Started> {
         let scan = &self.job.plan.scan;
         let shared = match &self.parsed.format {
             Some(format) => Some(SourceFormat::new(format.clone(), scan.source.schema.clone(), self.places.len())?),
@@ -237,7 +245,7 @@ impl<'j> OpenSource<'j> {
                 (None, _) => Box::new(NothingToDecode),
             }
         };
-        Ok((splits, (0..partitions).map(decoder).collect()))
+        Ok(Started { splits, decoders: (0..partitions).map(decoder).collect() })
     }
 }
 

@@ -111,16 +111,7 @@ pub fn put_i128(words: &mut [u64], value: i128) {
     words[1] = (value >> 64) as u64;
 }
 
-/// The bits of a DOUBLE as an integer that sorts as SQL does: NaN greatest, -0 as +0.
-#[inline]
-pub fn order_f64(value: f64) -> i64 {
-    let canonical = if value.is_nan() { f64::NAN } else { value + 0.0 };
-    let bits = canonical.to_bits() as i64;
-    // Positive NaN has the greatest exponent, so it stands above +infinity; negatives are flipped.
-    bits ^ (((bits >> 63) as u64) >> 1) as i64
-}
-
-/// The DOUBLE that [`order_f64`] made `ordered` of.
+/// The DOUBLE that [`super::compare::order_key`] made `ordered` of.
 #[inline]
 pub fn unorder_f64(ordered: i64) -> f64 {
     f64::from_bits((ordered ^ (((ordered >> 63) as u64) >> 1) as i64) as u64)
@@ -240,6 +231,7 @@ pub fn keep_extreme_i128<const KEEP_LESS: bool>(state: &mut [u64; 3], value: i12
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::compare::order_key as order_f64;
     use proptest::prelude::*;
 
     proptest! {

@@ -58,7 +58,7 @@ impl Operator for Late {
         let mut greatest = context.greatest_before;
         let mut kept = bumpalo::collections::Vec::with_capacity_in(batch.selected(), context.arena);
         let mut selected = batch.selection.map(|s| s.iter().copied().peekable());
-        for i in 0..batch.rows {
+        for (i, &time) in times.iter().enumerate() {
             let wanted = match &mut selected {
                 None => true,
                 Some(rows) => rows.next_if_eq(&(i as u32)).is_some(),
@@ -70,13 +70,13 @@ impl Operator for Late {
                 continue;
             }
             if wanted {
-                if self.rule.is_late(times[i], greatest.minus(self.bound_us)) {
+                if self.rule.is_late(time, greatest.minus(self.bound_us)) {
                     context.counts.late += 1;
                 } else {
                     kept.push(i as u32);
                 }
             }
-            greatest = greatest.max(EventTime(times[i]));
+            greatest = greatest.max(EventTime(time));
         }
         next(Batch { selection: Some(&kept), ..batch }, context)
     }

@@ -65,6 +65,11 @@ impl Wiring<'_> {
     pub const SLOTS: usize = RING_SLOTS;
 }
 
+/// A reader's ends of the rings to one partition and back.
+type InputEnds = (Producer<Input>, Consumer<(SplitId, Chunk)>);
+/// The writer's ends of the rings from one partition and back.
+type OutputEnds = (Consumer<Output>, Producer<OutputRows>);
+
 /// Ring ends from every partition to every partition, and back.
 struct MeshRings<M, B> {
     to: Vec<Vec<Producer<M>>>,
@@ -137,8 +142,8 @@ pub fn wire(wiring: Wiring<'_>) -> Wired {
     let output = output_schema(wiring.plan);
     let mut meshes = meshes(wiring.layout, &bells, slots).into_iter();
     let mut ledgers = ledgers(&wiring, &bells).into_iter();
-    let mut inputs: Vec<(Producer<Input>, Consumer<(SplitId, Chunk)>)> = Vec::new();
-    let mut outputs: Vec<(Consumer<Output>, Producer<OutputRows>)> = Vec::new();
+    let mut inputs: Vec<InputEnds> = Vec::new();
+    let mut outputs: Vec<OutputEnds> = Vec::new();
     let mut partitions = Vec::new();
     for ((index, decoder), bell) in wiring.decoders.into_iter().enumerate().zip(&bells) {
         let reader_bell = if own_readers { bell } else { &reader_bell };
@@ -168,7 +173,7 @@ pub fn wire(wiring: Wiring<'_>) -> Wired {
             progress: wiring.progress.writer(),
         });
     }
-    let reader_parts = |splits, ends: Vec<(Producer<Input>, Consumer<(SplitId, Chunk)>)>| {
+    let reader_parts = |splits, ends: Vec<InputEnds>| {
         let (to, returns) = ends.into_iter().unzip();
         ReaderParts { splits, deal: wiring.layout.deal, batch_rows: wiring.batch_rows, to, returns }
     };

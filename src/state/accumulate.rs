@@ -3,6 +3,7 @@
 use crate::arena::PaneVec;
 use crate::batch::{Column, ColumnBuffer, Values};
 use crate::error::{Error, Result};
+use crate::kernel::compare::order_key;
 use crate::kernel::update::{self, Place, Rows};
 use crate::types::DataType;
 
@@ -112,10 +113,10 @@ impl Accumulator {
             (Min, Values::Int64(values)) => update::extreme::<_, true>(states, place, rows, values, |v| v),
             (Max, Values::Int64(values)) => update::extreme::<_, false>(states, place, rows, values, |v| v),
             (Min, Values::Float64(values)) => {
-                update::extreme::<_, true>(states, place, rows, values, update::order_f64);
+                update::extreme::<_, true>(states, place, rows, values, order_key);
             }
             (Max, Values::Float64(values)) => {
-                update::extreme::<_, false>(states, place, rows, values, update::order_f64);
+                update::extreme::<_, false>(states, place, rows, values, order_key);
             }
             (Min, Values::Int128(values)) => update::extreme_i128::<true>(states, place, rows, values),
             (Max, Values::Int128(values)) => update::extreme_i128::<false>(states, place, rows, values),

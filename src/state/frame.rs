@@ -8,7 +8,8 @@ use std::collections::VecDeque;
 
 use crate::batch::{Column, ColumnBuffer, Values};
 use crate::error::{Error, Result};
-use crate::kernel::update::{add_moments, add_pair, order_f64, squared_distances};
+use crate::kernel::compare::order_key;
+use crate::kernel::update::{add_moments, add_pair, squared_distances};
 use crate::types::{DataType, Value};
 
 use super::AccumulatorKind;
@@ -131,7 +132,7 @@ impl Cell for f64 {
         out.push_float64(*self);
     }
     fn before(&self, other: &Self) -> bool {
-        order_f64(*self) < order_f64(*other)
+        order_key(*self) < order_key(*other)
     }
     fn whole(&self) -> i128 {
         0

@@ -8,47 +8,31 @@ use bumpalo::Bump;
 use bumpalo::collections::Vec as BumpVec;
 
 use crate::batch::{Column, ColumnBuffer, Values};
+use crate::kernel::hash::Hasher;
 use crate::types::Physical;
 
-/// Hashes of keys. Seeded per process, so that nobody can choose keys that collide; owners and slots are taken from
-/// different bits of one hash.
+/// Hashes of keys. Seeded per process, so that keys that collide cannot be chosen beforehand; owners and slots are taken
+/// from different bits of one hash.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyHasher {
-    seed: u64,
+    hasher: Hasher,
 }
 
 impl KeyHasher {
     /// A hasher of this seed.
     pub fn new(seed: u64) -> Self {
-        Self { seed }
+        Self { hasher: Hasher::new(seed) }
     }
 
-    /// The hash of a key: multiply-fold over 8-byte words (the construction of wyhash, by Wang Yi).
+    /// The hash of a key.
     pub fn hash(self, key: &[u8]) -> u64 {
-        const P0: u64 = 0xa076_1d64_78bd_642f;
-        const P1: u64 = 0xe703_7ed1_a0b4_28db;
-        let mut state = self.seed ^ P0 ^ key.len() as u64;
-        let (words, rest) = key.as_chunks::<8>();
-        for word in words {
-            state = fold(state ^ u64::from_le_bytes(*word), P1);
-        }
-        if !rest.is_empty() {
-            let mut last = [0; 8];
-            last[..rest.len()].copy_from_slice(rest);
-            state = fold(state ^ u64::from_le_bytes(last), P0);
-        }
-        fold(state ^ P0, P1)
+        self.hasher.text(key)
     }
 
     /// Which of `owners` partitions owns the key of `hash`. Uses middle bits: tables use the lowest and the highest.
     pub fn owner(hash: u64, owners: usize) -> usize {
         (((hash >> 20 & 0xffff_ffff) * owners as u64) >> 32) as usize
     }
-}
-
-fn fold(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b);
-    (product >> 64) as u64 ^ product as u64
 }
 
 /// Canonical keys of the selected rows of a batch.

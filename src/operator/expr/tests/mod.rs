@@ -1,0 +1,127 @@
+//! The evaluator against a slow interpreter of one row, on random typed expressions; and fixed cases of its own.
+
+mod cases;
+mod generate;
+mod slow;
+
+use bumpalo::Bump;
+use proptest::prelude::*;
+
+use super::{Evaluator, RowFailures};
+use crate::batch::{Column, Values};
+use crate::plan::Expr;
+use crate::types::{DataType, Value};
+use generate::{Generator, TYPES};
+
+/// The value of row `i`.
+fn value(column: &Column<'_>, i: usize) -> Value {
+    if !column.is_valid(i) {
+        return Value::Null;
+    }
+    match column.values {
+        Values::Boolean(words) => Value::Boolean(words[i / 64] >> (i % 64) & 1 == 1),
+        Values::Int32(values) => Value::Int32(values[i]),
+        Values::Int64(values) => Value::Int64(values[i]),
+        Values::Float64(values) => Value::Float64(values[i]),
+        Values::Int128(values) => Value::Int128(values[i]),
+        Values::Utf8(_) | Values::Dictionary { .. } => {
+            Value::Utf8(std::str::from_utf8(column.text(i)).expect("results are UTF-8").into())
+        }
+    }
+}
+
+/// Equal to the bit, except that one NaN is as good as another.
+fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Float64(a), Value::Float64(b)) => a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan(),
+        _ => a == b,
+    }
+}
+
+/// Evaluates both ways and compares the selected rows: values, failed rows, and (BOOLEAN) the selection.
+fn check(expr: &Expr, rows: &[Vec<Value>], columns: &[Column<'_>], selection: Option<&[u32]>, arena: &Bump) {
+    let evaluator = Evaluator::new(expr);
+    let mut failures = RowFailures::new(arena, rows.len());
+    // Columns live in the caller's arena; a view of the same lifetime as the results' arena is what operators have too.
+    let column = evaluator.evaluate(columns, rows.len(), selection, arena, &mut failures);
+    assert_eq!(column.physical(), expr.data_type.physical(), "{expr:?}");
+    let all: Vec<u32> = (0..rows.len() as u32).collect();
+    let selected = selection.unwrap_or(&all);
+    let mut passing = vec![];
+    let mut failed = vec![];
+    for &i in selected {
+        match slow::evaluate(expr, &rows[i as usize]) {
+            Err(slow::Failed) => failed.push(i as usize),
+            Ok(expected) => {
+                let found = value(&column, i as usize);
+                assert!(
+                    same(&expected, &found),
+                    "row {i} {:?}: {expected:?}, found {found:?}\n{expr:#?}",
+                    rows[i as usize]
+                );
+                if expected == Value::Boolean(true) {
+                    passing.push(i);
+                }
+            }
+        }
+    }
+    assert_eq!(failures.iter().map(|(row, _)| row).collect::<Vec<_>>(), failed, "{expr:#?}");
+    assert_eq!(failures.count(), failed.len());
+    for words in column.validity.into_iter().chain(match column.values {
+        Values::Boolean(words) => Some(words),
+        _ => None,
+    }) {
+        assert_eq!(words.len(), rows.len().div_ceil(64));
+        assert!(
+            (rows.len()..words.len() * 64).all(|i| words[i / 64] >> (i % 64) & 1 == 0),
+            "zero past the end: {expr:#?}"
+        );
+    }
+    if expr.data_type == DataType::Boolean {
+        let mut failures = RowFailures::new(arena, rows.len());
+        let found = evaluator.select(columns, rows.len(), selection, arena, &mut failures);
+        assert_eq!(found.unwrap_or(&all), passing, "{expr:#?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
+
+    /// Random expressions of every type over random columns (NULLs, plain and dictionary text), with and without a
+    /// selection, give the rows and the failures of the interpreter.
+    #[test]
+    fn evaluator_agrees_with_the_interpreter(seed: u64, rows in 0usize..200, depth in 1usize..5) {
+        let arena = Bump::new();
+        let mut generator = Generator::new(seed);
+        let rows = generator.rows(rows);
+        let columns = generator.columns(&rows, &arena);
+        for data_type in TYPES {
+            let expr = generator.expr(data_type, depth);
+            let selection = generator.selection(rows.len());
+            check(&expr, &rows, &columns, selection.as_deref(), &arena);
+        }
+    }
+
+    /// After a warm-up, evaluating takes no memory beyond the arena's, which stays as large as it was.
+    #[test]
+    fn steady_state_stays_in_the_arena(seed: u64) {
+        let inputs = Bump::new();
+        let mut generator = Generator::new(seed);
+        let rows = generator.rows(200);
+        let columns = generator.columns(&rows, &inputs);
+        let expr = generator.expr(TYPES[(seed % TYPES.len() as u64) as usize], 4);
+        let evaluator = Evaluator::new(&expr);
+        let mut sizes = vec![];
+        for _ in 0..6 {
+            let mut arena = Bump::new();
+            for _ in 0..4 {
+                arena.reset();
+                let mut failures = RowFailures::new(&arena, rows.len());
+                let scratch = arena.alloc_slice_copy(&columns);
+                evaluator.evaluate(scratch, rows.len(), None, &arena, &mut failures);
+            }
+            sizes.push(arena.allocated_bytes());
+        }
+        prop_assert!(sizes.windows(2).all(|pair| pair[0] == pair[1]));
+    }
+}
