@@ -109,7 +109,7 @@ impl Engine {
         let sink = sink.with_dead_letters(source.dead_letters()?, source.names());
         let (names, on_error) = (source.names(), source.on_error());
         let hasher = KeyHasher::new(RandomState::new().hash_one("corelane"));
-        let Started { splits, decoders } = source.start(layout.partitions, &control.progress)?;
+        let Started { splits, decoders } = source.start(layout.partitions, control)?;
         let wired = wire(Wiring {
             plan: &job.plan,
             layout: &layout,

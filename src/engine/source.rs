@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::job::{Engine, Table};
+use super::job::{Control, Engine, Table};
 use super::options::RunOptions;
 use crate::batch::{Decode, Decoded};
 use crate::connector::{
@@ -12,11 +12,10 @@ use crate::connector::{
 };
 use crate::error::{Error, Result};
 use crate::format::{self, ByteRange, FORMAT_KEYS, FormatOptions, SourceFormat, infer_schema, split_points};
-use crate::metrics::Progress;
 use crate::operator::OnError;
 use crate::partition::SourceSplit;
 use crate::plan::{JobPlan, ProcessorKind, SchemaProvider, SourceFacts};
-use crate::sys;
+use crate::sys::{self, StoppableStdin};
 use crate::types::{Options, Schema, SplitId};
 
 /// Options of every source, beside the connector's and the format's.
@@ -200,7 +199,7 @@ impl<'j> OpenSource<'j> {
     pub(super) fn start(
         self,
         partitions: usize,
-        progress: &Progress,
+        control: &Control,
     ) -> Result<Started> {
         let scan = &self.job.plan.scan;
         let shared = match &self.parsed.format {
@@ -224,7 +223,7 @@ impl<'j> OpenSource<'j> {
                     bytes_expected += range.end - range.start;
                     reader(format::Input::Range(path, range))?
                 }
-                (Place::Stdin, _) => reader(format::Input::Stream("stdin".into(), Box::new(std::io::stdin())))?,
+                (Place::Stdin, _) => reader(format::Input::Stream("stdin".into(), Box::new(StoppableStdin::new(&control.stop))))?,
                 (Place::Generator, SourceConnector::Generator(generator)) => {
                     Box::new(generator.source(id, Box::new(|| (sys::monotonic_ns() / 1000) as i64)))
                 }
@@ -236,7 +235,7 @@ impl<'j> OpenSource<'j> {
             };
             splits.push(SourceSplit { id, source });
         }
-        progress.writer().expect_bytes(bytes_expected);
+        control.progress.writer().expect_bytes(bytes_expected);
         let decoder = |_| -> Box<dyn Decode + Send> {
             match (&shared, &self.parsed.connector) {
                 (Some(format), _) => format.decoder(&scan.projection),
