@@ -330,6 +330,35 @@ fn truncated_files_are_told() {
     }
 }
 
+/// A file with a byte changed anywhere gives rows or an error that is no panic.
+#[test]
+fn corrupt_files_do_not_panic() {
+    let directory = tempfile::tempdir().unwrap();
+    let schema = all_types();
+    let row = |i: i64| {
+        let text = Value::Utf8(format!("text {}", i % 5).into());
+        let exact = Value::Int128(i128::from(i));
+        let (small, big, real) = (Value::Int32(i as i32), Value::Int64(i), Value::Float64(i as f64));
+        vec![Value::Boolean(i % 2 == 0), small, big, real, exact, text, Value::Null, Value::Int64(i), Value::Null]
+    };
+    let rows: Vec<Vec<Value>> = (0..50).map(row).collect();
+    let projection: Vec<usize> = (0..schema.len()).collect();
+    for format in [Format::Parquet, Format::Arrow] {
+        let options = FormatOptions::new(format);
+        let path = directory.path().join("t");
+        write(&path, &options, &schema, &[batch_of(&schema, &rows)]);
+        let bytes = std::fs::read(&path).unwrap();
+        for at in (0..bytes.len()).step_by(13) {
+            for change in [0x01, 0xff] {
+                let mut bytes = bytes.clone();
+                bytes[at] ^= change;
+                std::fs::write(&path, &bytes).unwrap();
+                let _ = read(vec![Input::File(path.clone())], &options, &schema, &projection, 100);
+            }
+        }
+    }
+}
+
 /// The header decides where columns are; files of one source may differ; extra columns do not matter.
 #[test]
 fn columns_are_found_by_name_in_each_file() {

@@ -228,7 +228,7 @@ fn push_time(out: &mut Vec<u8>, us: u64) {
     push_padded(out, seconds / 60 % 60, 2);
     out.push(b':');
     push_padded(out, seconds % 60, 2);
-    if us % 1_000_000 > 0 {
+    if !us.is_multiple_of(1_000_000) {
         out.push(b'.');
         push_padded(out, us % 1_000_000, 6);
     }
