@@ -308,6 +308,27 @@ proptest! {
     }
 }
 
+/// A failure in any range of a CSV file has the line of the whole file.
+#[test]
+fn failures_of_ranges_keep_their_lines() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.csv");
+    let bad = |i: usize| i % 100 == 37;
+    let record = |i: usize| if bad(i) { "x,y\n".to_string() } else { format!("{i},\"\n\"\n") };
+    let text: String = std::iter::once("n,t\n".to_string()).chain((0..2000).map(record)).collect();
+    std::fs::write(&path, &text).unwrap();
+    let schema = Schema::new(vec![Field::new("n", DataType::BigInt), Field::new("t", DataType::Varchar)]);
+    let ranges = split_points(&path, &csv(), 4).unwrap();
+    assert_eq!(ranges.len(), 4);
+    let inputs = ranges.iter().map(|range| Input::Range(path.clone(), *range)).collect();
+    let (found, failures) = read(inputs, &csv(), &schema, &[0, 1], 50).unwrap();
+    assert_eq!(found.num_rows(), 1980);
+    let lines: Vec<u64> = failures.iter().map(|failure| failure.record).collect();
+    let is_bad = text.lines().enumerate().filter(|(_, line)| *line == "x,y");
+    let wanted: Vec<u64> = is_bad.map(|(i, _)| i as u64 + 1).collect();
+    assert_eq!(lines, wanted);
+}
+
 /// Cut anywhere, a Parquet or Arrow file is an error that names it, or (for nothing cut off) reads.
 #[test]
 fn truncated_files_are_told() {
