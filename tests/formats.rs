@@ -580,6 +580,22 @@ fn write_errors_name_the_output() {
     assert!(matches!(error, Error::Io { broken_pipe: true, .. }), "{error:?}");
 }
 
+/// Generated decimals fit their type, at both ends of precision and scale.
+#[test]
+fn generated_decimals_fit() {
+    for (precision, scale) in [(1, 0), (1, 1), (2, 2), (5, 2), (20, 0), (38, 2), (38, 38)] {
+        let schema = Schema::new(vec![Field::new("price", DataType::Decimal { precision, scale })]);
+        let mut options = Options::new();
+        options.set("rows", "1000");
+        let generator = Generator::take(&mut options, &schema).unwrap();
+        let reader = Box::new(generator.source(SplitId(0), Box::new(|| 0)));
+        let (found, _) = drain(vec![reader], vec![Box::new(generator.decoder(&[0]))], &schema, 100).unwrap();
+        let values = arrow_array::cast::AsArray::as_primitive::<arrow_array::types::Decimal128Type>(found.column(0));
+        values.validate_decimal_precision(precision).unwrap();
+        assert!(values.values().iter().any(|value| *value != 0));
+    }
+}
+
 /// A rate is kept by the clock that is passed in.
 #[test]
 fn the_generator_keeps_its_rate() {
