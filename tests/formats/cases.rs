@@ -1,6 +1,5 @@
 //! Single cases: exact text, broken files, names, types, errors.
 
-use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 

@@ -1,8 +1,5 @@
 //! What holds for any rows, any bytes, any chunk size.
 
-use std::io::Read;
-
-use arrow_array::Array;
 use corelane::batch::{ChunkSource, Decode};
 use corelane::connector::SourceConnector;
 use corelane::format::{Format, FormatOptions, Input, infer_schema, split_points};

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::{Array, RecordBatch};
+use arrow_array::RecordBatch;
 use corelane::batch::{BatchBuffer, ChunkSource, Decode, Decoded, Failure, Pull, arrow_schema};
 use corelane::connector::{Sink, SinkConnector};
 use corelane::error::Result;
