@@ -369,11 +369,17 @@ impl GeneratorDecoder {
                 Arc::new(span.fill::<Float64Type>(|row| (least + draw(greatest - least + 1, row)) as f64 / 100.0))
             }
             Rule::Decimal { cents: (least, greatest), scale, data_type, modulus } => {
-                let (up, down) = match scale {
-                    0..=2 => (1, 10i128.pow(u32::from(2 - scale))),
-                    _ => (10i128.pow(u32::from(scale - 2)), 1),
+                // Cut to the precision before scaling up: 10^38 times a price would not fit.
+                let value = |row| {
+                    let cents = i128::from(least + draw(greatest - least + 1, row));
+                    match scale {
+                        0..=2 => cents / 10i128.pow(u32::from(2 - scale)) % modulus,
+                        _ => {
+                            let up = 10i128.pow(u32::from(scale - 2));
+                            cents % (modulus / up) * up
+                        }
+                    }
                 };
-                let value = |row| i128::from(least + draw(greatest - least + 1, row)) * up / down % modulus;
                 Arc::new(span.fill::<Decimal128Type>(value).with_data_type(arrow_type(*data_type)))
             }
             Rule::Text(texts) => {

@@ -12,7 +12,7 @@ use arrow_ipc::reader::{FileReader, FileReaderBuilder, StreamReader};
 use arrow_schema::SchemaRef;
 
 use super::columns::push_slices;
-use super::conform::{Located, finish, locate, shown};
+use super::conform::{Located, finish, guard, locate, shown};
 use super::options::TimestampUnit;
 use super::source::{Input, SourceFormat, open as open_file};
 use crate::batch::{Chunk, ChunkSource, Decode, Decoded, Payload, Pull, Slice};
@@ -42,8 +42,7 @@ pub(super) fn schema(mut file: File, path: &Path) -> Result<SchemaRef> {
     if is_file_format(&mut file, path)? {
         return Ok(file_reader(file, &shown(path), None)?.schema());
     }
-    let reader = StreamReader::try_new(BufReader::new(file), None).map_err(|error| broken(&shown(path), &error))?;
-    Ok(reader.schema())
+    Ok(stream_reader(Box::new(file), &shown(path))?.schema())
 }
 
 /// Makes the reader of one split.
@@ -79,7 +78,13 @@ fn file_reader(file: File, name: &str, projection: Option<Vec<usize>>) -> Result
         Some(projection) => builder.with_projection(projection),
         None => builder,
     };
-    builder.build(BufReader::new(file)).map_err(|error| broken(name, &error))
+    guard(|error| broken(name, error), || builder.build(BufReader::new(file)))
+}
+
+type Stream = StreamReader<BufReader<Box<dyn Read + Send>>>;
+
+fn stream_reader(reader: Box<dyn Read + Send>, name: &str) -> Result<Stream> {
+    guard(|error| broken(name, error), || StreamReader::try_new(BufReader::new(reader), None))
 }
 
 /// Names the record batches of one file.
@@ -118,7 +123,7 @@ impl ChunkSource for ArrowSource {
 struct StreamSource {
     split: SplitId,
     name: String,
-    reader: StreamReader<BufReader<Box<dyn Read + Send>>>,
+    reader: Stream,
     located: Located,
     projected: Schema,
     unit: Option<TimestampUnit>,
@@ -136,7 +141,7 @@ impl StreamSource {
         reader: Box<dyn Read + Send>,
         projection: &[usize],
     ) -> Result<Box<dyn ChunkSource>> {
-        let reader = StreamReader::try_new(BufReader::new(reader), None).map_err(|error| broken(&name, &error))?;
+        let reader = stream_reader(reader, &name)?;
         let mut located = locate(&reader.schema(), &format.schema, projection, &name)?;
         located.all_read();
         let projected = format.schema.project(projection);
@@ -156,8 +161,8 @@ impl ChunkSource for StreamSource {
                 Some((batch, offset)) if offset < batch.num_rows() => break (batch, offset),
                 _ => {}
             }
-            let Some(batch) = self.reader.next() else { return Ok(Pull::End) };
-            let batch = batch.map_err(|error| broken(&self.name, &error))?;
+            let batch = guard(|error| broken(&self.name, error), || self.reader.next().transpose())?;
+            let Some(batch) = batch else { return Ok(Pull::End) };
             let batch = finish(&batch, &self.located, &self.projected, self.unit, &self.name)?;
             self.batch = Some((Arc::new(batch), 0));
         };
@@ -235,11 +240,14 @@ impl Decode for ArrowDecoder {
                 let (projected, unit) = (self.projected.clone(), self.unit);
                 let open = self.file(path)?;
                 let name = shown(path);
-                open.reader.set_index(*index).map_err(|error| broken(&name, &error))?;
-                let Some(batch) = open.reader.next() else {
+                let reader = &mut open.reader;
+                let batch = guard(
+                    |error| broken(&name, error),
+                    || reader.set_index(*index).and_then(|()| reader.next().transpose()),
+                )?;
+                let Some(batch) = batch else {
                     return Err(broken(&name, &format!("no record batch {index}")));
                 };
-                let batch = batch.map_err(|error| broken(&name, &error))?;
                 push_slices(finish(&batch, &open.located, &projected, unit, &name)?, rows_max, into);
                 Ok(())
             }

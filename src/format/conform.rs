@@ -106,6 +106,18 @@ fn epochs(array: &ArrayRef, field: &Field, unit: Option<TimestampUnit>) -> Resul
     Ok(Arc::new(times.with_timezone("UTC")))
 }
 
+/// Runs a step of a file library, which may panic on a corrupt file: for the caller that is an error like any other. What
+/// the step was working on must not be used again.
+pub(super) fn guard<T, E: std::fmt::Display>(
+    broken: impl Fn(&dyn std::fmt::Display) -> Error,
+    step: impl FnOnce() -> std::result::Result<T, E>,
+) -> Result<T> {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(step)) {
+        Ok(result) => result.map_err(|error| broken(&error)),
+        Err(_) => Err(broken(&"its contents contradict each other")),
+    }
+}
+
 /// A path as reports show it.
 pub(super) fn shown(path: &Path) -> String {
     path.display().to_string()

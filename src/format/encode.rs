@@ -47,6 +47,8 @@ pub fn encoder(
     })
 }
 
+/// Rows of a Parquet row group: the unit that readers, ours among them, share out over cores.
+const ROW_GROUP_ROWS: usize = 128 << 10;
 /// Bytes gathered before they are written.
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -128,7 +130,10 @@ struct ParquetEncoder {
 impl ParquetEncoder {
     fn new(schema: &Schema, out: Out) -> Result<Self> {
         let arrow = Arc::new(arrow_schema(schema));
-        let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
+        let properties = WriterProperties::builder()
+            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .build();
         let name = Arc::clone(&out.name);
         let writer = ArrowWriter::try_new(out, Arc::clone(&arrow), Some(properties))
             .map_err(|error| parquet_error(&name, &error))?;

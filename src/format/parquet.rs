@@ -10,7 +10,7 @@ use std::sync::Arc;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 
-use super::conform::{Located, finish, locate, shown};
+use super::conform::{Located, finish, guard, locate, shown};
 use super::source::{SourceFormat, open};
 use super::{columns, options::TimestampUnit};
 use crate::batch::{Chunk, ChunkSource, Decode, Decoded, Payload, Pull};
@@ -23,7 +23,7 @@ const OPEN_FILES_MAX: usize = 8;
 const BATCH_ROWS_MIN: usize = 1024;
 
 pub(super) fn metadata(file: &File, path: &Path) -> Result<ArrowReaderMetadata> {
-    ArrowReaderMetadata::load(file, ArrowReaderOptions::new()).map_err(|error| broken(path, &error))
+    guard(|error| broken(path, error), || ArrowReaderMetadata::load(file, ArrowReaderOptions::new()))
 }
 
 fn broken(path: &Path, error: &dyn std::fmt::Display) -> Error {
@@ -127,14 +127,12 @@ impl Decode for ParquetDecoder {
         let open = self.file(path)?;
         let file = open.file.try_clone().map_err(|error| Error::io("open", &**path, &error))?;
         let mask = ProjectionMask::roots(open.metadata.parquet_schema(), open.located.read.iter().copied());
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, open.metadata.clone())
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, open.metadata.clone())
             .with_row_groups(vec![*index])
             .with_projection(mask)
-            .with_batch_size(rows_max.max(BATCH_ROWS_MIN))
-            .build()
-            .map_err(|error| broken(path, &error))?;
-        for batch in reader {
-            let batch = batch.map_err(|error| broken(path, &error))?;
+            .with_batch_size(rows_max.max(BATCH_ROWS_MIN));
+        let mut reader = guard(|error| broken(path, error), || builder.build())?;
+        while let Some(batch) = guard(|error| broken(path, error), || reader.next().transpose())? {
             let batch = finish(&batch, &open.located, &projected, unit, &shown(path))?;
             columns::push_slices(batch, rows_max, into);
         }
