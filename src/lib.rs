@@ -12,7 +12,7 @@
 //! | 2 | [`kernel`] | pure loops over slices |
 //! | 2 | [`batch`], [`time`], [`sql`] | columns and chunks; watermark and window arithmetic; text to syntax tree |
 //! | 3 | [`state`], [`plan`] | group tables and ROWS rings; checked, typed plans |
-//! | 3 | [`format`], [`connector`] | decoders and encoders; sources and sinks |
+//! | 3 | [`mod@format`], [`connector`] | decoders and encoders; sources and sinks |
 //! | 4 | [`operator`] | one file per operator |
 //! | 5 | [`pipeline`] | plan to a chain of operators |
 //! | 6 | [`partition`] | the state machine: `step`, strategies, exchange, watermark ledger |

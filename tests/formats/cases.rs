@@ -314,7 +314,7 @@ fn the_generator_keeps_its_rate() {
     loop {
         match source.pull(100).unwrap() {
             Pull::Chunk(chunk) => rows.push(chunk.records),
-            Pull::Pending => rows.push(0),
+            Pull::Pending(_) => rows.push(0),
             Pull::End => break,
         }
     }
