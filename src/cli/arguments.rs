@@ -133,6 +133,12 @@ pub(super) struct JobFlags {
     /// How rows find their partition: always_hash, smart_repartition, sticky, round_robin, fan_in [default: by plan]
     #[arg(long, value_name = "NAME")]
     strategy: Option<String>,
+    /// The one partition of strategy fan_in [default: 0]
+    #[arg(long, value_name = "N")]
+    fan_in_partition: Option<String>,
+    /// What to do with late records [default: drop]
+    #[arg(long, value_name = "HOW")]
+    late_records: Option<String>,
     /// What a thread without work does [default: backoff]
     #[arg(long, value_name = "HOW", value_parser = ["spin", "backoff", "park"])]
     wait: Option<String>,
@@ -223,6 +229,8 @@ impl JobFlags {
             ("cores", &self.cores),
             ("batch_rows", &self.batch_rows),
             ("strategy", &self.strategy),
+            ("fan_in_partition", &self.fan_in_partition),
+            ("late_records", &self.late_records),
             ("wait", &self.wait),
             ("simd", &self.simd),
         ];
