@@ -27,13 +27,16 @@ pub fn fits_precision(value: i128, precision: u8) -> bool {
 /// `a + b`.
 #[inline(always)]
 pub fn add_i64(a: i64, b: i64) -> (i64, bool) {
-    a.overflowing_add(b)
+    // The sum has the sign of neither operand; said so, the compiler vectorises it, which it does not for the carry flag.
+    let sum = a.wrapping_add(b);
+    (sum, ((a ^ sum) & (b ^ sum)) < 0)
 }
 
 /// `a - b`.
 #[inline(always)]
 pub fn subtract_i64(a: i64, b: i64) -> (i64, bool) {
-    a.overflowing_sub(b)
+    let difference = a.wrapping_sub(b);
+    (difference, ((a ^ b) & (a ^ difference)) < 0)
 }
 
 /// `a * b`.
@@ -115,6 +118,21 @@ pub fn divide_half_away(a: i128, b: i128) -> i128 {
     if rest.abs() >= b - rest.abs() { quotient + a.signum() } else { quotient }
 }
 
+/// `10^n` for `n` up to 308: exact up to 22, beyond that by a fixed order of multiplications, so that it is the same on
+/// every host (the standard library's `powi` does not promise that).
+fn power_of_ten(n: usize) -> f64 {
+    const EXACT: [f64; 22] = {
+        let mut powers = [1.0; 22];
+        let mut i = 1;
+        while i < 22 {
+            powers[i] = powers[i - 1] * 10.0;
+            i += 1;
+        }
+        powers
+    };
+    (0..n / 22).fold(EXACT[n % 22], |power, _| power * 1e22)
+}
+
 /// `x` rounded to `digits` after the point, half away from zero; negative digits round left of it. A value that has no
 /// such digits (or is no number) is itself.
 pub fn round_f64(x: f64, digits: i64) -> f64 {
@@ -126,12 +144,12 @@ pub fn round_f64(x: f64, digits: i64) -> f64 {
         // From 2^52 on every DOUBLE is whole; below 10^-308 there are no normal digits to round to.
         1.. if x.abs() >= 4_503_599_627_370_496.0 || digits > 308 => x,
         1.. => {
-            let power = 10f64.powi(digits as i32);
+            let power = power_of_ten(digits as usize);
             let scaled = x * power;
             if scaled.is_finite() { scaled.round() / power } else { x }
         }
         -308..0 => {
-            let power = 10f64.powi(-digits as i32);
+            let power = power_of_ten(-digits as usize);
             (x / power).round() * power
         }
         _ => 0.0 * x.signum(),
@@ -182,6 +200,15 @@ pub fn ceil_i128(x: i128, scale: u8) -> (i128, bool) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn powers_of_ten_are_near_enough() {
+        for n in 0..=308 {
+            let exact: f64 = format!("1e{n}").parse().unwrap();
+            let error = (power_of_ten(n) / exact - 1.0).abs();
+            assert!(if n <= 22 { error == 0.0 } else { error < 1e-14 }, "1e{n}");
+        }
+    }
 
     #[test]
     fn rounding_is_half_away_from_zero() {

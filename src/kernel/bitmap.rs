@@ -145,6 +145,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    type Truth = Option<bool>;
+    type Pair = (Truth, Truth);
+
     fn words(bits: &[bool]) -> Vec<u64> {
         let mut out = vec![0; bits.len().div_ceil(64)];
         for (i, &bit) in bits.iter().enumerate() {
@@ -179,7 +182,7 @@ mod tests {
         fn three_values(pairs in prop::collection::vec(any::<(Option<bool>, Option<bool>)>(), 0..200), right_valid: bool) {
             let rows = pairs.len();
             let pairs: Vec<_> = pairs.into_iter().map(|(a, b)| (a, if right_valid { b.or(Some(true)) } else { b })).collect();
-            let split = |f: &dyn Fn(&(Option<bool>, Option<bool>)) -> Option<bool>| {
+            let split = |f: &dyn Fn(&Pair) -> Truth| {
                 let truth: Vec<_> = pairs.iter().map(f).collect();
                 (words(&truth.iter().map(|t| t.unwrap_or(false)).collect::<Vec<_>>()),
                  words(&truth.iter().map(Option::is_some).collect::<Vec<_>>()))

@@ -213,7 +213,8 @@ mod tests {
     #[test]
     fn both_ends_of_the_word_are_good() {
         let hasher = Hasher::new(42);
-        let sets: [(&str, Box<dyn Fn(u64) -> u64>); 7] = [
+        type Keys<'a> = Box<dyn Fn(u64) -> u64 + 'a>;
+        let sets: [(&str, Keys<'_>); 7] = [
             ("consecutive", Box::new(|i| hasher.int(i as i64))),
             ("high half only", Box::new(|i| hasher.int((i << 32) as i64))),
             ("multiples of 4096", Box::new(|i| hasher.int((i * 4096) as i64))),

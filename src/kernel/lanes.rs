@@ -5,7 +5,7 @@
 //! functions must be total (wrap, never panic).
 //!
 //! A block's operands are read through closures over `&[T; 64]`: the inner loop has a constant trip count and no bounds
-//! check. Flags are gathered as bytes and packed by a multiplication, which keeps the comparison itself vectorised.
+//! check. Truth values are gathered as bytes and packed by a multiplication, which keeps the comparison itself vectorised.
 
 /// An operand of an elementwise kernel: one value a row.
 pub trait Lanes<T: Copy>: Copy {
@@ -110,13 +110,19 @@ pub fn zip_flagged<A: Copy, B: Copy, R>(
     let mut any = 0;
     for (b, (block, word)) in blocks.iter_mut().zip(flags.iter_mut()).enumerate() {
         let (left, right) = (lhs.block(b), rhs.block(b));
-        let mut bytes = [0; 64];
-        for i in 0..64 {
+        // Flags are rare: the first loop only finds out whether there is one, which costs an OR a row.
+        let mut flagged = false;
+        for (i, slot) in block.iter_mut().enumerate() {
             let (value, flag) = f(left(i), right(i));
-            block[i] = value;
-            bytes[i] = u8::from(flag);
+            *slot = value;
+            flagged |= flag;
         }
-        *word = pack(&bytes);
+        *word = 0;
+        if flagged {
+            for i in 0..64 {
+                *word |= u64::from(f(left(i), right(i)).1) << i;
+            }
+        }
         any |= *word;
     }
     if !tail.is_empty() {

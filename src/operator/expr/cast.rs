@@ -51,8 +51,8 @@ pub(super) fn cast<'a>(
     match (from, to) {
         (_, Varchar) => job.write(column, failures),
         (Varchar, _) => job.read(column, failures),
-        (Boolean, _) => job.cast_boolean(column, failures),
-        (_, Boolean) => job.to_boolean(column),
+        (Boolean, _) => job.read_boolean(column, failures),
+        (_, Boolean) => job.truth(column),
         (Int, BigInt) => {
             let out = scope.fill(0);
             map(column.int32(), out, i64::from);
@@ -135,7 +135,7 @@ impl<'a> Job<'_, 'a> {
         Datum::column(wrap(out), validity)
     }
 
-    fn cast_boolean(self, column: Column<'a>, failures: &mut RowFailures<'_>) -> Datum<'a> {
+    fn read_boolean(self, column: Column<'a>, failures: &mut RowFailures<'_>) -> Datum<'a> {
         let words = column.booleans();
         let bits = self.scope.arena.alloc_slice_fill_with(self.scope.rows, |i| words[i / 64] >> (i % 64) & 1 == 1);
         let bits = &*bits;
@@ -152,7 +152,7 @@ impl<'a> Job<'_, 'a> {
         }
     }
 
-    fn to_boolean(self, column: Column<'a>) -> Datum<'a> {
+    fn truth(self, column: Column<'a>) -> Datum<'a> {
         let (rows, out) = (self.scope.rows, self.scope.bitmap());
         match column.values {
             Values::Int32(values) if self.from == DataType::Int => test(values, rows, out, |x| x != 0),

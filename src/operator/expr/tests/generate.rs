@@ -282,7 +282,8 @@ impl Generator {
                 1 => self.numeric_call(data_type, d),
                 _ => self.arithmetic(data_type, data_type, d, 5),
             },
-            DataType::Decimal { scale, .. } => match self.below(5) {
+            // The planner gives arithmetic on decimals a type wide enough for the result.
+            DataType::Decimal { precision, scale } => match self.below(if precision == 38 { 5 } else { 2 }) {
                 0 => ExprKind::Negate(boxed(self.expr(data_type, d))),
                 1 => self.numeric_call(data_type, d),
                 2 => {

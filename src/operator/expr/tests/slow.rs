@@ -3,6 +3,7 @@
 //! Calendar, text formats and LIKE have definitions and tests of their own and are shared.
 
 use std::cmp::Ordering;
+use std::fmt::Write;
 
 use super::super::{format, like, parse};
 use crate::kernel::calendar::{
@@ -180,7 +181,7 @@ fn cast(value: Value, from: DataType, to: DataType) -> Answer {
         return Ok(value);
     }
     match (&value, from, to) {
-        (Value::Boolean(x), _, DataType::Varchar) => text(&|out| Ok(out.push_str(if *x { "true" } else { "false" }))),
+        (Value::Boolean(x), _, DataType::Varchar) => text(&|out| out.write_str(if *x { "true" } else { "false" })),
         (Value::Int32(x), DataType::Date, DataType::Varchar) => text(&|out| format::date(out, i64::from(*x))),
         (Value::Int32(x), _, DataType::Varchar) => text(&|out| format::integer(out, i64::from(*x))),
         (Value::Int64(x), DataType::Timestamp, DataType::Varchar) => text(&|out| format::timestamp(out, *x)),
