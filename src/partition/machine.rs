@@ -345,6 +345,11 @@ impl Partition {
             self.stats.batches += 1;
         }
         self.settle_failures(split, chunk.first_record);
+        let late = self.counts.late - self.stats.late;
+        if late > 0 {
+            self.stats.late = self.counts.late;
+            self.progress.add_late(late);
+        }
         if let Some(ledger) = &mut self.ledger {
             if self.in_turns { ledger.fold_own(turn) } else { ledger.fold_kept() }
         }
