@@ -8,6 +8,7 @@
 
 pub mod ast;
 mod convert;
+mod data_type;
 mod duration;
 mod name;
 mod reader;

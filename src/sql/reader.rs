@@ -167,7 +167,7 @@ impl Reader {
             return Err(self.expected("a data type"));
         }
         let parsed = self.parser.parse_data_type().map_err(|error| self.translate(&error, start))?;
-        super::convert::data_type(&parsed, start)
+        super::data_type::data_type(&parsed, start)
     }
 
     /// `key = value`; `=>` and, for SET, TO are as good. A value is text, a number or a bare word.

@@ -224,7 +224,9 @@ fn rewrite_row_buffers(tokens: &[TokenWithSpan]) -> Read<Vec<TokenWithSpan>> {
             Some((Token::Number(text, false), span)) => match text.parse::<u64>() {
                 Ok(count) if count > 0 => count,
                 _ => {
-                    return Err(SqlError::new(span, "a buffer holds a whole number of rows, at least 1").with_help(help));
+                    return Err(
+                        SqlError::new(span, "a buffer holds a whole number of rows, at least 1").with_help(help)
+                    );
                 }
             },
             Some((_, span)) => {

@@ -100,10 +100,8 @@ fn check_chains(tokens: &[TokenWithSpan]) -> Result<(), SqlError> {
     for token in tokens {
         match token.token {
             Token::LParen | Token::LBracket | Token::LBrace => counts.push(0),
-            Token::RParen | Token::RBracket | Token::RBrace => {
-                if counts.len() > 1 {
-                    counts.pop();
-                }
+            Token::RParen | Token::RBracket | Token::RBrace if counts.len() > 1 => {
+                counts.pop();
             }
             Token::Comma => {
                 if let Some(count) = counts.last_mut() {
