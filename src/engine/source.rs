@@ -25,31 +25,28 @@ const COMMON_KEYS: &[&str] = &["on_error", "dead_letter_path"];
 struct Parsed {
     connector: SourceConnector,
     format: Option<FormatOptions>,
+    /// Name of the table in memory.
+    table: Option<String>,
     on_error: OnError,
     dead_letter_path: Option<String>,
 }
 
 impl Parsed {
-    fn new(name: &str, options: &Options, schema: &Schema) -> Result<Self> {
-        let named = |error: Error| match error {
-            Error::Config(message) => Error::Config(format!("source {name}: {message}")),
-            other => other,
-        };
+    fn new(options: &Options, schema: &Schema) -> Result<Self> {
         let mut rest = options.clone();
-        let connector = SourceConnector::take(&mut rest, schema).map_err(named)?;
-        let on_error = match rest.take("on_error") {
-            Some(text) => text.parse().map_err(|message| named(Error::Config(message)))?,
-            None => OnError::default(),
-        };
+        let connector = SourceConnector::take(&mut rest, schema)?;
+        let table = rest.take("table");
+        let on_error = rest.take("on_error").map_or(Ok(OnError::default()), |text| text.parse());
+        let on_error = on_error.map_err(Error::Config)?;
         let dead_letter_path = rest.take("dead_letter_path");
         if (on_error == OnError::DeadLetter) != dead_letter_path.is_some() {
-            return Err(named(Error::Config(
+            return Err(Error::Config(
                 "on_error = 'dead_letter' and dead_letter_path = '<file>' belong together".into(),
-            )));
+            ));
         }
         let format = match connector {
             SourceConnector::File { .. } | SourceConnector::Stdin => {
-                Some(FormatOptions::take(&mut rest, connector.path()).map_err(named)?)
+                Some(FormatOptions::take(&mut rest, connector.path())?)
             }
             _ => None,
         };
@@ -59,8 +56,8 @@ impl Parsed {
             (_, Some(format)) => known.extend(format.keys()),
             _ => known.extend(FORMAT_KEYS),
         }
-        rest.finish(&format!("source {name}"), &known)?;
-        Ok(Self { connector, format, on_error, dead_letter_path })
+        rest.finish("this source", &known)?;
+        Ok(Self { connector, format, table, on_error, dead_letter_path })
     }
 
     fn locations(&self) -> Result<Vec<Location>> {
@@ -81,30 +78,37 @@ impl<'e> Provider<'e> {
 }
 
 impl SchemaProvider for Provider<'_> {
-    fn describe(&self, name: &str, declared: &Schema, options: &Options) -> Result<SourceFacts> {
-        let parsed = Parsed::new(name, options, declared)?;
+    fn bounded(&self, options: &Options) -> Result<bool> {
+        Ok(Parsed::new(options, &Schema::default())?.connector.is_bounded())
+    }
+
+    fn describe(&self, options: &Options) -> Result<SourceFacts> {
+        let parsed = Parsed::new(options, &Schema::default())?;
         let bounded = parsed.connector.is_bounded();
-        if !declared.is_empty() {
-            return Ok(SourceFacts { schema: declared.clone(), bounded });
-        }
         let schema = match (&parsed.connector, &parsed.format) {
             (SourceConnector::File { .. }, Some(format)) => match parsed.locations()?.first() {
                 Some(Location::File(path)) => infer_schema(path, format)?,
-                _ => return Err(Error::Config(format!("source {name}: no file to infer columns from"))),
+                _ => Schema::default(),
             },
-            (SourceConnector::Memory, _) => match self.engine.table(name).and_then(|table| table.iter().flatten().next()) {
+            (SourceConnector::Memory, _) => match table_of(self.engine, &parsed)?.iter().flatten().next() {
                 Some(batch) => crate::batch::schema_of(batch.schema().as_ref())?,
-                None => return Err(Error::Config(format!("source {name}: no table of that name is registered"))),
+                None => Schema::default(),
             },
-            (connector, _) => {
-                return Err(Error::Config(format!(
-                    "source {name}: connector '{}' needs declared columns: CREATE SOURCE {name} (column TYPE, …) WITH (…)",
-                    connector.name()
-                )));
-            }
+            // The planner asks for declared columns.
+            _ => Schema::default(),
         };
         Ok(SourceFacts { schema, bounded })
     }
+}
+
+/// The table in memory that a source names.
+fn table_of<'e>(engine: &'e Engine, parsed: &Parsed) -> Result<&'e Table> {
+    let name = parsed.table.as_deref().unwrap_or_default();
+    engine.table(name).ok_or_else(|| {
+        Error::Config(format!(
+            "no table '{name}' is in memory: connector 'memory' reads what a program registers with Engine::register"
+        ))
+    })
 }
 
 /// A source that may be read.
@@ -137,7 +141,11 @@ impl<'j> OpenSource<'j> {
     /// order of its records or on their event time (lateness is a property of a split).
     pub(super) fn open(engine: &Engine, job: &'j JobPlan, options: &RunOptions, partitions: usize) -> Result<Self> {
         let source = &job.plan.scan.source;
-        let parsed = Parsed::new(&source.name, &source.options, &source.schema)?;
+        let named = |error: Error| match error {
+            Error::Config(message) => Error::Config(format!("source {}: {message}", source.name)),
+            other => other,
+        };
+        let parsed = Parsed::new(&source.options, &source.schema).map_err(named)?;
         let mut table = None;
         let places = match &parsed.connector {
             SourceConnector::File { .. } | SourceConnector::Stdin => {
@@ -153,9 +161,7 @@ impl<'j> OpenSource<'j> {
             }
             SourceConnector::Generator(generator) => (0..generator.splits()).map(|_| Place::Generator).collect(),
             SourceConnector::Memory => {
-                let found = engine.table(&source.name).ok_or_else(|| {
-                    Error::Config(format!("source {}: no table of that name is registered", source.name))
-                })?;
+                let found = table_of(engine, &parsed)?;
                 table = Some(Arc::clone(found));
                 (0..found.len()).map(Place::Memory).collect()
             }

@@ -4,9 +4,20 @@
 //! every expression typed, every type conversion explicit. Knows nothing of files (schemas are asked for through
 //! [`SchemaProvider`]) or threads.
 
+mod bind;
+mod coerce;
+mod explain;
 mod expr;
+mod functions;
+mod grouping;
 mod layout;
+mod literal;
+mod prune;
 mod query;
+mod rows;
+mod scope;
+mod script;
+mod select;
 
 pub use expr::{ArithmeticOp, CompareOp, DatePart, Expr, ExprKind, Function};
 pub use layout::{Deal, Exchange, Layout, LayoutRequest, ProcessorKind, Strategy};
@@ -14,3 +25,4 @@ pub use query::{
     AggregateCall, AggregateFunction, AggregateNode, Emit, EventTimeColumn, JobPlan, Node, Plan, RowsCall,
     RowsFunction, RowsNode, RowsOrder, Scan, SinkDefinition, SortKey, SourceDefinition, Step, Window,
 };
+pub use script::{SchemaProvider, Script, SourceFacts, plan_script};

@@ -1,0 +1,296 @@
+//! EXPLAIN: a plan as an indented tree, the last step first, with expressions as SQL.
+
+use std::fmt::Write;
+
+use super::expr::{ArithmeticOp, CompareOp, DatePart, Expr, ExprKind, Function};
+use super::literal;
+use super::query::{
+    AggregateCall, AggregateFunction, Emit, Node, Plan, RowsCall, RowsFunction, RowsOrder, Scan, SortKey, Window,
+};
+use crate::types::{Schema, Value};
+
+impl Plan {
+    /// The plan as text: one line per step, each indented under the step that reads it; ends with a line feed.
+    pub fn explain(&self) -> String {
+        let mut out = String::new();
+        let mut depth = 0;
+        for index in (0..self.steps.len()).rev() {
+            let line = node(&self.steps[index].node, &self.input_of(index), &self.steps[index].schema);
+            push(&mut out, depth, &line);
+            depth += 1;
+        }
+        push(&mut out, depth, &scan(&self.scan));
+        out
+    }
+}
+
+fn push(out: &mut String, depth: usize, line: &str) {
+    out.push_str(&"  ".repeat(depth));
+    out.push_str(line);
+    out.push('\n');
+}
+
+fn scan(scan: &Scan) -> String {
+    let schema = scan.schema();
+    let mut line = format!("Scan {}", scan.source.name);
+    for key in ["connector", "format"] {
+        if let Some(value) = scan.source.options.get(key) {
+            let _ = write!(line, " {key}={value}");
+        }
+    }
+    let columns: Vec<String> =
+        schema.fields.iter().map(|field| format!("{} {}", field.name, field.data_type)).collect();
+    let _ = write!(line, " columns=[{}] of {}", columns.join(", "), scan.source.schema.len());
+    if let Some(event_time) = scan.event_time {
+        let bound = literal::duration_text(event_time.bound_us);
+        let _ = write!(line, " watermark={} - {bound}", name(&schema, event_time.column));
+    }
+    if !scan.source.keyed_by.is_empty() {
+        let keys: Vec<&str> = scan.source.keyed_by.iter().map(|&key| name(&scan.source.schema, key)).collect();
+        let _ = write!(line, " keyed_by=[{}]", keys.join(", "));
+    }
+    line
+}
+
+fn node(node: &Node, input: &Schema, output: &Schema) -> String {
+    match node {
+        Node::Filter(condition) => format!("Filter {}", text(condition, input)),
+        Node::Project(exprs) => {
+            let column = |(index, expr): (usize, &Expr)| {
+                let (text, name) = (text(expr, input), name(output, index));
+                if text == name { text } else { format!("{text} AS {}", quoted(name)) }
+            };
+            format!("Project [{}]", exprs.iter().enumerate().map(column).collect::<Vec<_>>().join(", "))
+        }
+        Node::Aggregate(node) => {
+            let mut line = format!("Aggregate keys=[{}]", list(&node.keys, input));
+            if let Some(Window::Tumbling { column, size_us }) = node.window {
+                let size = literal::duration_text(size_us);
+                let _ = write!(line, " window=TUMBLING({}, {size})", name(input, column));
+            }
+            let calls: Vec<String> = node.calls.iter().map(|call| aggregate(call, input)).collect();
+            let emit = match node.emit {
+                Emit::Final => "FINAL",
+                Emit::Changes => "CHANGES",
+            };
+            let _ = write!(line, " calls=[{}] emit={emit}", calls.join(", "));
+            line
+        }
+        Node::Rows(node) => {
+            let order = match node.order {
+                RowsOrder::Arrival => "arrival",
+                RowsOrder::EventTime { column } => name(input, column),
+            };
+            let calls: Vec<String> = node.calls.iter().map(|call| rows_call(call, input)).collect();
+            format!(
+                "Rows partition_by=[{}] order={order} calls=[{}]",
+                list(&node.partition_by, input),
+                calls.join(", ")
+            )
+        }
+        Node::Sort(keys) => {
+            let keys: Vec<String> = keys.iter().map(|key| sort_key(key, input)).collect();
+            format!("Sort [{}]", keys.join(", "))
+        }
+        Node::Limit { limit, offset } => {
+            let limit = limit.map_or("all".to_string(), |limit| limit.to_string());
+            if *offset > 0 { format!("Limit {limit} offset {offset}") } else { format!("Limit {limit}") }
+        }
+    }
+}
+
+fn sort_key(key: &SortKey, input: &Schema) -> String {
+    let order = if key.descending { " DESC" } else { "" };
+    let nulls = match (key.descending, key.nulls_first) {
+        (false, true) => " NULLS FIRST",
+        (true, false) => " NULLS LAST",
+        _ => "",
+    };
+    format!("{}{order}{nulls}", name(input, key.column))
+}
+
+fn function(function: AggregateFunction) -> &'static str {
+    match function {
+        AggregateFunction::Count => "COUNT",
+        AggregateFunction::Sum => "SUM",
+        AggregateFunction::Avg => "AVG",
+        AggregateFunction::Min => "MIN",
+        AggregateFunction::Max => "MAX",
+        AggregateFunction::Variance => "VARIANCE",
+        AggregateFunction::StdDev => "STDDEV",
+        AggregateFunction::VariancePop => "VAR_POP",
+        AggregateFunction::StdDevPop => "STDDEV_POP",
+    }
+}
+
+fn aggregate(call: &AggregateCall, input: &Schema) -> String {
+    let arg = call.arg.as_ref().map_or("*".into(), |arg| text(arg, input));
+    format!("{}({arg})", function(call.function))
+}
+
+fn rows_call(call: &RowsCall, input: &Schema) -> String {
+    let arg = call.arg.as_ref().map(|arg| text(arg, input));
+    let framed = |name: &str| {
+        let frame = call.frame_rows.map_or("all rows".into(), |rows| format!("{rows} rows"));
+        format!("{name}({}) over {frame}", arg.as_deref().unwrap_or("*"))
+    };
+    match &call.function {
+        RowsFunction::Aggregate(aggregate) => framed(function(*aggregate)),
+        RowsFunction::FirstValue => framed("FIRST_VALUE"),
+        RowsFunction::LastValue => framed("LAST_VALUE"),
+        RowsFunction::RowNumber => "ROW_NUMBER()".into(),
+        RowsFunction::Lag { offset, default } => {
+            let default = match default {
+                Value::Null => String::new(),
+                value => format!(", {}", literal::display(value, call.data_type)),
+            };
+            format!("LAG({}, {offset}{default})", arg.as_deref().unwrap_or("*"))
+        }
+    }
+}
+
+fn name(schema: &Schema, index: usize) -> &str {
+    schema.fields.get(index).map_or("?", |field| field.name.as_str())
+}
+
+/// A name as SQL takes it.
+fn quoted(name: &str) -> String {
+    let mut chars = name.chars();
+    let plain =
+        chars.next().is_some_and(|c| c.is_alphabetic() || c == '_') && chars.all(|c| c.is_alphanumeric() || c == '_');
+    if plain { name.to_string() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+}
+
+fn list(exprs: &[Expr], input: &Schema) -> String {
+    exprs.iter().map(|expr| text(expr, input)).collect::<Vec<_>>().join(", ")
+}
+
+/// How tightly an expression binds.
+fn strength(expr: &Expr) -> u8 {
+    match &expr.kind {
+        ExprKind::Or(_) => 1,
+        ExprKind::And(_) => 2,
+        ExprKind::Not(_) => 3,
+        ExprKind::IsNull { .. } => 4,
+        ExprKind::Compare { .. } | ExprKind::Like { .. } | ExprKind::InList { .. } => 5,
+        ExprKind::Call { function: Function::ConcatOperator, .. } => 7,
+        ExprKind::Arithmetic { op: ArithmeticOp::Add | ArithmeticOp::Subtract, .. } => 8,
+        ExprKind::Arithmetic { .. } => 9,
+        ExprKind::Negate(_) => 10,
+        _ => 11,
+    }
+}
+
+/// An operand, in parentheses if it binds less tightly than `least`.
+fn operand(expr: &Expr, input: &Schema, least: u8) -> String {
+    let text = text(expr, input);
+    if strength(expr) < least { format!("({text})") } else { text }
+}
+
+/// An expression as SQL over the columns of `input`.
+pub(super) fn text(expr: &Expr, input: &Schema) -> String {
+    let own = strength(expr);
+    let join = |args: &[Expr], separator: &str| {
+        args.iter().map(|arg| operand(arg, input, own + 1)).collect::<Vec<_>>().join(separator)
+    };
+    let not = |negated: bool| if negated { "NOT " } else { "" };
+    match &expr.kind {
+        ExprKind::Column(index) => name(input, *index).to_string(),
+        ExprKind::Literal(value) => literal::display(value, expr.data_type),
+        ExprKind::Not(arg) => format!("NOT {}", operand(arg, input, own)),
+        ExprKind::Negate(arg) => format!("-{}", operand(arg, input, own + 1)),
+        ExprKind::IsNull { arg, negated } => format!("{} IS {}NULL", operand(arg, input, own), not(*negated)),
+        ExprKind::Arithmetic { op, left, right } => {
+            let sign = match op {
+                ArithmeticOp::Add => "+",
+                ArithmeticOp::Subtract => "-",
+                ArithmeticOp::Multiply => "*",
+                ArithmeticOp::Divide => "/",
+                ArithmeticOp::Modulo => "%",
+            };
+            format!("{} {sign} {}", operand(left, input, own), operand(right, input, own + 1))
+        }
+        ExprKind::Compare { op, left, right } => {
+            let sign = match op {
+                CompareOp::Equal => "=",
+                CompareOp::NotEqual => "<>",
+                CompareOp::Less => "<",
+                CompareOp::LessOrEqual => "<=",
+                CompareOp::Greater => ">",
+                CompareOp::GreaterOrEqual => ">=",
+            };
+            format!("{} {sign} {}", operand(left, input, own + 1), operand(right, input, own + 1))
+        }
+        ExprKind::And(terms) => join(terms, " AND "),
+        ExprKind::Or(terms) => join(terms, " OR "),
+        ExprKind::Case { branches, otherwise } => {
+            let mut out = String::from("CASE");
+            for (when, then) in branches {
+                let _ = write!(out, " WHEN {} THEN {}", text(when, input), text(then, input));
+            }
+            if let Some(otherwise) = otherwise {
+                let _ = write!(out, " ELSE {}", text(otherwise, input));
+            }
+            out + " END"
+        }
+        ExprKind::Cast(arg) => format!("CAST({} AS {})", text(arg, input), expr.data_type),
+        ExprKind::Like { arg, pattern, negated, escape, case_insensitive } => {
+            let word = if *case_insensitive { "ILIKE" } else { "LIKE" };
+            let escape = escape.map_or(String::new(), |c| format!(" ESCAPE '{c}'"));
+            format!(
+                "{} {}{word} '{}'{escape}",
+                operand(arg, input, own + 1),
+                not(*negated),
+                pattern.replace('\'', "''")
+            )
+        }
+        ExprKind::InList { arg, list, has_null, negated } => {
+            let mut values: Vec<String> = list.iter().map(|value| literal::display(value, arg.data_type)).collect();
+            values.extend(has_null.then(|| "NULL".to_string()));
+            format!("{} {}IN ({})", operand(arg, input, own + 1), not(*negated), values.join(", "))
+        }
+        ExprKind::Call { function, args } => call(*function, args, input, own),
+    }
+}
+
+fn call(function: Function, args: &[Expr], input: &Schema, own: u8) -> String {
+    let list = || list(args, input);
+    let name = match function {
+        Function::ConcatOperator => {
+            return args.iter().map(|arg| operand(arg, input, own)).collect::<Vec<_>>().join(" || ");
+        }
+        Function::DateTrunc(part) => return format!("DATE_TRUNC('{}', {})", part_name(part), list()),
+        Function::Extract(part) => return format!("EXTRACT({} FROM {})", part_name(part).to_uppercase(), list()),
+        Function::Coalesce => "COALESCE",
+        Function::NullIf => "NULLIF",
+        Function::Abs => "ABS",
+        Function::Round => "ROUND",
+        Function::Floor => "FLOOR",
+        Function::Ceil => "CEIL",
+        Function::Upper => "UPPER",
+        Function::Lower => "LOWER",
+        Function::Length => "LENGTH",
+        Function::Substring => "SUBSTRING",
+        Function::Concat => "CONCAT",
+        Function::Trim => "TRIM",
+    };
+    format!("{name}({})", list())
+}
+
+fn part_name(part: DatePart) -> &'static str {
+    match part {
+        DatePart::Microsecond => "microsecond",
+        DatePart::Millisecond => "millisecond",
+        DatePart::Second => "second",
+        DatePart::Minute => "minute",
+        DatePart::Hour => "hour",
+        DatePart::Day => "day",
+        DatePart::Week => "week",
+        DatePart::Month => "month",
+        DatePart::Quarter => "quarter",
+        DatePart::Year => "year",
+        DatePart::DayOfWeek => "dow",
+        DatePart::DayOfYear => "doy",
+        DatePart::Epoch => "epoch",
+    }
+}

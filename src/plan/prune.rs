@@ -1,0 +1,100 @@
+//! Reads only the columns that are used, and drops a Project that changes nothing.
+//!
+//! A plan is built over all columns of its source; here the scan's projection is cut down and every index that refers
+//! to it moves along. Filter and Rows pass the scan's columns on; the first Project or Aggregate ends their reach.
+
+use super::expr::{Expr, ExprKind};
+use super::query::{Node, Plan, RowsOrder, Step, Window};
+use crate::types::Schema;
+
+/// Cuts down the projection of `plan` (which must be all columns), then drops the last Project if it is an identity.
+pub(super) fn prune(plan: &mut Plan) {
+    let width = plan.scan.projection.len();
+    let mut used = vec![false; width];
+    let mut mark = |index: usize| {
+        if let Some(used) = used.get_mut(index) {
+            *used = true;
+        }
+        index
+    };
+    if let Some(event_time) = plan.scan.event_time {
+        mark(event_time.column);
+    }
+    each_step(&mut plan.steps, &mut mark);
+    let mut place = vec![0; width];
+    let mut projection = Vec::new();
+    for (index, _) in used.iter().enumerate().filter(|(_, used)| **used) {
+        place[index] = projection.len();
+        projection.push(index);
+    }
+    let kept = projection.len();
+    // Columns behind the scan's are those that a Rows step appends.
+    let mut remap = |index: usize| if index < width { place[index] } else { index - width + kept };
+    each_step(&mut plan.steps, &mut remap);
+    if let Some(event_time) = &mut plan.scan.event_time {
+        event_time.column = remap(event_time.column);
+    }
+    for step in &mut plan.steps {
+        match step.node {
+            Node::Filter(_) | Node::Rows(_) => {
+                let appended = step.schema.fields.split_off(width.min(step.schema.len()));
+                step.schema = step.schema.project(&projection);
+                step.schema.fields.extend(appended);
+            }
+            _ => break,
+        }
+    }
+    plan.scan.projection = projection;
+    drop_identity(plan);
+}
+
+/// Applies `f` to every index into the scan's columns.
+fn each_step(steps: &mut [Step], f: &mut impl FnMut(usize) -> usize) {
+    for step in steps {
+        match &mut step.node {
+            Node::Filter(expr) => expr.map_columns(f),
+            Node::Rows(node) => {
+                node.partition_by.iter_mut().for_each(|expr| expr.map_columns(f));
+                if let RowsOrder::EventTime { column } = &mut node.order {
+                    *column = f(*column);
+                }
+                node.calls.iter_mut().filter_map(|call| call.arg.as_mut()).for_each(|expr| expr.map_columns(f));
+            }
+            Node::Aggregate(node) => {
+                node.keys.iter_mut().for_each(|expr| expr.map_columns(f));
+                if let Some(Window::Tumbling { column, .. }) = &mut node.window {
+                    *column = f(*column);
+                }
+                node.calls.iter_mut().filter_map(|call| call.arg.as_mut()).for_each(|expr| expr.map_columns(f));
+                return;
+            }
+            Node::Project(exprs) => {
+                exprs.iter_mut().for_each(|expr| expr.map_columns(f));
+                return;
+            }
+            Node::Sort(_) | Node::Limit { .. } => return,
+        }
+    }
+}
+
+/// A Project that passes all columns in order is dropped; the names it gives move to the Aggregate or Rows step before
+/// it. Over the scan itself it stays if it renames.
+fn drop_identity(plan: &mut Plan) {
+    let Some((project, before)) = plan.steps.split_last_mut() else { return };
+    let Node::Project(exprs) = &project.node else { return };
+    let input: Schema = before.last().map_or_else(|| plan.scan.schema(), |step| step.schema.clone());
+    let passes = |(index, expr): (usize, &Expr)| matches!(expr.kind, ExprKind::Column(column) if column == index);
+    if exprs.len() != input.len() || !exprs.iter().enumerate().all(passes) {
+        return;
+    }
+    let same = input.fields.iter().zip(&project.schema.fields).all(|(a, b)| a.name == b.name);
+    if !same {
+        // HAVING stands between; it passes the names of the step below on.
+        let below = before.iter().rposition(|step| matches!(step.node, Node::Aggregate(_) | Node::Rows(_)));
+        let Some(below) = below else { return };
+        for step in &mut before[below..] {
+            step.schema = project.schema.clone();
+        }
+    }
+    plan.steps.pop();
+}

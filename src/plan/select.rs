@@ -1,0 +1,475 @@
+//! One SELECT as a plan: Filter, then Aggregate or Rows, then Filter (HAVING), Project, Sort, Limit.
+
+use std::sync::Arc;
+
+use super::bind::{Binder, Mode};
+use super::coerce::{Bound, Planned};
+use super::expr::{Expr, ExprKind};
+use super::grouping::{self, Grouping, WINDOW_END, WINDOW_START};
+use super::prune;
+use super::query::{
+    AggregateNode, Emit, EventTimeColumn, Node, Plan, RowsNode, RowsOrder, Scan, SortKey, SourceDefinition, Step,
+    Window,
+};
+use super::rows::RowsState;
+use super::scope::{Scope, suggest, wrong};
+use crate::error::{Span, SqlError};
+use crate::limits;
+use crate::sql::ast;
+use crate::types::{DataType, Field, Schema};
+
+/// A column of the result.
+struct Output {
+    expr: Expr,
+    name: String,
+    span: Span,
+}
+
+/// Plans a query over `source`.
+pub(super) fn plan(query: &ast::Query, source: &Arc<SourceDefinition>, bounded: bool) -> Planned<Plan> {
+    let table = match (&query.from.alias, &query.from.source) {
+        (Some(alias), _) | (None, ast::FromSource::Name(alias)) => alias.value.as_str(),
+        _ => source.name.as_str(),
+    };
+    let scope = Scope { schema: &source.schema, table };
+    let planner = Planner { query, source, scope: &scope, bounded, aliases: aliases(query) };
+    planner.plan()
+}
+
+struct Planner<'a> {
+    query: &'a ast::Query,
+    source: &'a Arc<SourceDefinition>,
+    scope: &'a Scope<'a>,
+    bounded: bool,
+    aliases: Vec<(&'a str, &'a ast::Expr)>,
+}
+
+fn aliases(query: &ast::Query) -> Vec<(&str, &ast::Expr)> {
+    let alias = |item| match item {
+        &ast::SelectItem::Expr { ref expr, alias: Some(ref alias) } => Some((alias.value.as_str(), expr)),
+        _ => None,
+    };
+    query.items.iter().filter_map(alias).collect()
+}
+
+impl<'a> Planner<'a> {
+    fn plan(&self) -> Planned<Plan> {
+        let query = self.query;
+        self.check_bounds()?;
+        let mut steps = Vec::new();
+        let mut event_time = None;
+        if let Some(filter) = &query.filter {
+            let mut binder = Binder::input(self.scope, "WHERE");
+            binder.aliases = self.aliases.clone();
+            let filter = binder.bind(filter)?.boolean("the condition of WHERE")?;
+            steps.push(Step { node: Node::Filter(filter), schema: self.source.schema.clone() });
+        }
+        let exprs = || self.select_exprs().chain(&query.having).chain(self.order_exprs());
+        let has_over = exprs().any(grouping::contains_over);
+        let has_aggregate = exprs().any(grouping::contains_aggregate);
+        let grouped = !query.group_by.is_empty() || has_aggregate;
+        self.check_shape(grouped, has_over)?;
+        let outputs = if grouped {
+            self.aggregate(&mut steps, &mut event_time)?
+        } else if has_over {
+            self.rows(&mut steps, &mut event_time)?
+        } else {
+            let mut binder = Binder::input(self.scope, "the SELECT list");
+            let outputs = self.outputs(&mut binder)?;
+            let order = self.order(&mut binder, &outputs)?;
+            if query.distinct.is_some() { self.distinct(outputs, order, &mut steps) } else { (outputs, order) }
+        };
+        let (outputs, order) = outputs;
+        self.check_names(&outputs)?;
+        let scan =
+            Scan { source: Arc::clone(self.source), projection: (0..self.source.schema.len()).collect(), event_time };
+        let mut plan = Plan { scan, steps };
+        let schema = Schema::new(outputs.iter().map(|output| field(&plan.output(), output)).collect());
+        plan.steps.push(Step { node: Node::Project(outputs.into_iter().map(|output| output.expr).collect()), schema });
+        prune::prune(&mut plan);
+        if !order.is_empty() {
+            let schema = plan.output();
+            plan.steps.push(Step { node: Node::Sort(order), schema });
+        }
+        let limit = query.limit.map(|(limit, _)| limit);
+        let offset = query.offset.map_or(0, |(offset, _)| offset);
+        if limit.is_some() || offset > 0 {
+            let schema = plan.output();
+            plan.steps.push(Step { node: Node::Limit { limit, offset }, schema });
+        }
+        Ok(plan)
+    }
+
+    fn select_exprs(&self) -> impl Iterator<Item = &'a ast::Expr> {
+        self.query.items.iter().filter_map(|item| match item {
+            ast::SelectItem::Expr { expr, .. } => Some(expr),
+            ast::SelectItem::Wildcard { .. } => None,
+        })
+    }
+
+    fn order_exprs(&self) -> impl Iterator<Item = &'a ast::Expr> {
+        self.query.order_by.iter().flat_map(|(items, _)| items.iter().map(|item| &item.expr))
+    }
+
+    /// What needs the end of the input must have one.
+    fn check_bounds(&self) -> Planned<()> {
+        if self.bounded {
+            return Ok(());
+        }
+        let never = |span, what: &str| {
+            let message = format!("{what} needs the end of the input, and {} has none", self.source.name);
+            wrong(
+                span,
+                message,
+                "results of an unbounded source leave as they come; sort and cut them where they are read",
+            )
+        };
+        if let Some((_, span)) = self.query.order_by {
+            return Err(never(span, "ORDER BY"));
+        }
+        if let Some((_, span)) = self.query.limit {
+            return Err(never(span, "LIMIT"));
+        }
+        if let Some((_, span)) = self.query.offset {
+            return Err(never(span, "OFFSET"));
+        }
+        if let (Some(span), None) = (self.query.distinct, &self.query.window) {
+            return Err(never(span, "SELECT DISTINCT"));
+        }
+        Ok(())
+    }
+
+    /// Clauses that do not go together.
+    fn check_shape(&self, grouped: bool, has_over: bool) -> Planned<()> {
+        let query = self.query;
+        let later = |span, what: &str| Err(SqlError::new(span, format!("{what} is not supported yet")));
+        if let Some(window) = &query.window
+            && !grouped
+        {
+            let what = if has_over { "WINDOW together with OVER" } else { "WINDOW without GROUP BY or an aggregate" };
+            return Err(wrong(
+                window.span,
+                format!("{what} is not supported"),
+                "a WINDOW cuts groups: add GROUP BY key or COUNT(*)",
+            ));
+        }
+        if let Some(having) = &query.having
+            && !grouped
+        {
+            return Err(wrong(
+                having.span,
+                "HAVING needs GROUP BY or an aggregate",
+                "conditions on rows stand in WHERE",
+            ));
+        }
+        if let Some((ast::Emit::Final, span)) = query.emit
+            && !grouped
+            && query.distinct.is_none()
+        {
+            let help = "without GROUP BY every row leaves at once: leave EMIT out";
+            return Err(wrong(span, "EMIT FINAL needs GROUP BY or an aggregate", help));
+        }
+        if grouped && has_over {
+            let over = self.select_exprs().chain(self.order_exprs()).find(|expr| grouping::contains_over(expr));
+            return later(over.map_or(query.span, |expr| expr.span), "OVER together with GROUP BY or aggregates");
+        }
+        if let (Some(span), true) = (query.distinct, grouped || has_over) {
+            return later(span, "SELECT DISTINCT together with GROUP BY, aggregates or OVER");
+        }
+        if let (Some(span), Some((ast::Emit::Changes, _))) = (query.distinct, query.emit) {
+            return later(span, "SELECT DISTINCT with EMIT CHANGES");
+        }
+        Ok(())
+    }
+
+    /// GROUP BY, aggregates, HAVING.
+    fn aggregate(
+        &self,
+        steps: &mut Vec<Step>,
+        event_time: &mut Option<EventTimeColumn>,
+    ) -> Planned<(Vec<Output>, Vec<SortKey>)> {
+        let query = self.query;
+        let mut keys: Vec<Expr> = Vec::new();
+        let mut fields = Vec::new();
+        for key in &query.group_by {
+            let Some((expr, name)) = self.group_key(key)? else { continue };
+            if !keys.contains(&expr) {
+                fields.push(match expr.kind {
+                    ExprKind::Column(index) => self.scope.field(index).clone(),
+                    _ => Field::new(name, expr.data_type),
+                });
+                keys.push(expr);
+            }
+        }
+        let window = match &query.window {
+            None => None,
+            Some(window) => {
+                let column = self.window_column(window)?;
+                *event_time = Some(self.event_time(column));
+                Some(Window::Tumbling { column, size_us: window.size_us })
+            }
+        };
+        let emit = self.emit(window.is_some())?;
+        let grouping = Grouping { keys, calls: Vec::new(), names: Vec::new(), windowed: window.is_some() };
+        let mut binder = Binder { scope: self.scope, mode: Mode::Grouped(grouping), aliases: Vec::new() };
+        let mut outputs = self.outputs(&mut binder)?;
+        let order = self.order(&mut binder, &outputs)?;
+        binder.aliases = self.aliases.clone();
+        let having = match &query.having {
+            None => None,
+            Some(having) => Some(binder.bind(having)?.boolean("the condition of HAVING")?),
+        };
+        let Mode::Grouped(Grouping { keys, calls, names, .. }) = binder.mode else {
+            return Err(SqlError::new(query.span, "the query lost its grouping"));
+        };
+        fields.extend(calls.iter().zip(names).map(|(call, name)| Field::new(name, call.data_type)));
+        let width = keys.len() + calls.len();
+        if window.is_some() {
+            fields.push(Field::new("window_start", DataType::Timestamp));
+            fields.push(Field::new("window_end", DataType::Timestamp));
+        }
+        let mut place = |index: usize| match index {
+            WINDOW_START => width,
+            WINDOW_END => width + 1,
+            other => other,
+        };
+        for output in &mut outputs {
+            output.expr.map_columns(&mut place);
+        }
+        let schema = Schema::new(fields);
+        let node = Node::Aggregate(AggregateNode { keys, window, calls, emit });
+        steps.push(Step { node, schema: schema.clone() });
+        if let Some(mut having) = having {
+            having.map_columns(&mut place);
+            steps.push(Step { node: Node::Filter(having), schema });
+        }
+        Ok((outputs, order))
+    }
+
+    /// A grouping key: an ordinal, a column, an alias or an expression. `None` for the window's own bounds, by which a
+    /// windowed query is grouped anyhow.
+    fn group_key(&self, key: &ast::Expr) -> Planned<Option<(Expr, String)>> {
+        let mut binder = Binder::input(self.scope, "GROUP BY");
+        match &key.kind {
+            ast::ExprKind::Number(text) => {
+                let index = text.parse::<usize>().ok().and_then(|n| n.checked_sub(1));
+                match index.and_then(|index| self.query.items.get(index)) {
+                    Some(ast::SelectItem::Expr { expr, alias }) => {
+                        let name = alias.as_ref().map_or_else(|| expr.to_string(), |alias| alias.value.clone());
+                        Ok(Some((binder.bind(expr)?.expr, name)))
+                    }
+                    _ => {
+                        let help = format!("the SELECT list has {} columns", self.query.items.len());
+                        Err(wrong(key.span, format!("GROUP BY {text} names no column of the SELECT list"), help))
+                    }
+                }
+            }
+            ast::ExprKind::Column { table: None, name }
+                if self.query.window.is_some() && grouping::pseudo_column(&name.value).is_some() =>
+            {
+                Ok(None)
+            }
+            _ => {
+                binder.aliases = self.aliases.clone();
+                let bound = binder.bind(key)?;
+                if matches!(bound.expr.kind, ExprKind::Literal(_)) {
+                    return Err(wrong(
+                        key.span,
+                        "GROUP BY takes columns and expressions of them",
+                        "without GROUP BY all rows are one group",
+                    ));
+                }
+                Ok(Some((bound.expr, key.to_string())))
+            }
+        }
+    }
+
+    /// The event-time column of WINDOW.
+    fn window_column(&self, window: &ast::Window) -> Planned<usize> {
+        let (column, span) = match (&window.column, self.source.watermark) {
+            (Some(name), _) => (self.scope.resolve(None, name)?, name.span),
+            (None, Some(watermark)) => (watermark.column, window.span),
+            (None, None) => {
+                let help = "write WINDOW TUMBLING (column, INTERVAL '1' MINUTE), or declare a WATERMARK for the source";
+                return Err(wrong(window.span, "the window has no event-time column", help));
+            }
+        };
+        let field = self.scope.field(column);
+        if field.data_type == DataType::Timestamp {
+            return Ok(column);
+        }
+        let message = format!("the event time of a window is a TIMESTAMP, {} is {}", field.name, field.data_type);
+        Err(wrong(
+            span,
+            message,
+            "declare the column TIMESTAMP; timestamp_unit = 's', 'ms', 'us' or 'ns' reads whole numbers",
+        ))
+    }
+
+    /// The column with the bound of its watermark.
+    fn event_time(&self, column: usize) -> EventTimeColumn {
+        match self.source.watermark {
+            Some(watermark) if watermark.column == column => watermark,
+            _ => EventTimeColumn { column, bound_us: limits::WATERMARK_BOUND_US },
+        }
+    }
+
+    fn emit(&self, windowed: bool) -> Planned<Emit> {
+        match self.query.emit {
+            Some((ast::Emit::Changes, _)) => Ok(Emit::Changes),
+            Some((ast::Emit::Final, span)) if !windowed && !self.bounded => {
+                let message = format!(
+                    "EMIT FINAL without a window needs the end of the input, and {} has none",
+                    self.source.name
+                );
+                Err(wrong(span, message, "add WINDOW TUMBLING (column, INTERVAL '1' MINUTE), or write EMIT CHANGES"))
+            }
+            Some((ast::Emit::Final, _)) => Ok(Emit::Final),
+            None if windowed || self.bounded => Ok(Emit::Final),
+            None => Ok(Emit::Changes),
+        }
+    }
+
+    /// Functions OVER.
+    fn rows(
+        &self,
+        steps: &mut Vec<Step>,
+        event_time: &mut Option<EventTimeColumn>,
+    ) -> Planned<(Vec<Output>, Vec<SortKey>)> {
+        let state = RowsState { shared: None, calls: Vec::new(), names: Vec::new() };
+        let mut binder = Binder { scope: self.scope, mode: Mode::Rows(state), aliases: Vec::new() };
+        let outputs = self.outputs(&mut binder)?;
+        let order = self.order(&mut binder, &outputs)?;
+        let Mode::Rows(RowsState { shared: Some((partition_by, rows_order)), calls, names }) = binder.mode else {
+            return Err(SqlError::new(self.query.span, "the query has no function OVER"));
+        };
+        if let RowsOrder::EventTime { column } = rows_order {
+            *event_time = Some(self.event_time(column));
+        }
+        let mut schema = self.source.schema.clone();
+        schema.fields.extend(calls.iter().zip(names).map(|(call, name)| Field::new(name, call.data_type)));
+        steps.push(Step { node: Node::Rows(RowsNode { partition_by, order: rows_order, calls }), schema });
+        Ok((outputs, order))
+    }
+
+    /// SELECT DISTINCT: grouping by every column of the result.
+    fn distinct(
+        &self,
+        outputs: Vec<Output>,
+        order: Vec<SortKey>,
+        steps: &mut Vec<Step>,
+    ) -> (Vec<Output>, Vec<SortKey>) {
+        let schema = Schema::new(outputs.iter().map(|output| field(&self.source.schema, output)).collect());
+        let mut columns = Vec::with_capacity(outputs.len());
+        let mut keys = Vec::with_capacity(outputs.len());
+        for (index, output) in outputs.into_iter().enumerate() {
+            columns.push(Output { expr: Expr::column(index, output.expr.data_type), ..output });
+            keys.push(output.expr);
+        }
+        let node = AggregateNode { keys, window: None, calls: Vec::new(), emit: Emit::Final };
+        steps.push(Step { node: Node::Aggregate(node), schema });
+        (columns, order)
+    }
+
+    /// The SELECT list.
+    fn outputs(&self, binder: &mut Binder<'_>) -> Planned<Vec<Output>> {
+        let mut outputs = Vec::new();
+        for item in &self.query.items {
+            match item {
+                ast::SelectItem::Wildcard { table, span } => {
+                    if let Some(table) = table {
+                        self.scope.check_table(table)?;
+                    }
+                    if matches!(binder.mode, Mode::Grouped(_)) {
+                        let help = "list the grouping columns and the aggregates";
+                        return Err(wrong(*span, "* cannot stand in a query with GROUP BY or aggregates", help));
+                    }
+                    outputs.extend(self.scope.schema.fields.iter().enumerate().map(|(index, field)| Output {
+                        expr: Expr::column(index, field.data_type),
+                        name: field.name.clone(),
+                        span: *span,
+                    }));
+                }
+                ast::SelectItem::Expr { expr, alias } => {
+                    let name = match (alias, &expr.kind) {
+                        (Some(alias), _) => alias.value.clone(),
+                        (None, ast::ExprKind::Column { name, .. }) => match self.scope.schema.index_of(&name.value) {
+                            Some(index) => self.scope.field(index).name.clone(),
+                            None => name.value.to_lowercase(),
+                        },
+                        (None, _) => expr.to_string(),
+                    };
+                    outputs.push(Output { expr: binder.bind(expr)?.expr, name, span: expr.span });
+                }
+            }
+        }
+        Ok(outputs)
+    }
+
+    /// Every column of a result has a name of its own: sinks write columns by name.
+    fn check_names(&self, outputs: &[Output]) -> Planned<()> {
+        let mut seen = std::collections::HashSet::new();
+        for output in outputs {
+            if !seen.insert(output.name.to_ascii_lowercase()) {
+                let message = format!("two columns of the result are named {}", output.name);
+                return Err(wrong(output.span, message, "give one of them another name: x AS name"));
+            }
+        }
+        Ok(())
+    }
+
+    /// ORDER BY: names, ordinals and expressions of the SELECT list.
+    fn order(&self, binder: &mut Binder<'_>, outputs: &[Output]) -> Planned<Vec<SortKey>> {
+        let Some((items, _)) = &self.query.order_by else { return Ok(Vec::new()) };
+        let mut keys = Vec::with_capacity(items.len());
+        for item in items {
+            let column = self.order_column(binder, outputs, &item.expr)?;
+            let nulls_first = item.nulls_first.unwrap_or(item.descending);
+            keys.push(SortKey { column, descending: item.descending, nulls_first });
+        }
+        Ok(keys)
+    }
+
+    fn order_column(&self, binder: &mut Binder<'_>, outputs: &[Output], expr: &ast::Expr) -> Planned<usize> {
+        match &expr.kind {
+            ast::ExprKind::Number(text) => {
+                let index = text.parse::<usize>().ok().and_then(|n| n.checked_sub(1));
+                return index.filter(|index| *index < outputs.len()).ok_or_else(|| {
+                    let help = format!("the result has {} columns", outputs.len());
+                    wrong(expr.span, format!("ORDER BY {text} names no column of the result"), help)
+                });
+            }
+            ast::ExprKind::Column { table: None, name } => {
+                let same = |output: &Output| output.name.eq_ignore_ascii_case(&name.value);
+                if let Some(index) = outputs.iter().position(same) {
+                    return Ok(index);
+                }
+            }
+            _ => {}
+        }
+        let unknown = |text: &str, span| {
+            let names = outputs.iter().map(|output| output.name.as_str());
+            wrong(
+                span,
+                format!("ORDER BY {text} is not in the SELECT list"),
+                suggest(text, names, "columns of the result are"),
+            )
+        };
+        match binder.bind(expr) {
+            Ok(Bound { expr: bound, span, .. }) => {
+                outputs.iter().position(|output| output.expr == bound).ok_or_else(|| unknown(&expr.to_string(), span))
+            }
+            Err(error) if error.message.starts_with("unknown column") => Err(unknown(&expr.to_string(), error.span)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The field of a column of the result: a column passed through keeps whether it may be NULL.
+fn field(input: &Schema, output: &Output) -> Field {
+    let nullable = match output.expr.kind {
+        ExprKind::Column(index) => input.fields.get(index).is_none_or(|field| field.nullable),
+        _ => true,
+    };
+    Field { name: output.name.clone(), data_type: output.expr.data_type, nullable }
+}

@@ -1,0 +1,364 @@
+//! The syntax tree: what was written, with its place, before any name is looked up.
+//!
+//! Small on purpose: it holds only what the planner can run, so that the planner does not depend on `sqlparser` and
+//! cannot meet a node it has no answer for.
+
+use crate::error::Span;
+use crate::types::DataType;
+
+/// A name as written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ident {
+    /// Without quotes.
+    pub value: String,
+    /// Whether it stood in double quotes.
+    pub quoted: bool,
+    /// Where.
+    pub span: Span,
+}
+
+/// An expression and its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expr {
+    /// What was written.
+    pub kind: ExprKind,
+    /// Where.
+    pub span: Span,
+}
+
+/// What an expression is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ExprKind {
+    /// `name` or `table.name`.
+    Column {
+        /// Source name or alias in front of the dot.
+        table: Option<Ident>,
+        /// Column name.
+        name: Ident,
+    },
+    /// A number as written: digits, at most one point, an optional exponent.
+    Number(String),
+    /// `'text'`.
+    Text(String),
+    /// TRUE or FALSE.
+    Boolean(bool),
+    /// NULL.
+    Null,
+    /// `DATE 'text'` or `TIMESTAMP 'text'`.
+    Typed(DataType, String),
+    /// `INTERVAL '1' MINUTE`, in microseconds.
+    Interval(i64),
+    /// NOT.
+    Not(Box<Expr>),
+    /// `-x`.
+    Negate(Box<Expr>),
+    /// AND of two or more terms.
+    And(Vec<Expr>),
+    /// OR of two or more terms.
+    Or(Vec<Expr>),
+    /// Arithmetic, comparison, `||`.
+    Binary {
+        /// Operator.
+        op: BinaryOp,
+        /// Left operand.
+        left: Box<Expr>,
+        /// Right operand.
+        right: Box<Expr>,
+    },
+    /// IS \[NOT\] NULL.
+    IsNull {
+        /// Operand.
+        arg: Box<Expr>,
+        /// IS NOT NULL.
+        negated: bool,
+    },
+    /// IS \[NOT\] TRUE or FALSE.
+    IsBoolean {
+        /// Operand.
+        arg: Box<Expr>,
+        /// TRUE or FALSE.
+        value: bool,
+        /// IS NOT.
+        negated: bool,
+    },
+    /// \[NOT\] LIKE or ILIKE.
+    Like {
+        /// Operand.
+        arg: Box<Expr>,
+        /// Pattern.
+        pattern: Box<Expr>,
+        /// ESCAPE.
+        escape: Option<char>,
+        /// NOT LIKE.
+        negated: bool,
+        /// ILIKE.
+        case_insensitive: bool,
+    },
+    /// \[NOT\] IN (…).
+    InList {
+        /// Operand.
+        arg: Box<Expr>,
+        /// The list.
+        list: Vec<Expr>,
+        /// NOT IN.
+        negated: bool,
+    },
+    /// \[NOT\] BETWEEN low AND high.
+    Between {
+        /// Operand.
+        arg: Box<Expr>,
+        /// Lower bound, included.
+        low: Box<Expr>,
+        /// Upper bound, included.
+        high: Box<Expr>,
+        /// NOT BETWEEN.
+        negated: bool,
+    },
+    /// CASE, simple (with an operand) or searched.
+    Case {
+        /// Operand of a simple CASE.
+        operand: Option<Box<Expr>>,
+        /// WHEN and THEN.
+        branches: Vec<(Expr, Expr)>,
+        /// ELSE.
+        otherwise: Option<Box<Expr>>,
+    },
+    /// CAST(x AS type) or `x::type`.
+    Cast {
+        /// Operand.
+        arg: Box<Expr>,
+        /// Target.
+        data_type: DataType,
+    },
+    /// EXTRACT(part FROM x).
+    Extract {
+        /// Name of the part, in lower case.
+        part: String,
+        /// Operand.
+        arg: Box<Expr>,
+    },
+    /// A function call; `COUNT(*)` has `star` and no arguments.
+    Call {
+        /// Function name.
+        name: Ident,
+        /// Arguments.
+        args: Vec<Expr>,
+        /// `(*)`.
+        star: bool,
+        /// OVER.
+        over: Option<Box<Over>>,
+    },
+}
+
+/// A binary operator that is not AND or OR.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum BinaryOp {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Modulo,
+    Concat,
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+/// OVER (PARTITION BY … ORDER BY … ROWS …).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Over {
+    /// PARTITION BY.
+    pub partition_by: Vec<Expr>,
+    /// ORDER BY.
+    pub order_by: Vec<OrderItem>,
+    /// ROWS.
+    pub frame: Option<Frame>,
+}
+
+/// A ROWS frame that ends at the current row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame {
+    /// `n PRECEDING`; `None` is UNBOUNDED.
+    pub preceding: Option<u64>,
+}
+
+/// One key of an ORDER BY.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OrderItem {
+    /// What to order by.
+    pub expr: Expr,
+    /// DESC.
+    pub descending: bool,
+    /// NULLS FIRST or LAST, if written.
+    pub nulls_first: Option<bool>,
+}
+
+/// SELECT.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Query {
+    /// The word SELECT.
+    pub span: Span,
+    /// The word DISTINCT.
+    pub distinct: Option<Span>,
+    /// What is selected.
+    pub items: Vec<SelectItem>,
+    /// FROM.
+    pub from: From,
+    /// WHERE.
+    pub filter: Option<Expr>,
+    /// GROUP BY.
+    pub group_by: Vec<Expr>,
+    /// WINDOW TUMBLING.
+    pub window: Option<Window>,
+    /// HAVING.
+    pub having: Option<Expr>,
+    /// ORDER BY, with the place of the words.
+    pub order_by: Option<(Vec<OrderItem>, Span)>,
+    /// LIMIT.
+    pub limit: Option<(u64, Span)>,
+    /// OFFSET.
+    pub offset: Option<(u64, Span)>,
+    /// EMIT.
+    pub emit: Option<(Emit, Span)>,
+}
+
+/// One item of a SELECT list.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SelectItem {
+    /// `*` or `table.*`.
+    Wildcard {
+        /// Source name or alias in front of the dot.
+        table: Option<Ident>,
+        /// Where.
+        span: Span,
+    },
+    /// An expression.
+    Expr {
+        /// What.
+        expr: Expr,
+        /// AS.
+        alias: Option<Ident>,
+    },
+}
+
+/// FROM: where rows come from, and an alias.
+#[derive(Debug, Clone, PartialEq)]
+pub struct From {
+    /// What is read.
+    pub source: FromSource,
+    /// AS.
+    pub alias: Option<Ident>,
+    /// Where the source is named.
+    pub span: Span,
+}
+
+/// What is read.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FromSource {
+    /// A declared source.
+    Name(Ident),
+    /// `'file.csv'`.
+    File(String),
+    /// `read_csv('file.csv', key = value, …)`.
+    Read {
+        /// `csv`, `json`, `parquet` or `arrow`.
+        format: &'static str,
+        /// The path.
+        path: String,
+        /// Options in the order written.
+        options: Vec<OptionItem>,
+    },
+}
+
+/// `key = value`, of WITH, SET and read functions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OptionItem {
+    /// Key, in lower case.
+    pub key: String,
+    /// Value as text.
+    pub value: String,
+    /// Place of the key.
+    pub key_span: Span,
+    /// Place of the value.
+    pub value_span: Span,
+}
+
+/// WINDOW TUMBLING.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Window {
+    /// Event-time column, if named.
+    pub column: Option<Ident>,
+    /// Size in microseconds, positive.
+    pub size_us: i64,
+    /// The clause.
+    pub span: Span,
+}
+
+/// EMIT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Emit {
+    /// EMIT FINAL.
+    Final,
+    /// EMIT CHANGES.
+    Changes,
+}
+
+/// A column of CREATE SOURCE.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ColumnDefinition {
+    /// Name.
+    pub name: Ident,
+    /// Type.
+    pub data_type: DataType,
+    /// Whether NULL may occur.
+    pub nullable: bool,
+}
+
+/// WATERMARK FOR column AS column - INTERVAL.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Watermark {
+    /// The column.
+    pub column: Ident,
+    /// Microseconds, not negative.
+    pub bound_us: i64,
+    /// The clause.
+    pub span: Span,
+}
+
+/// A statement.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Statement {
+    /// CREATE SOURCE.
+    CreateSource {
+        /// Name.
+        name: Ident,
+        /// Columns; none means that the input itself says.
+        columns: Vec<ColumnDefinition>,
+        /// WATERMARK FOR.
+        watermark: Option<Watermark>,
+        /// WITH.
+        options: Vec<OptionItem>,
+    },
+    /// CREATE SINK.
+    CreateSink {
+        /// Name.
+        name: Ident,
+        /// WITH.
+        options: Vec<OptionItem>,
+    },
+    /// INSERT INTO sink SELECT ….
+    Insert {
+        /// The sink.
+        sink: Ident,
+        /// The query.
+        query: Box<Query>,
+    },
+    /// A bare SELECT.
+    Select(Box<Query>),
+    /// SET key = value.
+    Set(OptionItem),
+}

@@ -1,0 +1,203 @@
+//! Expressions as text: the name of an output column without an alias, as in `avg(price)` or `sum(price * quantity)`.
+//!
+//! Lower case but for text literals and quoted names; parentheses only where they change the meaning.
+
+use std::fmt::{self, Write};
+
+use super::ast::{BinaryOp, Expr, ExprKind, OrderItem, Over};
+use crate::types::DataType;
+
+impl fmt::Display for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_expr(f, self, 0)
+    }
+}
+
+/// How tightly an expression binds; operands that bind less tightly stand in parentheses.
+fn strength(kind: &ExprKind) -> u8 {
+    match kind {
+        ExprKind::Or(_) => 1,
+        ExprKind::And(_) => 2,
+        ExprKind::Not(_) => 3,
+        ExprKind::IsNull { .. } | ExprKind::IsBoolean { .. } => 4,
+        ExprKind::Like { .. } | ExprKind::InList { .. } | ExprKind::Between { .. } => 5,
+        ExprKind::Binary { op, .. } => match op {
+            BinaryOp::Concat => 7,
+            BinaryOp::Add | BinaryOp::Subtract => 8,
+            BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Modulo => 9,
+            _ => 5,
+        },
+        ExprKind::Negate(_) => 10,
+        _ => 11,
+    }
+}
+
+fn write_expr(f: &mut impl Write, expr: &Expr, least: u8) -> fmt::Result {
+    let own = strength(&expr.kind);
+    if own < least {
+        f.write_char('(')?;
+        write_kind(f, &expr.kind, own)?;
+        return f.write_char(')');
+    }
+    write_kind(f, &expr.kind, own)
+}
+
+fn write_kind(f: &mut impl Write, kind: &ExprKind, own: u8) -> fmt::Result {
+    let not = |negated: bool| if negated { "not " } else { "" };
+    match kind {
+        ExprKind::Column { name, .. } => write_name(f, &name.value, name.quoted),
+        ExprKind::Number(text) => f.write_str(&text.to_ascii_lowercase()),
+        ExprKind::Text(text) => write!(f, "'{}'", text.replace('\'', "''")),
+        ExprKind::Boolean(value) => write!(f, "{value}"),
+        ExprKind::Null => f.write_str("null"),
+        ExprKind::Typed(data_type, text) => {
+            write!(f, "{} '{}'", data_type.to_string().to_lowercase(), text.replace('\'', "''"))
+        }
+        ExprKind::Interval(us) => write!(f, "interval '{us}' microsecond"),
+        ExprKind::Not(arg) => {
+            f.write_str("not ")?;
+            write_expr(f, arg, own)
+        }
+        ExprKind::Negate(arg) => {
+            f.write_char('-')?;
+            // Two minus signs in a row would start a comment.
+            write_expr(f, arg, own + 1)
+        }
+        ExprKind::And(terms) => write_list(f, terms, " and ", own + 1),
+        ExprKind::Or(terms) => write_list(f, terms, " or ", own + 1),
+        ExprKind::Binary { op, left, right } => {
+            write_expr(f, left, own)?;
+            write!(f, " {} ", sign(*op))?;
+            write_expr(f, right, own + 1)
+        }
+        ExprKind::IsNull { arg, negated } => {
+            write_expr(f, arg, own)?;
+            write!(f, " is {}null", not(*negated))
+        }
+        ExprKind::IsBoolean { arg, value, negated } => {
+            write_expr(f, arg, own)?;
+            write!(f, " is {}{value}", not(*negated))
+        }
+        ExprKind::Like { arg, pattern, escape, negated, case_insensitive } => {
+            write_expr(f, arg, own + 1)?;
+            write!(f, " {}{} ", not(*negated), if *case_insensitive { "ilike" } else { "like" })?;
+            write_expr(f, pattern, own + 1)?;
+            match escape {
+                Some(c) => write!(f, " escape '{c}'"),
+                None => Ok(()),
+            }
+        }
+        ExprKind::InList { arg, list, negated } => {
+            write_expr(f, arg, own + 1)?;
+            write!(f, " {}in (", not(*negated))?;
+            write_list(f, list, ", ", 0)?;
+            f.write_char(')')
+        }
+        ExprKind::Between { arg, low, high, negated } => {
+            write_expr(f, arg, own + 1)?;
+            write!(f, " {}between ", not(*negated))?;
+            write_expr(f, low, own + 1)?;
+            f.write_str(" and ")?;
+            write_expr(f, high, own + 1)
+        }
+        ExprKind::Case { operand, branches, otherwise } => {
+            f.write_str("case")?;
+            if let Some(operand) = operand {
+                f.write_char(' ')?;
+                write_expr(f, operand, 0)?;
+            }
+            for (when, then) in branches {
+                f.write_str(" when ")?;
+                write_expr(f, when, 0)?;
+                f.write_str(" then ")?;
+                write_expr(f, then, 0)?;
+            }
+            if let Some(otherwise) = otherwise {
+                f.write_str(" else ")?;
+                write_expr(f, otherwise, 0)?;
+            }
+            f.write_str(" end")
+        }
+        ExprKind::Cast { arg, data_type } => {
+            f.write_str("cast(")?;
+            write_expr(f, arg, 0)?;
+            write!(f, " as {})", type_name(*data_type))
+        }
+        ExprKind::Extract { part, arg } => {
+            write!(f, "extract({part} from ")?;
+            write_expr(f, arg, 0)?;
+            f.write_char(')')
+        }
+        ExprKind::Call { name, args, star, over } => {
+            write_name(f, &name.value, name.quoted)?;
+            f.write_char('(')?;
+            if *star {
+                f.write_char('*')?;
+            }
+            write_list(f, args, ", ", 0)?;
+            f.write_char(')')?;
+            match over {
+                Some(over) => write_over(f, over),
+                None => Ok(()),
+            }
+        }
+    }
+}
+
+fn type_name(data_type: DataType) -> String {
+    data_type.to_string().to_lowercase()
+}
+
+fn write_name(f: &mut impl Write, name: &str, quoted: bool) -> fmt::Result {
+    if quoted { f.write_str(name) } else { f.write_str(&name.to_lowercase()) }
+}
+
+fn write_list(f: &mut impl Write, exprs: &[Expr], separator: &str, least: u8) -> fmt::Result {
+    for (i, expr) in exprs.iter().enumerate() {
+        if i > 0 {
+            f.write_str(separator)?;
+        }
+        write_expr(f, expr, least)?;
+    }
+    Ok(())
+}
+
+fn write_over(f: &mut impl Write, over: &Over) -> fmt::Result {
+    let mut parts = Vec::new();
+    let list = |exprs: &mut dyn Iterator<Item = String>| exprs.collect::<Vec<_>>().join(", ");
+    if !over.partition_by.is_empty() {
+        parts.push(format!("partition by {}", list(&mut over.partition_by.iter().map(Expr::to_string))));
+    }
+    if !over.order_by.is_empty() {
+        parts.push(format!("order by {}", list(&mut over.order_by.iter().map(order_text))));
+    }
+    if let Some(frame) = over.frame {
+        parts.push(match frame.preceding {
+            Some(rows) => format!("rows between {rows} preceding and current row"),
+            None => "rows between unbounded preceding and current row".into(),
+        });
+    }
+    write!(f, " over ({})", parts.join(" "))
+}
+
+fn order_text(item: &OrderItem) -> String {
+    format!("{}{}", item.expr, if item.descending { " desc" } else { "" })
+}
+
+/// The sign of an operator.
+fn sign(op: BinaryOp) -> &'static str {
+    match op {
+        BinaryOp::Add => "+",
+        BinaryOp::Subtract => "-",
+        BinaryOp::Multiply => "*",
+        BinaryOp::Divide => "/",
+        BinaryOp::Modulo => "%",
+        BinaryOp::Concat => "||",
+        BinaryOp::Equal => "=",
+        BinaryOp::NotEqual => "<>",
+        BinaryOp::Less => "<",
+        BinaryOp::LessOrEqual => "<=",
+        BinaryOp::Greater => ">",
+        BinaryOp::GreaterOrEqual => ">=",
+    }
+}

@@ -1,0 +1,420 @@
+//! SELECT, clause by clause.
+//!
+//! Clauses come in SQL's order; a clause that corelane does not run is named where it stands.
+
+use sqlparser::tokenizer::Token;
+
+use super::ast::{Emit, From, FromSource, Ident, OptionItem, OrderItem, Query, SelectItem, Window};
+use super::convert::unsupported;
+use super::duration;
+use super::reader::{Read, Reader, ident_of};
+use super::tokens::{is_word, join};
+use crate::error::{Span, SqlError, nearest};
+
+/// Words that start a clause after the SELECT list, with their rank: a clause of lower rank cannot follow.
+const CLAUSES: [(&str, u8); 9] = [
+    ("FROM", 0),
+    ("WHERE", 1),
+    ("GROUP", 2),
+    ("WINDOW", 3),
+    ("HAVING", 3),
+    ("ORDER", 4),
+    ("LIMIT", 5),
+    ("OFFSET", 5),
+    ("EMIT", 6),
+];
+
+/// Words of clauses that are not supported, and how an error names them.
+const STRANGERS: [(&str, &str); 22] = [
+    ("JOIN", "JOIN"),
+    ("INNER", "JOIN"),
+    ("LEFT", "JOIN"),
+    ("RIGHT", "JOIN"),
+    ("FULL", "JOIN"),
+    ("CROSS", "JOIN"),
+    ("NATURAL", "JOIN"),
+    ("ASOF", "JOIN"),
+    ("ON", "ON"),
+    ("USING", "USING"),
+    ("LATERAL", "LATERAL"),
+    ("UNION", "UNION"),
+    ("INTERSECT", "INTERSECT"),
+    ("EXCEPT", "EXCEPT"),
+    ("QUALIFY", "QUALIFY"),
+    ("FETCH", "FETCH"),
+    ("INTO", "SELECT INTO"),
+    ("TABLESAMPLE", "TABLESAMPLE"),
+    ("PIVOT", "PIVOT"),
+    ("UNPIVOT", "UNPIVOT"),
+    ("MATCH_RECOGNIZE", "MATCH_RECOGNIZE"),
+    ("SORT", "SORT BY"),
+];
+
+/// Reads a SELECT to the end of the statement.
+pub(super) fn query(reader: &mut Reader) -> Read<Query> {
+    let span = reader.span();
+    if reader.is_word("WITH") {
+        return Err(unsupported(span, "WITH (a common table expression)"));
+    }
+    if reader.peek() == Token::LParen {
+        return Err(unsupported(span, "a SELECT in parentheses"));
+    }
+    reader.expect_word("SELECT")?;
+    let distinct_span = reader.span();
+    let distinct = reader.take_word("DISTINCT").then_some(distinct_span);
+    if distinct.is_some() && reader.is_word("ON") {
+        return Err(unsupported(join(distinct_span, reader.span()), "DISTINCT ON"));
+    }
+    if distinct.is_none() {
+        reader.take_word("ALL");
+    }
+    let items = items(reader)?;
+    if reader.at_end() {
+        return Err(reader.expected("FROM").with_help("a query reads a source: SELECT ... FROM source"));
+    }
+    stranger(reader)?;
+    if !reader.take_word("FROM") {
+        let mut error = reader.expected("FROM");
+        // In "SELECT a FORM t" the misspelt word has been read as an alias.
+        if let Some(SelectItem::Expr { alias: Some(alias), .. }) = items.last()
+            && nearest(&alias.value, ["FROM"]).is_some()
+        {
+            error = error.with_help(format!("did you mean FROM instead of {}?", alias.value));
+        }
+        return Err(error);
+    }
+    let from = from(reader)?;
+    let mut query = Query {
+        span,
+        distinct,
+        items,
+        from,
+        filter: None,
+        group_by: Vec::new(),
+        window: None,
+        having: None,
+        order_by: None,
+        limit: None,
+        offset: None,
+        emit: None,
+    };
+    let mut seen: Vec<&str> = Vec::new();
+    let mut last = ("FROM", 0);
+    while !reader.at_end() {
+        stranger(reader)?;
+        let start = reader.span();
+        let Some(&(word, rank)) = CLAUSES.iter().find(|(word, _)| reader.is_word(word)) else {
+            return Err(not_a_clause(reader, &query));
+        };
+        if seen.contains(&word) || word == "FROM" {
+            return Err(SqlError::new(start, format!("{word} is given twice")));
+        }
+        if rank < last.1 && last.0 != "EMIT" {
+            return Err(SqlError::new(start, format!("{word} must stand before {}", last.0)).with_help(
+                "clauses come in this order: FROM, WHERE, GROUP BY, WINDOW, HAVING, ORDER BY, LIMIT, OFFSET, EMIT",
+            ));
+        }
+        seen.push(word);
+        last = (word, rank);
+        reader.advance();
+        match word {
+            "WHERE" => query.filter = Some(reader.expr()?),
+            "GROUP" => {
+                reader.expect_word("BY")?;
+                if reader.is_word("ALL") {
+                    return Err(unsupported(join(start, reader.span()), "GROUP BY ALL"));
+                }
+                query.group_by = reader.exprs()?;
+            }
+            "WINDOW" => query.window = Some(window(reader, start)?),
+            "HAVING" => query.having = Some(reader.expr()?),
+            "ORDER" => {
+                let words = join(start, reader.span());
+                reader.expect_word("BY")?;
+                query.order_by = Some((order_by(reader)?, words));
+            }
+            "LIMIT" => {
+                let (count, number) = reader.whole_number("a whole number of rows")?;
+                query.limit = Some((count, join(start, number)));
+            }
+            "OFFSET" => {
+                let (count, mut number) = reader.whole_number("a whole number of rows")?;
+                if let Some(rows) = reader.one_of(&["ROWS", "ROW"]) {
+                    number = join(number, reader.span());
+                    reader.take_word(rows);
+                }
+                query.offset = Some((count, join(start, number)));
+            }
+            _ => query.emit = Some(emit(reader, start)?),
+        }
+    }
+    Ok(query)
+}
+
+/// The error at something that starts no clause.
+fn not_a_clause(reader: &Reader, query: &Query) -> SqlError {
+    // In "FROM t WHER x > 1" the misspelt word has been read as an alias.
+    if let Some(alias) = &query.from.alias
+        && query.filter.is_none()
+        && let Some(near) = nearest(&alias.value, CLAUSES.iter().map(|(word, _)| *word))
+    {
+        return SqlError::new(alias.span, format!("unexpected {}", alias.value))
+            .with_help(format!("did you mean {near}?"));
+    }
+    let error = reader.expected("a clause or the end of the statement");
+    match reader.peek() {
+        Token::Comma => unsupported(reader.span(), "more than one source in FROM"),
+        Token::Word(word) => match nearest(&word.value, CLAUSES.iter().map(|(word, _)| *word)) {
+            Some(near) => error.with_help(format!("did you mean {near}?")),
+            None => error,
+        },
+        _ => error,
+    }
+}
+
+fn stranger(reader: &Reader) -> Read<()> {
+    match STRANGERS.iter().find(|(word, _)| reader.is_word(word)) {
+        Some((_, name)) => Err(unsupported(reader.span(), name)),
+        None => Ok(()),
+    }
+}
+
+/// Whether the word may be an alias without AS.
+fn is_alias(token: &Token) -> bool {
+    let Token::Word(word) = token else { return false };
+    word.quote_style.is_some()
+        || !CLAUSES
+            .iter()
+            .map(|(clause, _)| *clause)
+            .chain(STRANGERS.iter().map(|(name, _)| *name))
+            .any(|reserved| is_word(token, reserved))
+}
+
+fn alias(reader: &mut Reader) -> Read<Option<Ident>> {
+    if reader.take_word("AS") {
+        return reader.ident("a name after AS").map(Some);
+    }
+    let span = reader.span();
+    match reader.peek() {
+        token @ Token::Word(_) if is_alias(&token) => {
+            reader.advance();
+            let Token::Word(word) = token else { return Ok(None) };
+            Ok(Some(ident_of(&word, span)))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn items(reader: &mut Reader) -> Read<Vec<SelectItem>> {
+    let mut items = Vec::new();
+    loop {
+        if reader.is_word("FROM") {
+            return Err(reader.expected("an expression"));
+        }
+        let start = reader.span();
+        let item = if reader.take(&Token::Mul) {
+            SelectItem::Wildcard { table: None, span: start }
+        } else if let [Token::Word(word), Token::Period, Token::Mul] = reader.peek_three() {
+            reader.advance();
+            reader.advance();
+            let span = join(start, reader.span());
+            reader.advance();
+            SelectItem::Wildcard { table: Some(ident_of(&word, start)), span }
+        } else {
+            let expr = reader.expr()?;
+            SelectItem::Expr { expr, alias: alias(reader)? }
+        };
+        if matches!(item, SelectItem::Wildcard { .. })
+            && let Some(word) = reader.one_of(&["EXCEPT", "EXCLUDE", "REPLACE", "RENAME"])
+        {
+            return Err(unsupported(reader.span(), format_args!("* {word}")));
+        }
+        items.push(item);
+        if !reader.take(&Token::Comma) {
+            return Ok(items);
+        }
+    }
+}
+
+fn from(reader: &mut Reader) -> Read<From> {
+    let start = reader.span();
+    let [first, second] = reader.peek_two();
+    let (source, span) = match (first, second) {
+        (Token::SingleQuotedString(path), _) => {
+            reader.advance();
+            (FromSource::File(path), start)
+        }
+        (Token::LParen, _) => return Err(unsupported(start, "a subquery in FROM")),
+        (Token::Word(word), Token::LParen) => table_function(reader, &ident_of(&word, start))?,
+        (Token::Word(word), second) => {
+            reader.advance();
+            let name = ident_of(&word, start);
+            if second == Token::Period {
+                reader.advance();
+                let span = join(start, reader.span());
+                let rest = reader.ident("a name")?;
+                return Err(SqlError::new(span, "a source has a name of one part")
+                    .with_help(format!("for a file write FROM '{}.{}'", name.value, rest.value)));
+            }
+            (FromSource::Name(name), start)
+        }
+        _ => return Err(reader.expected("a source or a file name in quotes")),
+    };
+    let alias = alias(reader)?;
+    stranger(reader)?;
+    if reader.peek() == Token::Comma {
+        return Err(unsupported(reader.span(), "more than one source in FROM"));
+    }
+    Ok(From { source, alias, span })
+}
+
+/// `read_csv('path', key = value, ...)`.
+fn table_function(reader: &mut Reader, name: &Ident) -> Read<(FromSource, Span)> {
+    const KNOWN: [(&str, &str); 4] =
+        [("read_csv", "csv"), ("read_json", "jsonl"), ("read_parquet", "parquet"), ("read_arrow", "arrow")];
+    let Some((_, format)) = KNOWN.iter().find(|(known, _)| name.value.eq_ignore_ascii_case(known)) else {
+        let upper = name.value.to_uppercase();
+        if ["TUMBLE", "HOP", "SESSION", "CUMULATE", "TABLE"].contains(&upper.as_str()) {
+            return Err(unsupported(name.span, format_args!("{upper} in FROM"))
+                .with_help("write GROUP BY ... WINDOW TUMBLING (column, INTERVAL '1' MINUTE)"));
+        }
+        let help = match nearest(&name.value, KNOWN.iter().map(|(known, _)| *known)) {
+            Some(near) => format!("did you mean {near}?"),
+            None => "FROM takes read_csv, read_json, read_parquet and read_arrow".into(),
+        };
+        return Err(SqlError::new(name.span, format!("unknown table function {}", name.value)).with_help(help));
+    };
+    reader.advance();
+    reader.advance();
+    let path = reader.text("a path in single quotes")?;
+    let mut options: Vec<OptionItem> = Vec::new();
+    loop {
+        let end = reader.span();
+        if reader.take(&Token::RParen) {
+            return Ok((FromSource::Read { format, path, options }, join(name.span, end)));
+        }
+        if !reader.take(&Token::Comma) {
+            return Err(reader.expected(", or )"));
+        }
+        let option = reader.option(false)?;
+        if options.iter().any(|other| other.key == option.key) {
+            return Err(SqlError::new(option.key_span, format!("option {} is given twice", option.key)));
+        }
+        options.push(option);
+    }
+}
+
+fn order_by(reader: &mut Reader) -> Read<Vec<OrderItem>> {
+    let mut items = Vec::new();
+    loop {
+        let expr = reader.expr()?;
+        let descending = reader.take_word("DESC");
+        if !descending {
+            reader.take_word("ASC");
+        }
+        let nulls_first = if reader.take_word("NULLS") {
+            let first = reader.take_word("FIRST");
+            if !first && !reader.take_word("LAST") {
+                return Err(reader.expected("FIRST or LAST"));
+            }
+            Some(first)
+        } else {
+            None
+        };
+        items.push(OrderItem { expr, descending, nulls_first });
+        if !reader.take(&Token::Comma) {
+            return Ok(items);
+        }
+    }
+}
+
+/// `TUMBLING ([column,] length)`, after the word WINDOW.
+fn window(reader: &mut Reader, start: Span) -> Read<Window> {
+    let help = "write WINDOW TUMBLING (column, INTERVAL '1' MINUTE)";
+    let kind_span = reader.span();
+    if let Some(kind) = reader.one_of(&["SLIDING", "HOPPING", "SESSION", "CUMULATING"]) {
+        let error = unsupported(join(start, kind_span), format_args!("WINDOW {kind}"));
+        return Err(error.with_help("WINDOW TUMBLING is"));
+    }
+    if !reader.take_word("TUMBLING") {
+        if let [Token::Word(_), second] = reader.peek_two()
+            && is_word(&second, "AS")
+        {
+            return Err(unsupported(kind_span, "a named window"));
+        }
+        return Err(reader.expected("TUMBLING").with_help(help));
+    }
+    reader.expect(&Token::LParen)?;
+    let mut column = None;
+    if let [Token::Word(word), Token::Comma] = reader.peek_two() {
+        column = Some(ident_of(&word, reader.span()));
+        reader.advance();
+        reader.advance();
+    }
+    let (size_us, size_span) = length(reader, help)?;
+    if size_us <= 0 {
+        return Err(SqlError::new(size_span, "the size of a window must be positive"));
+    }
+    if reader.peek() == Token::Comma {
+        let error = SqlError::new(reader.span(), "WINDOW TUMBLING takes a column and one length");
+        return Err(error.with_help(help));
+    }
+    let end = reader.span();
+    reader.expect(&Token::RParen)?;
+    Ok(Window { column, size_us, span: join(start, end) })
+}
+
+/// `INTERVAL '1' MINUTE`, `INTERVAL '1 minute'`, `1m`, `1 MINUTE` or `'1m'`, in microseconds.
+pub(super) fn length(reader: &mut Reader, help: &str) -> Read<(i64, Span)> {
+    let mut span = reader.span();
+    let interval = reader.take_word("INTERVAL");
+    let wanted = "a length such as INTERVAL '1' MINUTE or 1m";
+    let (number, text) = match reader.peek() {
+        Token::Number(number, false) => (number, false),
+        Token::SingleQuotedString(text) => (text, true),
+        _ => return Err(reader.expected(wanted).with_help(help)),
+    };
+    span = join(span, reader.span());
+    reader.advance();
+    let result = match reader.peek() {
+        Token::Word(unit) if !text || interval => {
+            span = join(span, reader.span());
+            reader.advance();
+            duration::interval_us(&number, &unit.value)
+        }
+        _ if text => duration::text_us(&number),
+        _ => {
+            return Err(reader
+                .expected("a unit of time")
+                .with_help("units are ms, s, m, h and d, or SECOND, MINUTE, HOUR"));
+        }
+    };
+    match result {
+        Ok(us) => Ok((us, span)),
+        Err(message) => {
+            Err(SqlError::new(span, message).with_help("units are ms, s, m, h and d, or SECOND, MINUTE, HOUR"))
+        }
+    }
+}
+
+/// `FINAL` or `CHANGES`, after the word EMIT.
+fn emit(reader: &mut Reader, start: Span) -> Read<(Emit, Span)> {
+    let end = reader.span();
+    if reader.take_word("FINAL") {
+        return Ok((Emit::Final, join(start, end)));
+    }
+    if reader.take_word("CHANGES") {
+        let rest = join(start, reader.span());
+        if reader.take_word("PER") {
+            let span = join(rest, reader.span());
+            return Err(
+                unsupported(span, "EMIT CHANGES PER BATCH").with_help("EMIT CHANGES gives one row per input row")
+            );
+        }
+        if reader.is_word("EVERY") {
+            return Err(unsupported(rest, "EMIT CHANGES EVERY").with_help("EMIT CHANGES gives one row per input row"));
+        }
+        return Ok((Emit::Changes, join(start, end)));
+    }
+    Err(reader.expected("FINAL or CHANGES"))
+}
