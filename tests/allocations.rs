@@ -66,7 +66,7 @@ impl RowSink for Discard {
 }
 
 const BATCH_ROWS: usize = 512;
-const WARM_BATCHES: u64 = 200;
+const WARM_BATCHES: u64 = 600;
 const COUNTED_BATCHES: u64 = 400;
 
 /// Allocations while `COUNTED_BATCHES` batches pass through the given number of partitions, after `WARM_BATCHES`.

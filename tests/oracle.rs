@@ -132,8 +132,8 @@ fn scenario_2_equals_sqlite() {
     check("functions", "SELECT UPPER(LOWER(symbol)), LENGTH(symbol), SUBSTR(symbol, 2, 2), COALESCE(quantity, -1), ABS(quantity - 500),
         symbol || '!', symbol LIKE '%A%', quantity IN (1, 2, 3), quantity BETWEEN 10 AND 20, price IS NULL, quantity FROM market_data");
     check("sorted and cut", "SELECT symbol, quantity FROM market_data WHERE quantity IS NOT NULL AND symbol IS NOT NULL ORDER BY quantity DESC, symbol LIMIT 20");
-    let variance = "SELECT symbol, STDDEV(quantity), VARIANCE(price) FROM market_data GROUP BY symbol";
-    let by_hand = "SELECT symbol, SQRT((SUM(1.0 * quantity * quantity) - 1.0 * SUM(quantity) * SUM(quantity) / COUNT(quantity)) / (COUNT(quantity) - 1)),
+    let variance = "SELECT symbol, STDDEV(quantity) * STDDEV(quantity), VARIANCE(price) FROM market_data GROUP BY symbol";
+    let by_hand = "SELECT symbol, (SUM(1.0 * quantity * quantity) - 1.0 * SUM(quantity) * SUM(quantity) / COUNT(quantity)) / (COUNT(quantity) - 1),
         (SUM(price * price) - SUM(price) * SUM(price) / COUNT(price)) / (COUNT(price) - 1) FROM market_data GROUP BY symbol";
     against_sqlite("variance", &source, &connection, variance, by_hand);
 }

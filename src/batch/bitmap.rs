@@ -34,6 +34,11 @@ impl Bitmap {
         self.bits = 0;
     }
 
+    /// Makes room for `more` bits.
+    pub fn reserve(&mut self, more: usize) {
+        self.words.reserve(words_for(self.bits + more) - self.words.len());
+    }
+
     /// Appends one bit.
     pub fn push(&mut self, bit: bool) {
         if self.bits.is_multiple_of(64) {

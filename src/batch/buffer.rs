@@ -90,6 +90,19 @@ impl ColumnBuffer {
         self.nulls = 0;
     }
 
+    fn reserve(&mut self, rows: usize) {
+        let more = rows.saturating_sub(self.len());
+        match &mut self.store {
+            Store::Boolean(bits) => bits.reserve(more),
+            Store::Int32(v) => v.reserve(more),
+            Store::Int64(v) => v.reserve(more),
+            Store::Float64(v) => v.reserve(more),
+            Store::Int128(v) => v.reserve(more),
+            Store::Utf8 { offsets, .. } => offsets.reserve(more),
+        }
+        self.validity.reserve(more);
+    }
+
     /// Appends a NULL.
     pub fn push_null(&mut self) {
         match &mut self.store {
@@ -224,6 +237,32 @@ impl ColumnBuffer {
         }
     }
 
+    /// Appends rows `start..end` of another buffer of the same type.
+    fn append_range(&mut self, from: &Self, start: usize, end: usize) {
+        match (&mut self.store, &from.store) {
+            (Store::Boolean(bits), Store::Boolean(values)) => (start..end).for_each(|i| bits.push(values.get(i))),
+            (Store::Int32(v), Store::Int32(values)) => v.extend_from_slice(&values[start..end]),
+            (Store::Int64(v), Store::Int64(values)) => v.extend_from_slice(&values[start..end]),
+            (Store::Float64(v), Store::Float64(values)) => v.extend_from_slice(&values[start..end]),
+            (Store::Int128(v), Store::Int128(values)) => v.extend_from_slice(&values[start..end]),
+            (Store::Utf8 { offsets, bytes }, Store::Utf8 { offsets: ends, bytes: text }) => {
+                let base = bytes.len() as i32 - ends[start];
+                bytes.extend_from_slice(&text[ends[start] as usize..ends[end] as usize]);
+                offsets.extend(ends[start + 1..=end].iter().map(|offset| offset + base));
+            }
+            _ => panic!("cannot append {} to {}", from.data_type, self.data_type),
+        }
+        if from.nulls == 0 {
+            self.validity.push_many(true, end - start);
+        } else {
+            for i in start..end {
+                let valid = from.validity.get(i);
+                self.validity.push(valid);
+                self.nulls += usize::from(!valid);
+            }
+        }
+    }
+
     /// A view of all rows.
     pub fn column(&self) -> Column<'_> {
         let values = match &self.store {
@@ -313,6 +352,11 @@ impl BatchBuffer {
         Self::new(schema.fields.iter().map(|field| field.data_type))
     }
 
+    /// Makes room for `rows` rows in all, so that filling them takes no memory bit by bit (but for the bytes of text).
+    pub fn reserve(&mut self, rows: usize) {
+        self.columns.iter_mut().for_each(|column| column.reserve(rows));
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.rows
@@ -341,6 +385,14 @@ impl BatchBuffer {
             buffer.append(column, rows, selection);
         }
         self.rows += selection.map_or(rows, <[u32]>::len);
+    }
+
+    /// Appends rows `start..end` of another buffer of the same types.
+    pub fn append_range(&mut self, from: &Self, start: usize, end: usize) {
+        for (column, from) in self.columns.iter_mut().zip(&from.columns) {
+            column.append_range(from, start, end);
+        }
+        self.rows += end - start;
     }
 
     /// Tells the buffer that one row was pushed to each column by hand.

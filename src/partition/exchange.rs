@@ -148,9 +148,10 @@ impl RowsExchange {
             }
             *(if owner == self.index { &mut self.stayed } else { &mut self.moved }) += selection.len() as u64;
             let rows = self.building[owner].get_or_insert_with(|| {
-                self.mesh.reuse(owner).unwrap_or_else(|| ScatteredRows {
-                    buffer: BatchBuffer::for_schema(&self.schema),
-                    rows: Vec::new(),
+                self.mesh.reuse(owner).unwrap_or_else(|| {
+                    let mut buffer = BatchBuffer::for_schema(&self.schema);
+                    buffer.reserve(batch.rows);
+                    ScatteredRows { buffer, rows: Vec::with_capacity(batch.rows) }
                 })
             });
             rows.buffer.append(batch.columns, batch.rows, Some(selection));

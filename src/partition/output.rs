@@ -41,10 +41,12 @@ impl OutputPort {
         }
         self.emitted += selected as u64;
         let current = self.current.get_or_insert_with(|| {
-            let mut rows = self.given_back.pop().unwrap_or_else(|| OutputRows {
-                buffer: BatchBuffer::for_schema(&self.schema),
-                keys: Vec::new(),
-                first: OrderKey::MIN,
+            let mut rows = self.given_back.pop().unwrap_or_else(|| {
+                // A batch is appended whole, so a buffer holds up to two.
+                let mut buffer = BatchBuffer::for_schema(&self.schema);
+                buffer.reserve(2 * self.rows_max);
+                let keys = Vec::with_capacity(if self.keyed { 2 * self.rows_max } else { 0 });
+                OutputRows { buffer, keys, first: OrderKey::MIN }
             });
             rows.buffer.clear();
             rows.keys.clear();

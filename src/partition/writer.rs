@@ -214,9 +214,7 @@ impl Writer {
         if until <= lane.taken {
             return Ok(false);
         }
-        let columns: Vec<_> = rows.buffer.columns.iter().map(|column| column.column()).collect();
-        let selection: Vec<u32> = (lane.taken as u32..until as u32).collect();
-        self.merged.append(&columns, total, Some(&selection));
+        self.merged.append_range(&rows.buffer, lane.taken, until);
         lane.taken = until;
         if until == total
             && let Some(rows) = lane.head.take()
