@@ -292,7 +292,7 @@ impl<'a> Binder<'a> {
         }
         let otherwise = otherwise.map(|otherwise| self.bind(otherwise)).transpose()?;
         let parts: Vec<&Bound> = results.iter().chain(&otherwise).collect();
-        let data_type = common_of(&parts, "return")?;
+        let data_type = common_of(&parts, "combine")?;
         let results = results.into_iter().map(|result| result.coerce(data_type)).collect::<Planned<Vec<_>>>()?;
         let otherwise = otherwise.map(|otherwise| otherwise.coerce(data_type)).transpose()?.map(Box::new);
         let kind = ExprKind::Case { branches: conditions.into_iter().zip(results).collect(), otherwise };

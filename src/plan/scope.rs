@@ -46,7 +46,10 @@ impl Scope<'_> {
 /// "did you mean x?", or the list of what there is (the first dozen).
 pub(super) fn suggest<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone, list: &str) -> String {
     const SHOWN: usize = 12;
-    if let Some(near) = nearest(word, known.clone()) {
+    // A name of one or two letters is near to every other.
+    if word.chars().count() > 2
+        && let Some(near) = nearest(word, known.clone())
+    {
         return format!("did you mean {near}?");
     }
     let count = known.clone().count();

@@ -134,7 +134,10 @@ impl<'a> Planner<'a> {
             return Err(never(span, "OFFSET"));
         }
         if let (Some(span), None) = (self.query.distinct, &self.query.window) {
-            return Err(never(span, "SELECT DISTINCT"));
+            let message = format!("SELECT DISTINCT needs the end of the input, and {} has none", self.source.name);
+            let help =
+                "GROUP BY with WINDOW TUMBLING (column, INTERVAL '1' MINUTE) gives the distinct keys of each window";
+            return Err(wrong(span, message, help));
         }
         Ok(())
     }

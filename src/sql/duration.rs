@@ -16,6 +16,14 @@ pub(super) fn unit_us(unit: &str) -> Option<i64> {
     })
 }
 
+/// A length in the greatest unit that divides it.
+pub(super) fn in_units(us: i64) -> (i64, &'static str) {
+    const UNITS: [&str; 5] = ["day", "hour", "minute", "second", "millisecond"];
+    let scales = UNITS.into_iter().filter_map(|unit| Some((unit_us(unit)?, unit)));
+    let found = scales.into_iter().find(|(scale, _)| us != 0 && us % scale == 0);
+    found.map_or((us, "microsecond"), |(scale, unit)| (us / scale, unit))
+}
+
 /// `number` units, in microseconds. The error says what is wrong.
 pub(super) fn interval_us(number: &str, unit: &str) -> Result<i64, String> {
     let Some(scale) = unit_us(unit) else {

@@ -53,7 +53,10 @@ fn write_kind(f: &mut impl Write, kind: &ExprKind, own: u8) -> fmt::Result {
         ExprKind::Typed(data_type, text) => {
             write!(f, "{} '{}'", data_type.to_string().to_lowercase(), text.replace('\'', "''"))
         }
-        ExprKind::Interval(us) => write!(f, "interval '{us}' microsecond"),
+        ExprKind::Interval(us) => {
+            let (count, unit) = super::duration::in_units(*us);
+            write!(f, "interval '{count}' {unit}")
+        }
         ExprKind::Not(arg) => {
             f.write_str("not ")?;
             write_expr(f, arg, own)

@@ -107,10 +107,13 @@ pub(super) fn query(reader: &mut Reader) -> Read<Query> {
             return Err(not_a_clause(reader, &query));
         };
         if seen.contains(&word) || word == "FROM" {
-            return Err(SqlError::new(start, format!("{word} is given twice")));
+            let by = if word == "GROUP" || word == "ORDER" { " BY" } else { "" };
+            return Err(SqlError::new(start, format!("{word}{by} is given twice")));
         }
         if rank < last.1 && last.0 != "EMIT" {
-            return Err(SqlError::new(start, format!("{word} must stand before {}", last.0)).with_help(
+            let by = |word| if word == "GROUP" || word == "ORDER" { " BY" } else { "" };
+            let message = format!("{word}{} must stand before {}{}", by(word), last.0, by(last.0));
+            return Err(SqlError::new(start, message).with_help(
                 "clauses come in this order: FROM, WHERE, GROUP BY, WINDOW, HAVING, ORDER BY, LIMIT, OFFSET, EMIT",
             ));
         }
