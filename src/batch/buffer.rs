@@ -11,6 +11,9 @@ use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer
 use super::{Bitmap, Column, Strings, Values, arrow_schema};
 use crate::types::{DataType, Physical, Schema, Value};
 
+/// Room made for a text value beforehand. Any value is correct.
+const TEXT_BYTES: usize = 16;
+
 /// The values of a [`ColumnBuffer`].
 #[derive(Debug)]
 enum Store {
@@ -98,7 +101,10 @@ impl ColumnBuffer {
             Store::Int64(v) => v.reserve(more),
             Store::Float64(v) => v.reserve(more),
             Store::Int128(v) => v.reserve(more),
-            Store::Utf8 { offsets, .. } => offsets.reserve(more),
+            Store::Utf8 { offsets, bytes } => {
+                offsets.reserve(more);
+                bytes.reserve(more * TEXT_BYTES);
+            }
         }
         self.validity.reserve(more);
     }
@@ -352,7 +358,8 @@ impl BatchBuffer {
         Self::new(schema.fields.iter().map(|field| field.data_type))
     }
 
-    /// Makes room for `rows` rows in all, so that filling them takes no memory bit by bit (but for the bytes of text).
+    /// Makes room for `rows` rows in all, so that filling them takes no memory bit by bit (but for
+    /// text that is longer than most).
     pub fn reserve(&mut self, rows: usize) {
         self.columns.iter_mut().for_each(|column| column.reserve(rows));
     }

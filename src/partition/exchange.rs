@@ -3,7 +3,7 @@
 use bumpalo::Bump;
 
 use super::mesh::Mesh;
-use super::message::{PartialMessage, RowsMessage, ScatteredRows};
+use super::message::{Origin, PartialMessage, RowsMessage, ScatteredRows};
 use crate::batch::{Batch, BatchBuffer, RowOrder};
 use crate::error::Result;
 use crate::operator::expr::{Evaluator, RowFailures};
@@ -59,6 +59,7 @@ impl Exchanger {
                     merge,
                     closed: vec![EventTime::MIN; mesh.partitions()],
                     merged: EventTime::MIN,
+                    served: 0,
                     mesh,
                     index,
                     moved: 0,
@@ -120,7 +121,10 @@ impl RowsExchange {
     /// Adds the batch's rows to what their owners will get of the chunk.
     pub fn scatter(&mut self, batch: &Batch<'_>, context: &mut Context<'_>) -> Result<()> {
         let arena = context.arena;
-        self.selections.iter_mut().for_each(Vec::clear);
+        for selection in &mut self.selections {
+            selection.clear();
+            selection.reserve(batch.rows);
+        }
         let batch = match self.to {
             Some(owner) => {
                 batch.for_each(|i| self.selections[owner].push(i as u32));
@@ -161,18 +165,17 @@ impl RowsExchange {
     }
 
     /// The chunk is through: every owner gets its rows, or an empty header.
-    pub fn end_chunk(&mut self, sequence: Sequence, watermark: EventTime) {
+    pub fn end_chunk(&mut self, origin: Origin, watermark: EventTime) {
         for owner in 0..self.building.len() {
             let rows = self.building[owner].take();
-            self.mesh.send(owner, RowsMessage { sequence: Some(sequence), watermark, rows });
+            self.mesh.send(owner, RowsMessage { origin: Some(origin), watermark, rows });
         }
     }
 
     /// No chunk will follow.
     pub fn end_input(&mut self) {
         for owner in 0..self.building.len() {
-            let sequence = None;
-            self.mesh.send(owner, RowsMessage { sequence, watermark: EventTime::MAX, rows: None });
+            self.mesh.send(owner, RowsMessage { origin: None, watermark: EventTime::MAX, rows: None });
         }
     }
 
@@ -214,6 +217,8 @@ pub struct PartialsExchange {
     closed: Vec<EventTime>,
     /// Up to where merged panes were passed on.
     merged: EventTime,
+    /// The partition whose message was taken last.
+    served: usize,
     moved: u64,
     stayed: u64,
 }
@@ -257,8 +262,14 @@ impl PartialsExchange {
 
     /// Takes one message in; false if none was there.
     pub fn receive(&mut self) -> bool {
-        for partition in 0..self.mesh.partitions() {
-            match self.mesh.from[partition].pop() {
+        for offset in 0..self.mesh.partitions() {
+            // The one after the last that was served comes first, so that a busy partition delays nobody.
+            let partition = (self.served + 1 + offset) % self.mesh.partitions();
+            let message = self.mesh.from[partition].pop();
+            if message.is_some() {
+                self.served = partition;
+            }
+            match message {
                 Some(PartialMessage::Groups(start, mut groups)) => {
                     self.merge.merge(start, &groups);
                     groups.clear();

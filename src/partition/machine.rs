@@ -9,7 +9,7 @@ use bumpalo::Bump;
 use super::Step;
 use super::exchange::{Exchanger, MeshEnds};
 use super::ledger::Ledger;
-use super::message::{DeadLetter, Input, Mark, Output, OutputRows};
+use super::message::{DeadLetter, Input, Mark, Origin, Output, OutputRows};
 use super::output::OutputPort;
 use crate::batch::{Batch, Chunk, Decode, Decoded, Failure, RowOrder, Slice, Values, view};
 use crate::error::{Error, Result};
@@ -43,7 +43,7 @@ pub struct PartitionParts {
     /// Chunks.
     pub input: Consumer<Input>,
     /// Decoded chunks, back to the reader.
-    pub returns: Producer<(SplitId, Chunk)>,
+    pub returns: Producer<Chunk>,
     /// Decoder.
     pub decoder: Box<dyn Decode + Send>,
     /// Event time; `None` if the query does not depend on it.
@@ -84,13 +84,11 @@ pub struct PartitionStats {
 /// A decoded chunk that waits until the watermark at its start is known.
 struct Pending {
     turn: u64,
-    split: SplitId,
     chunk: Chunk,
 }
 
 /// The state machine.
 pub struct Partition {
-    index: usize,
     partitions: usize,
     batch_rows: usize,
     on_error: OnError,
@@ -99,7 +97,7 @@ pub struct Partition {
     ordered: bool,
     frontier: Frontier,
     input: Consumer<Input>,
-    returns: Producer<(SplitId, Chunk)>,
+    returns: Producer<Chunk>,
     decoder: Box<dyn Decode + Send>,
     ledger: Option<Ledger>,
     local: Chain,
@@ -110,12 +108,16 @@ pub struct Partition {
     arena: Bump,
     decoded: Decoded,
     pending: Option<Pending>,
+    /// Turn of the next chunk, where chunks are dealt in turn.
+    next_turn: u64,
     /// Watermark that the operators after the state were told last.
     advanced: EventTime,
     input_done: bool,
     owner_done: bool,
     counts: Counts,
     stats: PartitionStats,
+    /// Greatest event time of each decoded slice.
+    greatest: Vec<EventTime>,
 }
 
 /// The arena, the counts and the rules, as operators see them: borrows single fields, so that operators and output stay
@@ -138,8 +140,7 @@ impl Partition {
         let keyed = parts.ordered && !matches!(parts.mesh, MeshEnds::None);
         let exchanger =
             Exchanger::new(stages.exchange, parts.mesh, &stages.exchanged, parts.index, parts.hasher);
-        Self {
-            index: parts.index,
+        let mut partition = Self {
             partitions: parts.partitions,
             batch_rows: parts.batch_rows,
             on_error: parts.on_error,
@@ -159,12 +160,19 @@ impl Partition {
             arena: Bump::new(),
             decoded: Decoded::default(),
             pending: None,
+            next_turn: parts.index as u64,
             advanced: EventTime::MIN,
             input_done: false,
             owner_done: false,
             counts: Counts::default(),
             stats: PartitionStats::default(),
+            greatest: Vec::new(),
+        };
+        if partition.in_turns && matches!(partition.exchanger, Exchanger::None) {
+            // The first rows of other partitions need not wait until this one has had a chunk.
+            partition.promise(Some(partition.next_key()), EventTime::MIN);
         }
+        partition
     }
 
     /// Works a little.
@@ -220,19 +228,20 @@ impl Partition {
             Ok(())
         };
         let mut context = context!(self, EventTime::MIN);
-        if let (Some(rows), Some(sequence)) = (&message.rows, message.sequence) {
-            self.owner.process(rows.batch(sequence, &self.arena), &mut context, &mut collect)?;
+        if let (Some(rows), Some(origin)) = (&message.rows, message.origin) {
+            self.owner.process(rows.batch(origin.sequence, &self.arena), &mut context, &mut collect)?;
         }
         if message.watermark > self.advanced {
             self.advanced = message.watermark;
             self.owner.advance(message.watermark, &mut context, &mut collect)?;
         }
-        self.owner_done = message.sequence.is_none();
+        self.owner_done = message.origin.is_none();
         if let Some(rows) = message.rows {
             exchange.give_back(partition, rows);
         }
-        self.settle_failures(SplitId(0), 0);
-        let after = message.sequence.map(|sequence| OrderKey { time: EventTime::MIN, sequence, row: u32::MAX });
+        let (split, first_record) = message.origin.map_or((SplitId(0), 0), |o| (o.split, o.first_record));
+        self.settle_failures(split, first_record);
+        let after = message.origin.map(|origin| OrderKey { sequence: origin.sequence, row: u32::MAX, ..OrderKey::MIN });
         self.promise(after, message.watermark);
         Ok(true)
     }
@@ -266,8 +275,8 @@ impl Partition {
                 return Ok(false);
             }
             match self.input.pop() {
-                Some(Input::Chunk { turn, split, chunk }) => {
-                    self.decode(turn, split, chunk)?;
+                Some(Input::Chunk { turn, chunk }) => {
+                    self.decode(turn, chunk)?;
                     worked = true;
                 }
                 Some(Input::SplitEnd(split)) => {
@@ -275,13 +284,14 @@ impl Partition {
                         ledger.end_split(split);
                     }
                     self.advance_local()?;
+                    self.output.end_buffer();
                     return Ok(true);
                 }
                 None if self.input.is_ended() => {
                     self.end_input()?;
                     return Ok(true);
                 }
-                None => return Ok(false),
+                None => return self.advance_idle(),
             }
         }
         let Some(pending) = &self.pending else { return Ok(worked) };
@@ -295,14 +305,30 @@ impl Partition {
         Ok(true)
     }
 
-    fn decode(&mut self, turn: u64, split: SplitId, chunk: Chunk) -> Result<()> {
+    /// Without a chunk of its own, still hears how far event time went up to its next turn: a window must not wait for
+    /// this partition's next chunk to close.
+    fn advance_idle(&mut self) -> Result<bool> {
+        let Some(ledger) = self.ledger.as_mut().filter(|_| self.in_turns && self.partitions > 1) else {
+            return Ok(false);
+        };
+        // All marks before the next own turn are of chunks before any chunk to come, so this is exact.
+        ledger.fold_before(self.next_turn);
+        let before = self.advanced;
+        self.advance_local()?;
+        Ok(self.advanced > before)
+    }
+
+    fn decode(&mut self, turn: u64, chunk: Chunk) -> Result<()> {
+        let split = chunk.split();
+        self.next_turn = turn + self.partitions as u64;
         self.decoded.clear();
         self.decoder.decode(&chunk, self.batch_rows, &mut self.decoded)?;
         if let (Some(ledger), Some(column)) = (&mut self.ledger, self.event_time_column) {
             self.arena.reset();
-            let slices = self.decoded.slices.iter();
-            let greatest = slices.map(|slice| greatest_of(slice, column, &self.arena)).max();
-            ledger.publish(Mark { split, greatest: greatest.unwrap_or(EventTime::MIN) });
+            self.greatest.clear();
+            self.greatest.extend(self.decoded.slices.iter().map(|slice| greatest_of(slice, column, &self.arena)));
+            let greatest = self.greatest.iter().copied().max().unwrap_or(EventTime::MIN);
+            ledger.publish(Mark { split, greatest });
         }
         let failed = self.decoded.failures.len() as u64;
         let records = self.decoded.rows() as u64 + failed;
@@ -314,19 +340,23 @@ impl Partition {
             let letters = self.decoded.failures.drain(..).map(|failure| DeadLetter { split, failure }).collect();
             self.report_failures(letters)?;
         }
-        self.pending = Some(Pending { turn, split, chunk });
+        self.pending = Some(Pending { turn, chunk });
         Ok(())
     }
 
     fn run_pending(&mut self) -> Result<()> {
-        let Some(Pending { turn, split, chunk }) = self.pending.take() else { return Ok(()) };
+        let Some(Pending { turn, chunk }) = self.pending.take() else { return Ok(()) };
+        let split = chunk.split();
+        // Turns number the chunks of all splits in the order in which they are read; where partitions keep splits, the
+        // chunk's own number does.
+        let sequence = if self.in_turns { Sequence::new(SplitId(0), turn) } else { chunk.sequence };
         let mut greatest_before = self.ledger.as_ref().map_or(EventTime::MIN, |ledger| ledger.greatest(split));
         let mut first_row = 0;
-        for slice in &self.decoded.slices {
+        for (number, slice) in self.decoded.slices.iter().enumerate() {
             self.arena.reset();
             let columns = slice.batch.columns().iter().map(|array| view(array, slice.offset, slice.rows, &self.arena));
             let columns = self.arena.alloc_slice_fill_iter(columns);
-            let order = RowOrder::Chunk { sequence: chunk.sequence, first_row };
+            let order = RowOrder::Chunk { sequence, first_row };
             let batch = Batch { rows: slice.rows, columns, selection: None, order };
             let mut context = context!(self, greatest_before);
             let (exchanger, output) = (&mut self.exchanger, &mut self.output);
@@ -338,8 +368,8 @@ impl Partition {
                 Exchanger::Rows(exchange) => exchange.scatter(&batch, context),
                 Exchanger::Partials(exchange) => exchange.ingest(batch, context),
             })?;
-            if let Some(column) = self.event_time_column {
-                greatest_before = greatest_before.max(greatest_of(slice, column, &self.arena));
+            if let Some(greatest) = self.greatest.get(number) {
+                greatest_before = greatest_before.max(*greatest);
             }
             first_row += slice.rows as u32;
             self.stats.batches += 1;
@@ -353,23 +383,25 @@ impl Partition {
         if let Some(ledger) = &mut self.ledger {
             if self.in_turns { ledger.fold_own(turn) } else { ledger.fold_kept() }
         }
-        let sequence = chunk.sequence;
+        let origin = Origin { sequence, split, first_record: chunk.first_record };
         // The reader's ring is as large as the chunks there are, so there is room; a reader that is gone needs none back.
-        let _ = self.returns.push((split, chunk));
+        let _ = self.returns.push(chunk);
         self.decoded.slices.clear();
         let watermark = self.ledger.as_ref().map_or(EventTime::MIN, Ledger::watermark);
         if let Exchanger::Rows(exchange) = &mut self.exchanger {
-            exchange.end_chunk(sequence, watermark);
+            exchange.end_chunk(origin, watermark);
             return Ok(());
         }
         self.advance_local()?;
         if matches!(self.exchanger, Exchanger::None) {
-            // Chunks are dealt in turn: this partition's next one comes N turns later.
-            let number = turn + self.partitions as u64;
-            let next = OrderKey { sequence: Sequence::new(SplitId(0), number), ..OrderKey::MIN };
-            self.promise(self.in_turns.then_some(next), watermark);
+            self.promise(self.in_turns.then(|| self.next_key()), watermark);
         }
         Ok(())
+    }
+
+    /// The first key of this partition's next chunk, where chunks are dealt in turn.
+    fn next_key(&self) -> OrderKey {
+        OrderKey { sequence: Sequence::new(SplitId(0), self.next_turn), ..OrderKey::MIN }
     }
 
     /// Tells local state of the watermark, if that closes anything.
@@ -484,10 +516,6 @@ impl Partition {
         }
     }
 
-    /// Its number.
-    pub fn index(&self) -> usize {
-        self.index
-    }
 }
 
 /// Greatest event time of the valid rows of a slice.

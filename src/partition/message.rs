@@ -9,11 +9,9 @@ use crate::types::{EventTime, OrderKey, Sequence, SplitId};
 pub enum Input {
     /// A chunk.
     Chunk {
-        /// Its number over all chunks dealt, where they are dealt in turn; else 0.
+        /// Its number over all chunks that the reader dealt, without gaps.
         turn: u64,
-        /// Its split.
-        split: SplitId,
-        /// The chunk; its sequence orders all rows of the job.
+        /// The chunk.
         chunk: Chunk,
     },
     /// A split ended (only where partitions keep splits).
@@ -54,12 +52,23 @@ pub struct DeadLetter {
 /// From a partition to the owner of keys: the rows of one chunk.
 #[derive(Debug)]
 pub struct RowsMessage {
-    /// The chunk's place; `None` at the end of input.
-    pub sequence: Option<Sequence>,
+    /// The chunk; `None` at the end of input.
+    pub origin: Option<Origin>,
     /// Least watermark over the splits after the chunk.
     pub watermark: EventTime,
     /// Rows for this owner, if the chunk held any.
     pub rows: Option<ScatteredRows>,
+}
+
+/// Where the rows of a message come from.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin {
+    /// The chunk's place in the order of all rows.
+    pub sequence: Sequence,
+    /// Its split.
+    pub split: SplitId,
+    /// Number of its first record in the split.
+    pub first_record: u64,
 }
 
 /// Some rows of a chunk.

@@ -6,7 +6,7 @@ use crate::batch::{Chunk, ChunkSource, Pull};
 use crate::error::Result;
 use crate::plan::Deal;
 use crate::ring::{Consumer, Producer};
-use crate::types::{Sequence, SplitId};
+use crate::types::SplitId;
 
 /// One split and its number in the source.
 pub struct SourceSplit {
@@ -27,7 +27,7 @@ pub struct ReaderParts {
     /// To each partition that this reader feeds.
     pub to: Vec<Producer<Input>>,
     /// Decoded chunks, from each.
-    pub returns: Vec<Consumer<(SplitId, Chunk)>>,
+    pub returns: Vec<Consumer<Chunk>>,
 }
 
 /// What a reader did.
@@ -50,13 +50,16 @@ pub struct Reader {
     /// What found its ring full, and for which partition.
     held: Option<(usize, Input)>,
     chunks: u64,
+    /// Splits in a row that had no record yet, and the shortest wait that one of them named.
+    pending_splits: usize,
+    least_wait_ns: u64,
 }
 
 impl Reader {
     /// A reader.
     pub fn new(parts: ReaderParts) -> Self {
         let ended = vec![false; parts.splits.len()];
-        Self { parts, ended, current: 0, turn: 0, held: None, chunks: 0 }
+        Self { parts, ended, current: 0, turn: 0, held: None, chunks: 0, pending_splits: 0, least_wait_ns: 0 }
     }
 
     /// What it did.
@@ -70,8 +73,8 @@ impl Reader {
     /// Pulls and deals one chunk. With `stop`, ends: what was dealt is still processed.
     pub fn step(&mut self, stop: bool) -> Result<Step> {
         for returned in &mut self.parts.returns {
-            while let Some((split, chunk)) = returned.pop() {
-                if let Some(split) = self.parts.splits.iter_mut().find(|s| s.id == split) {
+            while let Some(chunk) = returned.pop() {
+                if let Some(split) = self.parts.splits.iter_mut().find(|s| s.id == chunk.split()) {
                     split.source.recycle(chunk);
                 }
             }
@@ -87,14 +90,11 @@ impl Reader {
         };
         let id = self.parts.splits[index].id;
         match self.parts.splits[index].source.pull(self.parts.batch_rows)? {
-            Pull::Chunk(mut chunk) => {
+            Pull::Chunk(chunk) => {
                 self.chunks += 1;
+                self.pending_splits = 0;
                 let partition = self.partition_of(id);
-                if self.parts.deal == Deal::RoundRobin {
-                    // Turns number the chunks of all splits without gaps, so partitions can follow each other in rotation.
-                    chunk.sequence = Sequence::new(SplitId(0), self.turn);
-                }
-                let input = Input::Chunk { turn: self.turn, split: id, chunk };
+                let input = Input::Chunk { turn: self.turn, chunk };
                 self.turn += 1;
                 Ok(self.deal(partition, input))
             }
@@ -107,10 +107,14 @@ impl Reader {
                 Ok(self.deal(partition, Input::SplitEnd(id)))
             }
             Pull::Pending(wait_ns) => {
-                if self.parts.deal == Deal::BySplit {
-                    self.current = (index + 1) % self.parts.splits.len();
+                // Where splits are read in turn, only a whole rotation without a record is a reason to sleep.
+                self.least_wait_ns = if self.pending_splits == 0 { wait_ns } else { self.least_wait_ns.min(wait_ns) };
+                self.pending_splits += 1;
+                if self.parts.deal == Deal::BySplit && self.pending_splits < self.parts.splits.len() {
+                    return Ok(Step::Worked);
                 }
-                Ok(Step::IdleFor(wait_ns))
+                self.pending_splits = 0;
+                Ok(Step::IdleFor(self.least_wait_ns))
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::plan::{Deal, Exchange, Layout, Plan};
 use crate::ring::{Consumer, Producer, Wakeup, ring};
 use crate::state::KeyHasher;
 use crate::time::SplitClocks;
-use crate::types::{Schema, SplitId};
+use crate::types::Schema;
 
 /// What a job is wired from.
 pub struct Wiring<'a> {
@@ -66,7 +66,7 @@ impl Wiring<'_> {
 }
 
 /// A reader's ends of the rings to one partition and back.
-type InputEnds = (Producer<Input>, Consumer<(SplitId, Chunk)>);
+type InputEnds = (Producer<Input>, Consumer<Chunk>);
 /// The writer's ends of the rings from one partition and back.
 type OutputEnds = (Consumer<Output>, Producer<OutputRows>);
 

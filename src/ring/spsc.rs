@@ -6,7 +6,8 @@ use super::Wakeup;
 #[derive(Debug)]
 pub struct Producer<T> {
     inner: rtrb::Producer<T>,
-    consumer_thread: Wakeup,
+    // After `inner`: fields are dropped in order, and the other end must find this one gone when it is woken.
+    consumer_thread: WakeOnDrop,
     high_water: usize,
     capacity: usize,
 }
@@ -15,15 +16,26 @@ pub struct Producer<T> {
 #[derive(Debug)]
 pub struct Consumer<T> {
     inner: rtrb::Consumer<T>,
-    producer_thread: Wakeup,
+    // After `inner`, as in `Producer`.
+    producer_thread: WakeOnDrop,
+}
+
+/// A bell that also rings when the ring end that holds it is gone.
+#[derive(Debug)]
+struct WakeOnDrop(Wakeup);
+
+impl Drop for WakeOnDrop {
+    fn drop(&mut self) {
+        self.0.wake();
+    }
 }
 
 /// A ring of `capacity` slots from the thread behind `producer_thread` to the one behind `consumer_thread`.
 pub fn ring<T>(capacity: usize, producer_thread: &Wakeup, consumer_thread: &Wakeup) -> (Producer<T>, Consumer<T>) {
     let (producer, consumer) = rtrb::RingBuffer::new(capacity);
     (
-        Producer { inner: producer, consumer_thread: consumer_thread.clone(), high_water: 0, capacity },
-        Consumer { inner: consumer, producer_thread: producer_thread.clone() },
+        Producer { inner: producer, consumer_thread: WakeOnDrop(consumer_thread.clone()), high_water: 0, capacity },
+        Consumer { inner: consumer, producer_thread: WakeOnDrop(producer_thread.clone()) },
     )
 }
 
@@ -33,7 +45,7 @@ impl<T> Producer<T> {
         match self.inner.push(value) {
             Ok(()) => {
                 self.high_water = self.high_water.max(self.capacity - self.inner.slots());
-                self.consumer_thread.wake();
+                self.consumer_thread.0.wake();
                 Ok(())
             }
             Err(rtrb::PushError::Full(value)) => Err(value),
@@ -65,7 +77,7 @@ impl<T> Consumer<T> {
     /// Pops the oldest value.
     pub fn pop(&mut self) -> Option<T> {
         let value = self.inner.pop().ok()?;
-        self.producer_thread.wake();
+        self.producer_thread.0.wake();
         Some(value)
     }
 
@@ -83,18 +95,6 @@ impl<T> Consumer<T> {
     pub fn is_ended(&self) -> bool {
         // In this order: the producer may push and then go, so emptiness is looked at after it is known to be gone.
         self.inner.is_abandoned() && self.inner.is_empty()
-    }
-}
-
-impl<T> Drop for Producer<T> {
-    fn drop(&mut self) {
-        self.consumer_thread.wake();
-    }
-}
-
-impl<T> Drop for Consumer<T> {
-    fn drop(&mut self) {
-        self.producer_thread.wake();
     }
 }
 
