@@ -1,5 +1,7 @@
 //! EXPLAIN and the result's columns of typical queries, word for word.
 
+#[path = "support/soundness.rs"]
+mod soundness;
 mod support;
 
 #[test]
@@ -9,6 +11,7 @@ fn queries_have_the_expected_plans() {
             .jobs
             .iter()
             .map(|job| {
+                soundness::check_plan(&job.plan);
                 let columns: Vec<String> = job
                     .plan
                     .output()

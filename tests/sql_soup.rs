@@ -1,5 +1,8 @@
 //! No text makes the planner panic, hang or overflow the stack: random words, mutilated queries, deep nesting.
 
+#[path = "support/soundness.rs"]
+mod soundness;
+
 use corelane::error::{Error, Result};
 use corelane::plan::{SchemaProvider, SourceFacts, plan_script};
 use corelane::types::{DataType, Field, Options, Schema};
@@ -178,13 +181,14 @@ const QUERIES: &[&str] = &[
     "SELECT a , count ( * ) FROM read_csv ( 'f.csv' , delim => ';' ) x GROUP BY a EMIT CHANGES ; SET partitions = 4 ; SELECT DISTINCT a FROM 'f.parquet'",
 ];
 
-/// Plans `text`; an error must draw itself.
+/// Plans `text`; a plan must hold together, an error must draw itself.
 fn try_plan(text: &str) {
     let whole = format!("{DECLARATIONS}\n{text}");
     match plan_script(&whole, &Options::new(), &Inputs) {
         Ok(script) => {
             for job in &script.jobs {
                 assert!(!job.plan.explain().is_empty());
+                soundness::check_plan(&job.plan);
             }
         }
         Err(Error::Sql(error)) => assert!(error.render("q.sql", &whole).starts_with("error: ")),
@@ -236,6 +240,7 @@ fn queries_plan_when_whole() {
         if let Err(Error::Sql(error)) = plan_script(&whole, &Options::new(), &Inputs) {
             panic!("{}", error.render("q.sql", &whole));
         }
+        try_plan(query);
     }
 }
 

@@ -356,3 +356,63 @@ fn fold(bound: Bound) -> Planned<Bound> {
     };
     Ok(Bound { expr: Expr::literal(value, data_type), span: bound.span, literal })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn decimal(precision: u8, scale: u8) -> DataType {
+        DataType::Decimal { precision, scale }
+    }
+
+    /// The common type does not depend on the order, and holds the values of both.
+    #[test]
+    fn common_types() {
+        use DataType as T;
+        for (a, b, common) in [
+            (T::Int, T::BigInt, Some(T::BigInt)),
+            (T::BigInt, T::Double, Some(T::Double)),
+            (decimal(10, 2), T::Double, Some(T::Double)),
+            (decimal(10, 2), T::Int, Some(decimal(12, 2))),
+            (decimal(10, 2), decimal(8, 5), Some(decimal(13, 5))),
+            (decimal(38, 10), T::BigInt, Some(decimal(38, 10))),
+            (T::Date, T::Timestamp, Some(T::Timestamp)),
+            (T::Varchar, T::BigInt, None),
+            (T::Boolean, T::Int, None),
+            (T::Interval, T::BigInt, None),
+        ] {
+            assert_eq!(common_type(a, b), common);
+            assert_eq!(common_type(b, a), common);
+        }
+    }
+
+    /// Written numbers take the type of what stands beside them if they fit.
+    #[test]
+    fn numbers_adapt() {
+        let number = |text: &str| Bound::number(text.into(), Span::default()).unwrap();
+        assert_eq!(number("7").data_type(), DataType::BigInt);
+        assert_eq!(number("9223372036854775808").data_type(), decimal(19, 0));
+        assert_eq!(number("1.5").data_type(), DataType::Double);
+        let column = |data_type| Bound::typed(Expr::column(0, data_type), Span::default());
+        let beside = |data_type, text: &str| common_of(&[&column(data_type), &number(text)], "compare").unwrap();
+        assert_eq!(beside(DataType::Int, "7"), DataType::Int);
+        assert_eq!(beside(DataType::Int, "7000000000"), DataType::BigInt);
+        assert_eq!(beside(DataType::Int, "1.5"), DataType::Double);
+        assert_eq!(beside(DataType::Int, "2.0"), DataType::Int);
+        assert_eq!(beside(decimal(10, 2), "1.5"), decimal(10, 2));
+        assert_eq!(beside(decimal(10, 2), "1.005"), decimal(11, 3));
+        assert!(Bound::number("1e999".into(), Span::default()).is_err());
+    }
+
+    /// Arithmetic on constants is done at plan time; what has no value is an error there.
+    #[test]
+    fn constants_fold() {
+        let number = |text: &str| Bound::number(text.into(), Span::default()).unwrap();
+        let fold = |op, a, b| arithmetic(op, number(a), number(b), Span::default()).map(|bound| bound.expr.kind);
+        assert_eq!(fold(ArithmeticOp::Divide, "-7", "2"), Ok(ExprKind::Literal(Value::Int64(-3))));
+        assert_eq!(fold(ArithmeticOp::Modulo, "7", "0"), Ok(ExprKind::Literal(Value::Null)));
+        assert_eq!(fold(ArithmeticOp::Modulo, "-9223372036854775808", "-1"), Ok(ExprKind::Literal(Value::Int64(0))));
+        assert_eq!(fold(ArithmeticOp::Add, "1.5", "1"), Ok(ExprKind::Literal(Value::Float64(2.5))));
+        assert!(fold(ArithmeticOp::Divide, "-9223372036854775808", "-1").is_err());
+    }
+}

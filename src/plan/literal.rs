@@ -292,9 +292,7 @@ mod tests {
         assert_eq!(parse_timestamp("1970-01-01 00:00:01.5"), Some(1_500_000));
         assert_eq!(parse_timestamp("1970-01-01T02:00:00+02:00"), Some(0));
         assert_eq!(parse_timestamp("1970-01-01T00:00Z"), Some(0));
-        for text in
-            ["", "yesterday", "2024-13-01", "2024-01-01 25:00", "2024-01-01 ", "2024-01-01 12", "\u{e9}-\u{e9}-\u{e9}"]
-        {
+        for text in ["", "yesterday", "2024-13-01", "2024-01-01 25:00", "2024-01-01 12", "\u{e9}-\u{e9}-\u{e9}"] {
             assert_eq!(parse_timestamp(text), None, "{text}");
         }
         for days in [-1_000_000, -1, 0, 59, 60, 19_782, 2_000_000] {

@@ -38,7 +38,10 @@ impl Scope<'_> {
 
     /// The error that there is no such column.
     pub(super) fn unknown(&self, name: &Ident) -> SqlError {
-        let help = suggest(&name.value, self.schema.fields.iter().map(|field| field.name.as_str()), "columns are");
+        let mut help = suggest(&name.value, self.schema.fields.iter().map(|field| field.name.as_str()), "columns are");
+        if name.quoted && !help.starts_with("did you mean") {
+            help = format!("double quotes are for names, text stands in single quotes: '{}'", name.value);
+        }
         SqlError::new(name.span, format!("unknown column {}", name.value)).with_help(help)
     }
 }

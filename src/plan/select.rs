@@ -290,7 +290,7 @@ impl<'a> Planner<'a> {
     /// The event-time column of WINDOW.
     fn window_column(&self, window: &ast::Window) -> Planned<usize> {
         let (column, span) = match (&window.column, self.source.watermark) {
-            (Some(name), _) => (self.scope.resolve(None, name)?, name.span),
+            (Some(name), _) => (self.scope.resolve(window.table.as_ref(), name)?, name.span),
             (None, Some(watermark)) => (watermark.column, window.span),
             (None, None) => {
                 let help = "write WINDOW TUMBLING (column, INTERVAL '1' MINUTE), or declare a WATERMARK for the source";

@@ -290,6 +290,8 @@ pub struct OptionItem {
 /// WINDOW TUMBLING.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Window {
+    /// Source name or alias in front of the column's dot.
+    pub table: Option<Ident>,
     /// Event-time column, if named.
     pub column: Option<Ident>,
     /// Size in microseconds, positive.

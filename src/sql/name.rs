@@ -204,3 +204,34 @@ fn sign(op: BinaryOp) -> &'static str {
         BinaryOp::GreaterOrEqual => ">=",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::sql::ast::{SelectItem, Statement};
+
+    /// Names of columns without an alias; a name reads back as the same expression.
+    #[test]
+    fn names_are_compact_and_read_back() {
+        for (written, name) in [
+            ("COUNT( * )", "count(*)"),
+            ("SUM(price*quantity)", "sum(price * quantity)"),
+            ("(a + b) * (c * d)", "(a + b) * (c * d)"),
+            ("((a)) - (b + c)", "a - (b + c)"),
+            ("- (-A)", "-(-a)"),
+            ("NOT (a AND b) OR c", "not (a and b) or c"),
+            ("\"Mixed Case\" || 'Text'", "Mixed Case || 'Text'"),
+            ("Interval '90' second", "interval '90' second"),
+            ("CASE a WHEN 1 THEN 'It''s' END", "case a when 1 then 'It''s' end"),
+            ("a::decimal(5,2)", "cast(a as decimal(5, 2))"),
+            ("x NOT IN (1,2)", "x not in (1, 2)"),
+        ] {
+            let again = [format!("SELECT {written} FROM t"), format!("SELECT {name} AS x FROM t")];
+            for text in &again[..if written.contains('"') { 1 } else { 2 }] {
+                let statements = super::super::parse(text).unwrap();
+                let Statement::Select(query) = &statements[0] else { panic!("{text}") };
+                let SelectItem::Expr { expr, .. } = &query.items[0] else { panic!("{text}") };
+                assert_eq!(expr.to_string(), name);
+            }
+        }
+    }
+}

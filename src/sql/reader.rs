@@ -236,6 +236,11 @@ impl Reader {
             None => (text.as_str(), None),
         };
         let span = span.unwrap_or_else(|| if message.ends_with("EOF") { self.table.end() } else { start });
+        if message.starts_with("No infix parser for token") {
+            let sign = self.table.token(span).map_or_else(String::new, describe);
+            let error = SqlError::new(span, format!("the operator {sign} is not supported"));
+            return if sign == "&&" { error.with_help("write AND") } else { error };
+        }
         let message = match message.strip_prefix("Expected: ").and_then(|rest| rest.split_once(", found: ")) {
             Some((wanted, found)) => {
                 let found = if found == "EOF" { "the end of the statement" } else { found };

@@ -348,7 +348,12 @@ fn window(reader: &mut Reader, start: Span) -> Read<Window> {
         return Err(reader.expected("TUMBLING").with_help(help));
     }
     reader.expect(&Token::LParen)?;
-    let mut column = None;
+    let (mut table, mut column) = (None, None);
+    if let [Token::Word(word), Token::Period, Token::Word(_)] = reader.peek_three() {
+        table = Some(ident_of(&word, reader.span()));
+        reader.advance();
+        reader.advance();
+    }
     if let [Token::Word(word), Token::Comma] = reader.peek_two() {
         column = Some(ident_of(&word, reader.span()));
         reader.advance();
@@ -364,7 +369,7 @@ fn window(reader: &mut Reader, start: Span) -> Read<Window> {
     }
     let end = reader.span();
     reader.expect(&Token::RParen)?;
-    Ok(Window { column, size_us, span: join(start, end) })
+    Ok(Window { table, column, size_us, span: join(start, end) })
 }
 
 /// `INTERVAL '1' MINUTE`, `INTERVAL '1 minute'`, `1m`, `1 MINUTE` or `'1m'`, in microseconds.

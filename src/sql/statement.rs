@@ -252,3 +252,102 @@ fn rewrite_row_buffers(tokens: &[TokenWithSpan]) -> Read<Vec<TokenWithSpan>> {
     }
     Ok(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::ast::{ExprKind, Query, SelectItem};
+
+    fn query(text: &str) -> Query {
+        match parse(text).as_deref() {
+            Ok([Statement::Select(query)]) => (**query).clone(),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    /// Statements are split at `;`, comments and empty statements fall away, keywords take any case.
+    #[test]
+    fn statements_are_split() {
+        let statements = parse(";; select a from t; -- SELECT b;\n SET x = 'a;b' ; /* ; */ ;").unwrap();
+        assert_eq!(statements.len(), 2);
+        assert!(matches!(&statements[1], Statement::Set(option) if option.key == "x" && option.value == "a;b"));
+        assert_eq!(parse("").unwrap(), vec![]);
+    }
+
+    /// The place of an expression is the text that it was written as, parentheses and all.
+    #[test]
+    fn places_cover_the_whole_expression() {
+        for written in [
+            "price",
+            "t.price",
+            "1.5",
+            "'x'",
+            "(a)",
+            "((a + b)) * c",
+            "-a",
+            "NOT a",
+            "COUNT(*)",
+            "SUM(a * (b + 1))",
+            "CAST(a AS INT)",
+            "CAST((a) AS DECIMAL(5, 2))",
+            "a::INT",
+            "(a + b)::INT",
+            "a IS NOT NULL",
+            "a IS TRUE",
+            "a IN (1, (2))",
+            "a BETWEEN 1 AND (2)",
+            "a LIKE 'x' ESCAPE '!'",
+            "CASE WHEN a THEN b END",
+            "EXTRACT(HOUR FROM a)",
+            "SUBSTRING(a FROM 1 FOR 2)",
+            "TRIM(a)",
+            "FLOOR(a)",
+            "INTERVAL '1' MINUTE",
+            "INTERVAL '1 minute'",
+            "TIMESTAMP '2024-01-01'",
+            "a AND b OR NOT c",
+            "LAG(a) OVER (PARTITION BY (b))",
+            "AVG(a) OVER (ROWS WINDOW BUFFER 5 ROWS PARTITION BY b ORDER BY c)",
+        ] {
+            let text = format!("SELECT\n  {written} AS x FROM t");
+            let query = query(&text);
+            let SelectItem::Expr { expr, .. } = &query.items[0] else { panic!("{text}") };
+            let line = text.lines().nth(expr.span.line as usize - 1).unwrap();
+            let (start, end) = (expr.span.column as usize - 1, expr.span.end_column as usize - 1);
+            assert_eq!((expr.span.line, &line[start..end]), (2, written));
+        }
+    }
+
+    /// A buffer of n rows is a frame of n - 1 rows and the current one, also inside other calls.
+    #[test]
+    fn row_buffers_become_frames() {
+        let text =
+            "SELECT COALESCE(AVG(a) OVER (ROWS WINDOW BUFFER 100 ROWS PARTITION BY f(b, c) ORDER BY d), 0) FROM t";
+        let query = query(text);
+        let SelectItem::Expr { expr, .. } = &query.items[0] else { panic!("{text}") };
+        let ExprKind::Call { args, .. } = &expr.kind else { panic!("{text}") };
+        let ExprKind::Call { over: Some(over), .. } = &args[0].kind else { panic!("{text}") };
+        assert_eq!(over.frame.unwrap().preceding, Some(99));
+        assert_eq!((over.partition_by.len(), over.order_by.len()), (1, 1));
+    }
+
+    /// The same size of window in every notation.
+    #[test]
+    fn window_sizes() {
+        for size in [
+            "INTERVAL '1' MINUTE",
+            "interval '1 minute'",
+            "INTERVAL 1 MINUTE",
+            "1m",
+            "60s",
+            "1 minute",
+            "'1m'",
+            "60000ms",
+        ] {
+            for window in [format!("TUMBLING ({size})"), format!("tumbling(ts, {size})")] {
+                let query = query(&format!("SELECT COUNT(*) FROM t WINDOW {window} EMIT FINAL"));
+                assert_eq!(query.window.unwrap().size_us, 60_000_000, "{window}");
+            }
+        }
+    }
+}

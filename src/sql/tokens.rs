@@ -4,6 +4,7 @@
 //! [`TokenTable`] widens such places: it knows for each token where it stands and for each parenthesis its partner.
 
 use sqlparser::dialect::Dialect;
+use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use crate::error::{Span, SqlError};
@@ -27,6 +28,20 @@ impl Dialect for CorelaneDialect {
 
     fn is_identifier_part(&self, ch: char) -> bool {
         ch.is_alphanumeric() || ch == '_'
+    }
+
+    // A broken CASE or CAST is an error in it, not a column of that name.
+    fn is_reserved_for_identifier(&self, keyword: Keyword) -> bool {
+        matches!(
+            keyword,
+            Keyword::CASE
+                | Keyword::CAST
+                | Keyword::EXISTS
+                | Keyword::EXTRACT
+                | Keyword::INTERVAL
+                | Keyword::NOT
+                | Keyword::TRIM
+        )
     }
 
     // FILTER is parsed in order to be named in an error.
@@ -202,6 +217,11 @@ impl TokenTable {
     /// The place of the whole token that starts at the start of `span`.
     pub(super) fn span_from(&self, span: Span) -> Option<Span> {
         self.first(span).map(|i| self.span_at(i))
+    }
+
+    /// The token that starts at the start of `span`.
+    pub(super) fn token(&self, span: Span) -> Option<&Token> {
+        self.first(span).map(|i| &self.tokens[i].token)
     }
 
     /// `span` and the token before it.

@@ -1,0 +1,66 @@
+//! Whether a plan holds together: every index in range, every type as its neighbours expect.
+
+use corelane::plan::{Expr, ExprKind, Node, Plan, RowsOrder, Window};
+use corelane::types::{DataType, Schema};
+
+/// Every column is there with its type; operands have one type; constants lie as their type says.
+fn check_expr(expr: &Expr, input: &Schema) {
+    expr.visit(&mut |expr| match &expr.kind {
+        ExprKind::Column(index) => assert_eq!(input.fields[*index].data_type, expr.data_type),
+        ExprKind::Literal(value) => assert!(value.fits(expr.data_type), "{expr:?}"),
+        ExprKind::Compare { left, right, .. } => assert_eq!(left.data_type, right.data_type, "{expr:?}"),
+        ExprKind::And(terms) | ExprKind::Or(terms) => {
+            assert!(terms.len() >= 2 && terms.iter().all(|term| term.data_type == DataType::Boolean), "{expr:?}");
+        }
+        ExprKind::Case { branches, otherwise } => {
+            let results = branches.iter().map(|(_, then)| then).chain(otherwise.as_deref());
+            assert!(results.into_iter().all(|result| result.data_type == expr.data_type), "{expr:?}");
+        }
+        ExprKind::InList { arg, list, .. } => assert!(list.iter().all(|value| value.fits(arg.data_type)), "{expr:?}"),
+        _ => {}
+    });
+}
+
+/// What `Plan::validate` promises, and that every expression fits its input.
+pub fn check_plan(plan: &Plan) {
+    assert!(plan.scan.projection.is_sorted());
+    plan.validate().expect("the planner checked it");
+    let is_time = |input: &Schema, column: usize| {
+        assert_eq!(input.fields[column].data_type, DataType::Timestamp);
+        let event_time = plan.scan.event_time.expect("a step depends on event time");
+        assert_eq!(plan.scan.schema().fields[event_time.column].name, input.fields[column].name);
+    };
+    for (index, step) in plan.steps.iter().enumerate() {
+        let input = plan.input_of(index);
+        let types = |exprs: &[Expr]| {
+            for (column, expr) in exprs.iter().enumerate() {
+                check_expr(expr, &input);
+                assert_eq!(step.schema.fields[column].data_type, expr.data_type);
+            }
+        };
+        match &step.node {
+            Node::Filter(condition) => {
+                check_expr(condition, &input);
+                assert_eq!(condition.data_type, DataType::Boolean);
+                assert_eq!(step.schema, input);
+            }
+            Node::Project(exprs) => types(exprs),
+            Node::Aggregate(node) => {
+                types(&node.keys);
+                node.calls.iter().filter_map(|call| call.arg.as_ref()).for_each(|arg| check_expr(arg, &input));
+                if let Some(Window::Tumbling { column, .. }) = node.window {
+                    is_time(&input, column);
+                }
+            }
+            Node::Rows(node) => {
+                node.partition_by.iter().for_each(|key| check_expr(key, &input));
+                node.calls.iter().filter_map(|call| call.arg.as_ref()).for_each(|arg| check_expr(arg, &input));
+                if let RowsOrder::EventTime { column } = node.order {
+                    is_time(&input, column);
+                }
+            }
+            Node::Sort(keys) => assert!(keys.iter().all(|key| key.column < input.len())),
+            Node::Limit { .. } => {}
+        }
+    }
+}
