@@ -140,7 +140,14 @@ struct Line {
     rates: Vec<Vec<f64>>,
 }
 
-fn measure(input: &'static str, scenario: &'static Scenario, rows: u64, rounds: usize, engine: &Engine, sql: &str) -> Line {
+fn measure(
+    input: &'static str,
+    scenario: &'static Scenario,
+    rows: u64,
+    rounds: usize,
+    engine: &Engine,
+    sql: &str,
+) -> Line {
     let job = compile(engine, sql);
     let mut rates = vec![Vec::new(); CONTENDERS.len()];
     for _ in 0..rounds {
@@ -180,7 +187,14 @@ fn main() {
         let middle = batches.len().div_ceil(2);
         let (front, back) = batches.split_at(middle);
         engine.register_splits(scenario.source, vec![front.to_vec(), back.to_vec()]);
-        lines.push(measure("memory", scenario, arguments.rows, arguments.rounds, &engine, &sql("connector = 'memory'")));
+        lines.push(measure(
+            "memory",
+            scenario,
+            arguments.rows,
+            arguments.rounds,
+            &engine,
+            &sql("connector = 'memory'"),
+        ));
         engine.register(scenario.source, Vec::new());
         let file = write_csv(&directory, scenario, arguments.csv_rows);
         let with = format!("connector = 'file', format = 'csv', path = '{}'", file.display());

@@ -66,7 +66,7 @@ impl RowSink for Discard {
 }
 
 const BATCH_ROWS: usize = 512;
-const WARM_BATCHES: u64 = 600;
+const WARM_BATCHES: u64 = 1500;
 const COUNTED_BATCHES: u64 = 400;
 
 /// Allocations while `COUNTED_BATCHES` batches pass through the given number of partitions, after `WARM_BATCHES`.
@@ -134,7 +134,10 @@ fn allocations(query: &str, partitions: usize) -> u64 {
 fn no_allocation_per_batch_in_steady_state() {
     let queries = [
         ("select", "SELECT trade_time, trader_id, price * quantity FROM trades WHERE price > 300"),
-        ("group by", "SELECT symbol, COUNT(*), AVG(price), MIN(price), MAX(price), SUM(quantity) FROM trades GROUP BY symbol"),
+        (
+            "group by",
+            "SELECT symbol, COUNT(*), AVG(price), MIN(price), MAX(price), SUM(quantity) FROM trades GROUP BY symbol",
+        ),
         (
             "tumbling",
             "SELECT trader_id, symbol, COUNT(*), AVG(price), SUM(quantity), SUM(price * quantity) FROM trades

@@ -68,7 +68,10 @@ fn assert_close(what: &str, ours: &[Row], theirs: &[Row]) {
     assert_eq!(ours.len(), theirs.len(), "{what}: number of rows");
     assert!(!ours.is_empty(), "{what}: shows nothing");
     for (a, b) in ours.iter().zip(theirs) {
-        assert!(a.len() == b.len() && a.iter().zip(b).all(|(a, b)| close(a, b)), "{what}:\n ours   {a:?}\n oracle {b:?}");
+        assert!(
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| close(a, b)),
+            "{what}:\n ours   {a:?}\n oracle {b:?}"
+        );
     }
 }
 
@@ -96,7 +99,8 @@ fn scenario_0_equals_sqlite() {
 
 #[test]
 fn scenario_1_equals_sqlite() {
-    let (source, rows) = generated(MARKET_DATA, "rows = '5000', seed = '5', keys = '7', nulls = '0.02', spacing = '10ms'");
+    let (source, rows) =
+        generated(MARKET_DATA, "rows = '5000', seed = '5', keys = '7', nulls = '0.02', spacing = '10ms'");
     // A NULL timestamp has no place in the order; such records count as failed.
     let rows: Vec<Row> = rows.into_iter().filter(|row| row[3] != Cell::Null).collect();
     let connection = sqlite("market_data", "symbol, price, quantity, timestamp", &rows);
@@ -122,17 +126,33 @@ fn scenario_2_equals_sqlite() {
     let (source, rows) = generated(MARKET_DATA, "rows = '8000', seed = '6', keys = '40', skew = '1.2', nulls = '0.05'");
     let connection = sqlite("market_data", "symbol, price, quantity, timestamp", &rows);
     let check = |what: &str, sql: &str| against_sqlite(what, &source, &connection, sql, sql);
-    check("scenario 2", "SELECT symbol, COUNT(*), AVG(price), MIN(price), MAX(price), SUM(quantity) FROM market_data GROUP BY symbol");
-    check("global", "SELECT COUNT(*), COUNT(price), SUM(price), AVG(quantity), MIN(symbol), MAX(symbol) FROM market_data");
+    check(
+        "scenario 2",
+        "SELECT symbol, COUNT(*), AVG(price), MIN(price), MAX(price), SUM(quantity) FROM market_data GROUP BY symbol",
+    );
+    check(
+        "global",
+        "SELECT COUNT(*), COUNT(price), SUM(price), AVG(quantity), MIN(symbol), MAX(symbol) FROM market_data",
+    );
     check("nothing passes", "SELECT COUNT(*), SUM(price) FROM market_data WHERE quantity > 1000000");
     check("having", "SELECT symbol, SUM(quantity) FROM market_data GROUP BY symbol HAVING COUNT(*) > 100");
-    check("expression key", "SELECT quantity % 10, COUNT(*), SUM(price) FROM market_data WHERE price > 50.0 GROUP BY quantity % 10");
-    check("case", "SELECT CASE WHEN price > 500.0 THEN 'dear' WHEN price > 100.0 THEN 'fair' ELSE 'cheap' END, COUNT(*) FROM market_data GROUP BY 1");
+    check(
+        "expression key",
+        "SELECT quantity % 10, COUNT(*), SUM(price) FROM market_data WHERE price > 50.0 GROUP BY quantity % 10",
+    );
+    check(
+        "case",
+        "SELECT CASE WHEN price > 500.0 THEN 'dear' WHEN price > 100.0 THEN 'fair' ELSE 'cheap' END, COUNT(*) FROM market_data GROUP BY 1",
+    );
     check("distinct", "SELECT DISTINCT symbol FROM market_data");
     check("functions", "SELECT UPPER(LOWER(symbol)), LENGTH(symbol), SUBSTR(symbol, 2, 2), COALESCE(quantity, -1), ABS(quantity - 500),
         symbol || '!', symbol LIKE '%A%', quantity IN (1, 2, 3), quantity BETWEEN 10 AND 20, price IS NULL, quantity FROM market_data");
-    check("sorted and cut", "SELECT symbol, quantity FROM market_data WHERE quantity IS NOT NULL AND symbol IS NOT NULL ORDER BY quantity DESC, symbol LIMIT 20");
-    let variance = "SELECT symbol, STDDEV(quantity) * STDDEV(quantity), VARIANCE(price) FROM market_data GROUP BY symbol";
+    check(
+        "sorted and cut",
+        "SELECT symbol, quantity FROM market_data WHERE quantity IS NOT NULL AND symbol IS NOT NULL ORDER BY quantity DESC, symbol LIMIT 20",
+    );
+    let variance =
+        "SELECT symbol, STDDEV(quantity) * STDDEV(quantity), VARIANCE(price) FROM market_data GROUP BY symbol";
     let by_hand = "SELECT symbol, (SUM(1.0 * quantity * quantity) - 1.0 * SUM(quantity) * SUM(quantity) / COUNT(quantity)) / (COUNT(quantity) - 1),
         (SUM(price * price) - SUM(price) * SUM(price) / COUNT(price)) / (COUNT(price) - 1) FROM market_data GROUP BY symbol";
     against_sqlite("variance", &source, &connection, variance, by_hand);
@@ -148,7 +168,9 @@ fn scenario_3a_equals_sqlite() {
         "scenario 3a",
         &source,
         &connection,
-        &format!("SELECT window_start, {values} FROM trades GROUP BY trader_id, symbol WINDOW TUMBLING (trade_time, INTERVAL '1' MINUTE)"),
+        &format!(
+            "SELECT window_start, {values} FROM trades GROUP BY trader_id, symbol WINDOW TUMBLING (trade_time, INTERVAL '1' MINUTE)"
+        ),
         &format!("SELECT trade_time / 60000000 * 60000000, {values} FROM trades GROUP BY 1, trader_id, symbol"),
     );
 }
@@ -223,7 +245,8 @@ fn fold(rows: &[Row]) -> (Vec<Row>, BTreeMap<(i64, i64, String), Row>, u64) {
     (changes, last, late)
 }
 
-const TUMBLING: &str = "SELECT trader_id, symbol, COUNT(*), AVG(price), SUM(quantity), SUM(price * quantity), window_start
+const TUMBLING: &str =
+    "SELECT trader_id, symbol, COUNT(*), AVG(price), SUM(quantity), SUM(price * quantity), window_start
     FROM trades GROUP BY trader_id, symbol WINDOW TUMBLING (trade_time, INTERVAL '1' MINUTE)";
 
 #[test]
@@ -265,7 +288,9 @@ fn rows_windows_release_by_event_time() {
         })
         .collect();
     let over = "OVER (PARTITION BY symbol ORDER BY trade_time ROWS BETWEEN 4 PRECEDING AND CURRENT ROW)";
-    let sql = format!("{source} SELECT trade_time, symbol, SUM(quantity) {over}, MAX(quantity) {over}, LAG(quantity, 2) OVER (PARTITION BY symbol ORDER BY trade_time) FROM trades");
+    let sql = format!(
+        "{source} SELECT trade_time, symbol, SUM(quantity) {over}, MAX(quantity) {over}, LAG(quantity, 2) OVER (PARTITION BY symbol ORDER BY trade_time) FROM trades"
+    );
     let (report, ours) = run(&Engine::new(), &sql, &options(&[("processor", "inline")]));
     assert_eq!(ours, expected);
     let late = late.iter().filter(|late| **late).count() as u64;

@@ -82,7 +82,12 @@ fn check(generator: &str, batch_rows: &[&str]) {
                     }
                     assert_eq!(
                         (report.records_read, report.records_filtered, report.records_late, report.records_emitted),
-                        (reference.records_read, reference.records_filtered, reference.records_late, reference.records_emitted),
+                        (
+                            reference.records_read,
+                            reference.records_filtered,
+                            reference.records_late,
+                            reference.records_emitted
+                        ),
                         "{place}"
                     );
                 }

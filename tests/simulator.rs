@@ -85,7 +85,8 @@ fn simulated(job: &JobPlan, splits: &[Vec<RecordBatch>], shape: Shape) -> (Vec<R
     (rows, sum(|p| p.filtered), sum(|p| p.late), layout.ordered || layout.partitions == 1)
 }
 
-const SOURCE: &str = "CREATE SOURCE trades (trade_time TIMESTAMP, symbol VARCHAR, trader_id INT, price DOUBLE, quantity BIGINT,
+const SOURCE: &str =
+    "CREATE SOURCE trades (trade_time TIMESTAMP, symbol VARCHAR, trader_id INT, price DOUBLE, quantity BIGINT,
     WATERMARK FOR trade_time AS trade_time - INTERVAL '2' SECOND) WITH (connector = '{}');";
 
 const QUERIES: &[&str] = &[

@@ -8,7 +8,9 @@ use arrow_array::types::{
 use arrow_array::{ArrayRef, BooleanArray, PrimitiveArray, RecordBatch, RecordBatchOptions, StringArray};
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 
-use super::{Bitmap, Column, Strings, Values, arrow_schema};
+use arrow_schema::SchemaRef;
+
+use super::{Bitmap, Column, Strings, Values};
 use crate::types::{DataType, Physical, Schema, Value};
 
 /// Room made for a text value beforehand. Any value is correct.
@@ -179,11 +181,6 @@ impl ColumnBuffer {
         bytes.extend_from_slice(text);
         offsets.push(bytes.len() as i32);
         self.validity.push(true);
-    }
-
-    /// Appends row `i` of `column`.
-    pub fn push_from(&mut self, column: &Column<'_>, i: usize) {
-        self.append(column, i + 1, Some(&[i as u32]));
     }
 
     /// Appends the selected of the first `rows` rows of `column`, in the order of `selection`.
@@ -418,11 +415,11 @@ impl BatchBuffer {
         arena.alloc_slice_fill_iter(self.columns.iter().map(ColumnBuffer::column))
     }
 
-    /// The rows as an Arrow record batch of `schema`.
-    pub fn to_record_batch(&self, schema: &Schema) -> RecordBatch {
+    /// The rows as an Arrow record batch of `schema`, which is [`super::arrow_schema`] of the columns.
+    pub fn to_record_batch(&self, schema: &SchemaRef) -> RecordBatch {
         let arrays = self.columns.iter().map(ColumnBuffer::to_array).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
-        RecordBatch::try_new_with_options(Arc::new(arrow_schema(schema)), arrays, &options)
+        RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)
             .expect("the columns were built for this schema")
     }
 }

@@ -8,17 +8,8 @@ use crate::sys;
 use crate::types::Options;
 
 /// The settings that SET, `--set` and the flags of the same names take.
-pub const SETTINGS: &[&str] = &[
-    "processor",
-    "partitions",
-    "cores",
-    "batch_rows",
-    "strategy",
-    "fan_in_partition",
-    "wait",
-    "simd",
-    "late_records",
-];
+pub const SETTINGS: &[&str] =
+    &["processor", "partitions", "cores", "batch_rows", "strategy", "fan_in_partition", "wait", "simd", "late_records"];
 
 const SIMD_LEVELS: &[&str] = &["auto", "scalar", "wide", "avx512"];
 
@@ -59,8 +50,15 @@ impl RunOptions {
                 Some(name) if !name.trim().eq_ignore_ascii_case("auto") => Some(name.trim().parse()?),
                 _ => None,
             },
-            fan_in_partition: options.take_parsed("fan_in_partition", "the number of a partition, from 0")?.unwrap_or(0),
-            wait: options.take("wait").map_or(Ok(WaitMode::default()), |name| name.trim().parse()).map_err(Error::Config)?,
+            fan_in_partition: options
+                .take_parsed("fan_in_partition", "the number of a partition, from 0")?
+                .unwrap_or(0),
+            wait: match options.take("wait") {
+                Some(name) => {
+                    name.trim().parse().map_err(|reason| Error::Config(format!("option wait = '{name}': {reason}")))?
+                }
+                None => WaitMode::default(),
+            },
             late_records: take_late_records(options)?,
             simd: take_one_of(options, "simd", SIMD_LEVELS)?.unwrap_or_else(|| "auto".into()),
         })
@@ -172,7 +170,7 @@ mod tests {
             ("partitions", "257", "from 1 to 256"),
             ("batch_rows", "many", "whole number"),
             ("strategy", "random", "always_hash"),
-            ("wait", "sleep", "spin, backoff, park"),
+            ("wait", "sleep", "spin, backoff or park"),
             ("simd", "sse", "avx512"),
             ("cores", "3-1", "greater"),
         ] {

@@ -1,10 +1,10 @@
 //! From what the machines did to the report of a job.
 
+use crate::limits::FAILURE_SAMPLES;
 use crate::metrics::{FailureSample, JobReport, PartitionReport};
 use crate::plan::{JobPlan, Layout};
 use crate::processor::Finished;
 use crate::sys::Placement;
-use crate::limits::FAILURE_SAMPLES;
 
 /// The report, but for the times that are known only after the commit.
 pub(super) fn report(

@@ -153,7 +153,9 @@ impl<'j> OpenSource<'j> {
                 let cut = options.processor == ProcessorKind::Stp
                     && partitions > 1
                     && locations.len() == 1
-                    && job.plan.scan.event_time.is_none();
+                    && job.plan.scan.event_time.is_none()
+                    // A key may lie on both sides of a cut.
+                    && source.keyed_by.is_empty();
                 match (&locations[..], &parsed.format) {
                     ([Location::File(path)], Some(format)) if cut => cut_file(path, format, partitions)?,
                     _ => locations.into_iter().map(place).collect(),
@@ -202,11 +204,7 @@ impl<'j> OpenSource<'j> {
     }
 
     /// Opens everything: readers of all splits and a decoder for each partition.
-    pub(super) fn start(
-        self,
-        partitions: usize,
-        control: &Control,
-    ) -> Result<Started> {
+    pub(super) fn start(self, partitions: usize, control: &Control) -> Result<Started> {
         let scan = &self.job.plan.scan;
         let shared = match &self.parsed.format {
             Some(format) => Some(SourceFormat::new(format.clone(), scan.source.schema.clone(), self.places.len())?),
@@ -229,7 +227,9 @@ impl<'j> OpenSource<'j> {
                     bytes_expected += range.end - range.start;
                     reader(format::Input::Range(path, range))?
                 }
-                (Place::Stdin, _) => reader(format::Input::Stream("stdin".into(), Box::new(StoppableStdin::new(&control.stop))))?,
+                (Place::Stdin, _) => {
+                    reader(format::Input::Stream("stdin".into(), Box::new(StoppableStdin::new(&control.stop))))?
+                }
                 (Place::Generator, SourceConnector::Generator(generator)) => {
                     Box::new(generator.source(id, Box::new(|| (sys::monotonic_ns() / 1000) as i64)))
                 }

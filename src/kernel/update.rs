@@ -5,7 +5,7 @@
 //! ```text
 //! count     n
 //! sum_i64   low, high (i128), n
-//! sum_i128  low, high (i128), n, overflowed (0 or 1)
+//! sum_i128  low, high (i128), n, carry (wraps of the i128, signed)
 //! sum_f64   high, low (compensated pair, as bits), n
 //! moments   n, sum high, sum low, square high, square low
 //! extreme   value, seen (0 or 1)
@@ -135,7 +135,7 @@ pub fn add_i64(state: &mut [u64; 3], value: i64) {
     state[2] += 1;
 }
 
-/// SUM and AVG of decimals; overflow of an i128 sets a mark.
+/// SUM and AVG of decimals. Wraps of the i128 are counted, so that a sum that comes back is exact, in any order.
 pub fn sum_i128(states: &mut [u64], place: Place, rows: Rows<'_>, values: &[i128]) {
     rows.for_each(|group, i| add_i128(place.of(states, group), values[i]));
 }
@@ -143,10 +143,19 @@ pub fn sum_i128(states: &mut [u64], place: Place, rows: Rows<'_>, values: &[i128
 /// One step of [`sum_i128`].
 #[inline]
 pub fn add_i128(state: &mut [u64; 4], value: i128) {
-    let (sum, overflowed) = i128_of(state[0], state[1]).overflowing_add(value);
+    let (sum, carry) = add_wrapping(i128_of(state[0], state[1]), value);
     put_i128(state, sum);
     state[2] += 1;
-    state[3] |= u64::from(overflowed);
+    state[3] = state[3].wrapping_add_signed(carry);
+}
+
+/// The wrapped sum, and by how many turns of 2^128 the true one differs from it.
+#[inline]
+pub fn add_wrapping(a: i128, b: i128) -> (i128, i64) {
+    match a.overflowing_add(b) {
+        (sum, false) => (sum, 0),
+        (sum, true) => (sum, if b > 0 { 1 } else { -1 }),
+    }
 }
 
 /// SUM and AVG of DOUBLE.

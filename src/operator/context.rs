@@ -1,5 +1,6 @@
 //! What operators are given beside a batch: the arena, the counts, and what to do with a record that fails.
 
+use std::fmt;
 use std::str::FromStr;
 
 use bumpalo::Bump;
@@ -73,13 +74,24 @@ pub struct Context<'c> {
 }
 
 impl Context<'_> {
+    /// The same with other scratch memory.
+    pub fn with_arena<'a>(&'a mut self, arena: &'a Bump) -> Context<'a> {
+        Context {
+            arena,
+            counts: self.counts,
+            greatest_before: self.greatest_before,
+            rows_are_records: self.rows_are_records,
+            on_error: self.on_error,
+        }
+    }
+
     /// Removes the failed rows of `batch` and counts them, or ends the job if that is what was asked for.
     pub fn settle<'b>(&mut self, batch: Batch<'b>, failures: &RowFailures<'_>, arena: &'b Bump) -> Result<Batch<'b>> {
         if failures.is_empty() {
             return Ok(batch);
         }
         for (row, reason) in failures.iter() {
-            self.fail(batch.key(row), &reason.to_string())?;
+            self.fail(batch.key(row), &reason)?;
         }
         let mut kept = bumpalo::collections::Vec::with_capacity_in(batch.selected(), arena);
         batch.for_each(|i| {
@@ -91,7 +103,7 @@ impl Context<'_> {
     }
 
     /// Counts one failed record.
-    pub fn fail(&mut self, place: OrderKey, reason: &str) -> Result<()> {
+    pub fn fail(&mut self, place: OrderKey, reason: &dyn fmt::Display) -> Result<()> {
         if !self.rows_are_records {
             return Err(Error::Execution(reason.to_string()));
         }

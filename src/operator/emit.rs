@@ -73,13 +73,8 @@ impl GroupEmitter {
                 selection: None,
                 order: RowOrder::Keys(&self.places),
             };
-            let mut inner = Context {
-                arena: &self.scratch,
-                counts: context.counts,
-                greatest_before: context.greatest_before,
-                rows_are_records: false,
-                on_error: context.on_error,
-            };
+            let mut inner = context.with_arena(&self.scratch);
+            inner.rows_are_records = false;
             next(batch, &mut inner)?;
             self.scratch.reset();
         }

@@ -19,12 +19,16 @@ pub struct Gather {
     limit: Option<u64>,
     offset: u64,
     held: Vec<RecordBatch>,
+    held_rows: usize,
 }
 
 impl Gather {
+    /// Rows held before those beyond a LIMIT are dropped. Any value is correct.
+    const HELD_ROWS_MIN: usize = 65_536;
+
     /// For the Sort and Limit steps at the end of a plan.
     pub fn new(steps: &[Step]) -> Self {
-        let mut gather = Self { sort: None, limit: None, offset: 0, held: Vec::new() };
+        let mut gather = Self { sort: None, limit: None, offset: 0, held: Vec::new(), held_rows: 0 };
         for step in steps {
             match &step.node {
                 Node::Sort(keys) => gather.sort = Some(keys.clone()),
@@ -39,12 +43,22 @@ impl Gather {
     }
 
     /// Takes a batch of the result in; what of it may leave at once is returned.
-    pub fn push(&mut self, batch: RecordBatch) -> Option<RecordBatch> {
-        if self.sort.is_some() {
-            self.held.push(batch);
-            return None;
+    pub fn push(&mut self, batch: RecordBatch) -> Result<Option<RecordBatch>> {
+        let Some(keys) = &self.sort else { return Ok(self.cut(batch)) };
+        self.held_rows += batch.num_rows();
+        self.held.push(batch);
+        // With a LIMIT only the best rows so far can leave: the others are dropped now and then.
+        if let Some(limit) = self.limit {
+            let kept = usize::try_from(limit.saturating_add(self.offset)).unwrap_or(usize::MAX);
+            if self.held_rows > kept.saturating_mul(2).max(Self::HELD_ROWS_MIN)
+                && let Some(sorted) = sort_held(&mut self.held, keys)?
+            {
+                let best = sorted.slice(0, kept.min(sorted.num_rows()));
+                self.held_rows = best.num_rows();
+                self.held.push(best);
+            }
         }
-        self.cut(batch)
+        Ok(None)
     }
 
     /// Whether batches pass through as they are.
@@ -60,10 +74,7 @@ impl Gather {
     /// The rest, at the end of input.
     pub fn finish(&mut self) -> Result<Option<RecordBatch>> {
         let Some(keys) = &self.sort else { return Ok(None) };
-        let Some(first) = self.held.first() else { return Ok(None) };
-        let all = concat_batches(&first.schema(), &self.held).map_err(|error| Error::Execution(error.to_string()))?;
-        self.held.clear();
-        let sorted = sort(&all, keys).map_err(|error| Error::Execution(error.to_string()))?;
+        let Some(sorted) = sort_held(&mut self.held, keys)? else { return Ok(None) };
         Ok(self.cut(sorted))
     }
 
@@ -77,6 +88,15 @@ impl Gather {
         }
         (taken > 0).then(|| batch.slice(skipped as usize, taken as usize))
     }
+}
+
+/// Takes what is held and sorts it.
+fn sort_held(held: &mut Vec<RecordBatch>, keys: &[SortKey]) -> Result<Option<RecordBatch>> {
+    let Some(first) = held.first() else { return Ok(None) };
+    let failed = |error: arrow_schema::ArrowError| Error::Execution(format!("cannot sort the result: {error}"));
+    let all = concat_batches(&first.schema(), held.iter()).map_err(failed)?;
+    held.clear();
+    sort(&all, keys).map(Some).map_err(failed)
 }
 
 fn sort(batch: &RecordBatch, keys: &[SortKey]) -> Result<RecordBatch, arrow_schema::ArrowError> {

@@ -26,7 +26,7 @@ impl LateRule {
     }
 }
 
-/// Drops late records and records without an event time. Its input holds all rows of the chunk, selected or not: the
+/// Drops late records and records without an event time. Its input holds all rows of the batch, selected or not: the
 /// watermark runs over those that a filter removed, too.
 pub struct Late {
     column: usize,
@@ -65,7 +65,7 @@ impl Operator for Late {
             };
             if !column.is_valid(i) {
                 if wanted {
-                    context.fail(batch.key(i), "the event time is NULL")?;
+                    context.fail(batch.key(i), &"the event time is NULL")?;
                 }
                 continue;
             }

@@ -4,6 +4,8 @@
 
 use std::collections::VecDeque;
 
+use bumpalo::Bump;
+
 use crate::batch::{Batch, BatchBuffer, RowOrder};
 use crate::error::Result;
 use crate::types::{EventTime, OrderKey, Schema};
@@ -38,6 +40,8 @@ pub struct Reorder {
     output: BatchBuffer,
     keys: Vec<OrderKey>,
     schema: Schema,
+    /// Freed after every released batch: one advance may release much.
+    scratch: Bump,
 }
 
 impl Reorder {
@@ -57,6 +61,7 @@ impl Reorder {
             output: BatchBuffer::for_schema(schema),
             keys: Vec::new(),
             schema: schema.clone(),
+            scratch: Bump::new(),
         }
     }
 
@@ -77,7 +82,7 @@ impl Reorder {
     }
 
     /// Moves the first `count` held rows to the output buffer.
-    fn take(&mut self, count: usize, arena: &bumpalo::Bump) {
+    fn take(&mut self, count: usize, arena: &Bump) {
         self.output.clear();
         self.keys.clear();
         let mut run = bumpalo::collections::Vec::new_in(arena);
@@ -124,16 +129,21 @@ impl Operator for Reorder {
     }
 
     fn advance(&mut self, watermark: EventTime, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()> {
-        let ready =
-            if watermark == EventTime::MAX { self.held.len() } else { self.held.partition_point(|h| h.key.time < watermark) };
+        let ready = if watermark == EventTime::MAX {
+            self.held.len()
+        } else {
+            self.held.partition_point(|h| h.key.time < watermark)
+        };
         let mut left = ready;
         while left > 0 {
             let count = left.min(Self::BATCH_ROWS);
-            let arena = context.arena;
-            self.take(count, arena);
-            let columns = self.output.views(arena);
+            let mut scratch = std::mem::take(&mut self.scratch);
+            self.take(count, &scratch);
+            let columns = self.output.views(&scratch);
             let batch = Batch { rows: count, columns, selection: None, order: RowOrder::Keys(&self.keys) };
-            next(batch, context)?;
+            next(batch, &mut context.with_arena(&scratch))?;
+            scratch.reset();
+            self.scratch = scratch;
             left -= count;
         }
         Ok(())

@@ -138,8 +138,7 @@ impl Partition {
     /// A partition that runs `stages`.
     pub fn new(parts: PartitionParts, stages: Stages) -> Self {
         let keyed = parts.ordered && !matches!(parts.mesh, MeshEnds::None);
-        let exchanger =
-            Exchanger::new(stages.exchange, parts.mesh, &stages.exchanged, parts.index, parts.hasher);
+        let exchanger = Exchanger::new(stages.exchange, parts.mesh, &stages.exchanged, parts.index, parts.hasher);
         let mut partition = Self {
             partitions: parts.partitions,
             batch_rows: parts.batch_rows,
@@ -185,7 +184,9 @@ impl Partition {
             worked |= self.ingest()?;
         }
         worked |= self.output.flush() | self.exchanger.flush();
-        if self.input_done && let Some(ledger) = &mut self.ledger {
+        if self.input_done
+            && let Some(ledger) = &mut self.ledger
+        {
             ledger.drain();
         }
         if self.input_done && self.owner_done && self.output.is_clear() && self.exchanger.is_clear() {
@@ -508,14 +509,10 @@ impl Partition {
             }
             OnError::Fail => {
                 let first = &letters[0].failure;
-                Err(Error::Data(format!(
-                    "record {} failed under on_error = 'fail': {}",
-                    first.record, first.reason
-                )))
+                Err(Error::Data(format!("record {} failed under on_error = 'fail': {}", first.record, first.reason)))
             }
         }
     }
-
 }
 
 /// Greatest event time of the valid rows of a slice.

@@ -64,10 +64,7 @@ impl Reader {
 
     /// What it did.
     pub fn stats(&self) -> ReaderStats {
-        ReaderStats {
-            chunks: self.chunks,
-            queue_high_water: self.parts.to.iter().map(Producer::high_water).collect(),
-        }
+        ReaderStats { chunks: self.chunks, queue_high_water: self.parts.to.iter().map(Producer::high_water).collect() }
     }
 
     /// Pulls and deals one chunk. With `stop`, ends: what was dealt is still processed.

@@ -117,7 +117,8 @@ fn ledgers(wiring: &Wiring<'_>, bells: &[Wakeup]) -> Vec<Option<Ledger>> {
     let mut from: Vec<Vec<Option<Consumer<Mark>>>> = grid(n);
     for sender in 0..n {
         for receiver in 0..n {
-            let ends = (in_turns && sender != receiver).then(|| ring(wiring.ring_slots, &bells[sender], &bells[receiver]));
+            let ends =
+                (in_turns && sender != receiver).then(|| ring(wiring.ring_slots, &bells[sender], &bells[receiver]));
             let (producer, consumer) = ends.unzip();
             to[sender].push(producer);
             from[receiver].push(consumer);

@@ -1,10 +1,13 @@
 //! The writer: merges the partitions' outputs into the order of the result and hands them to the sink.
 
+use std::sync::Arc;
+
 use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 
 use super::Step;
 use super::message::{DeadLetter, Output, OutputRows};
-use crate::batch::BatchBuffer;
+use crate::batch::{BatchBuffer, arrow_schema};
 use crate::error::Result;
 use crate::metrics::ProgressWriter;
 use crate::operator::Gather;
@@ -84,7 +87,7 @@ impl Lane {
 pub struct Writer {
     lanes: Vec<Lane>,
     ordered: bool,
-    schema: Schema,
+    schema: SchemaRef,
     gather: Gather,
     sink: Box<dyn RowSink>,
     /// Rows merged from several partitions.
@@ -109,7 +112,7 @@ impl Writer {
             lanes: lanes.collect(),
             ordered: parts.ordered,
             merged: BatchBuffer::for_schema(&parts.schema),
-            schema: parts.schema,
+            schema: Arc::new(arrow_schema(&parts.schema)),
             gather: parts.gather,
             sink,
             batch_rows,
@@ -193,7 +196,8 @@ impl Writer {
     /// Moves the rows that come first among all lanes, as many as are sure to. Keys are distinct, so a row at another
     /// lane's bound comes before whatever that lane still has.
     fn merge(&mut self) -> Result<bool> {
-        let Some((index, lane)) = self.lanes.iter().enumerate().min_by_key(|(_, lane)| (lane.next_key(), lane.head.is_none()))
+        let Some((index, lane)) =
+            self.lanes.iter().enumerate().min_by_key(|(_, lane)| (lane.next_key(), lane.head.is_none()))
         else {
             return Ok(false);
         };
@@ -250,7 +254,7 @@ impl Writer {
             self.progress.add_emitted(rows.len() as u64);
             return Ok(());
         }
-        match self.gather.push(rows.to_record_batch(&self.schema)) {
+        match self.gather.push(rows.to_record_batch(&self.schema))? {
             Some(batch) => self.write(&batch),
             None => Ok(()),
         }

@@ -178,7 +178,11 @@ fn frontier(plan: &Plan) -> Frontier {
     match plan.keyed_step().map(|(_, step)| &step.node) {
         Some(Node::Rows(node)) if matches!(node.order, RowsOrder::EventTime { .. }) => Frontier::EventTime,
         Some(Node::Aggregate(node)) if node.emit == Emit::Final => {
-            if node.window.is_some() { Frontier::WindowEnd } else { Frontier::End }
+            if node.window.is_some() {
+                Frontier::WindowEnd
+            } else {
+                Frontier::End
+            }
         }
         _ => Frontier::Input,
     }

@@ -170,17 +170,11 @@ impl Layout {
     /// Lays `plan` out, or says why the request is refused.
     pub fn new(plan: &Plan, request: LayoutRequest) -> Result<Self> {
         let facts = Facts::of(plan);
-        if request.strategy == Some(Strategy::FanIn) && request.fan_in_target >= request.partitions {
-            return Err(Error::Config(format!(
-                "strategy fan_in: target {} is not below the number of partitions, {}",
-                request.fan_in_target, request.partitions
-            )));
-        }
         let mut reasons = Vec::new();
         let (processor, mut partitions) = choose_processor(&facts, request, &mut reasons);
         let strategy = match request.strategy {
             Some(strategy) => {
-                facts.refuse(strategy)?;
+                facts.refuse(strategy, processor)?;
                 reasons.push(format!("strategy {strategy}: asked for"));
                 strategy
             }
@@ -188,10 +182,18 @@ impl Layout {
         };
         let deal = match (processor, strategy) {
             (ProcessorKind::Stp, _) => Deal::Own,
+            // A LIMIT without ORDER BY takes the first rows of the input, so its order must be kept.
+            _ if facts.cuts_in_input_order => Deal::RoundRobin,
             (_, Strategy::Sticky) => Deal::BySplit,
             (_, Strategy::SmartRepartition) if facts.source_keyed && request.splits > 1 => Deal::BySplit,
             _ => Deal::RoundRobin,
         };
+        if strategy == Strategy::FanIn && request.fan_in_target >= partitions {
+            return Err(Error::Config(format!(
+                "strategy fan_in: partition {} is not below the number of partitions, {partitions}",
+                request.fan_in_target
+            )));
+        }
         let exchange = match (processor, strategy) {
             _ if partitions == 1 => Exchange::None,
             (ProcessorKind::Stp, _) if facts.demand == Demand::InOrder => {
@@ -210,9 +212,10 @@ impl Layout {
             (ProcessorKind::Stp, _) if facts.demand == Demand::Mergeable && !facts.source_keyed => Exchange::Partials,
             (ProcessorKind::Stp, _) => Exchange::None,
             (_, Strategy::RoundRobin) if facts.demand == Demand::Mergeable => Exchange::Partials,
-            (_, Strategy::RoundRobin | Strategy::Sticky) => Exchange::None,
-            (_, Strategy::SmartRepartition) if deal == Deal::BySplit => Exchange::None,
-            (_, Strategy::AlwaysHash | Strategy::SmartRepartition) => Exchange::RowsByKey,
+            (_, Strategy::RoundRobin) => Exchange::None,
+            (_, Strategy::Sticky) if facts.demand == Demand::Stateless => Exchange::None,
+            (_, Strategy::Sticky | Strategy::SmartRepartition) if deal == Deal::BySplit => Exchange::None,
+            (_, Strategy::AlwaysHash | Strategy::SmartRepartition | Strategy::Sticky) => Exchange::RowsByKey,
             (_, Strategy::FanIn) => Exchange::RowsTo(request.fan_in_target),
         };
         let deal = if partitions == 1 && deal == Deal::BySplit { Deal::RoundRobin } else { deal };
@@ -287,8 +290,13 @@ impl Facts {
         }
     }
 
-    fn refuse(&self, strategy: Strategy) -> Result<()> {
+    fn refuse(&self, strategy: Strategy, processor: ProcessorKind) -> Result<()> {
         let reason = match strategy {
+            Strategy::Sticky if processor == ProcessorKind::Stp => return Ok(()),
+            Strategy::SmartRepartition if processor == ProcessorKind::Stp && self.source_keyed => return Ok(()),
+            _ if processor == ProcessorKind::Stp => {
+                "under stp every split stays in its pipeline (use sticky, or processor partitioned)"
+            }
             Strategy::AlwaysHash | Strategy::SmartRepartition if !self.has_keys => {
                 "the query has no grouping key (use round_robin or fan_in)"
             }

@@ -1,13 +1,13 @@
 //! What every driver shares: the machines, the wish to stop, the first failure, the accounting of time.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::partition::{PartitionStats, ReaderStats, RowSink, Wired, WriterStats};
 use crate::pipeline::Stages;
 use crate::plan::{Layout, Plan};
-use crate::ring::WaitMode;
+use crate::ring::{WaitMode, Wakeup};
 use crate::state::KeyHasher;
 use crate::sys::{StopFlag, monotonic_ns};
 
@@ -66,19 +66,31 @@ pub struct Finished {
 }
 
 /// What the threads of a job tell each other beside the rings: that it failed, or that enough was read.
-#[derive(Default)]
 pub(super) struct Joint {
-    /// Set when a machine failed: everyone ends. Relaxed loads suffice, since whoever sets it then drops its ring ends,
-    /// which wakes the neighbours, and they look again.
+    /// Set when a machine failed: everyone ends. Release, pairs with the Acquire in `is_halted`; all bells ring after it,
+    /// so that no one sleeps through it.
     halted: AtomicBool,
     /// Set when no further row can leave: readers stop.
     enough: AtomicBool,
     failure: Mutex<Option<Error>>,
+    bells: Vec<Wakeup>,
 }
 
 impl Joint {
+    /// For threads that own these bells.
+    pub(super) fn new(wired: &Wired) -> Self {
+        let lanes = wired.lanes.iter().map(|lane| &lane.bell);
+        let bells = lanes.chain(wired.reader.as_ref().map(|(_, bell)| bell)).chain([&wired.writer.1]);
+        Self {
+            halted: AtomicBool::new(false),
+            enough: AtomicBool::new(false),
+            failure: Mutex::new(None),
+            bells: bells.cloned().collect(),
+        }
+    }
+
     pub(super) fn is_halted(&self) -> bool {
-        self.halted.load(Ordering::Relaxed)
+        self.halted.load(Ordering::Acquire)
     }
 
     pub(super) fn is_enough(&self) -> bool {
@@ -92,7 +104,8 @@ impl Joint {
     /// Notes a failure, the first of which the job returns, and ends everyone.
     pub(super) fn fail(&self, error: Error) {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-        self.halted.store(true, Ordering::Relaxed);
+        self.halted.store(true, Ordering::Release);
+        self.bells.iter().for_each(Wakeup::wake);
     }
 
     pub(super) fn into_result(self) -> Result<()> {
@@ -100,6 +113,45 @@ impl Joint {
             Some(error) => Err(error),
             None => Ok(()),
         }
+    }
+}
+
+/// Holds all threads until each has claimed its bell, or sends them home if one could not be started.
+#[derive(Default)]
+pub(super) struct Gate {
+    /// Threads that wait, and whether to go, once that is decided.
+    state: Mutex<(usize, Option<bool>)>,
+    changed: Condvar,
+}
+
+impl Gate {
+    /// Waits for the decision; false means to go home.
+    pub(super) fn wait(&self) -> bool {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.0 += 1;
+        self.changed.notify_all();
+        loop {
+            match state.1 {
+                Some(go) => return go,
+                None => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    /// Lets `threads` threads go once all are there.
+    pub(super) fn open(&self, threads: usize) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        while state.0 < threads {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.1 = Some(true);
+        self.changed.notify_all();
+    }
+
+    /// Sends home who came and who will come.
+    pub(super) fn close(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).1.get_or_insert(false);
+        self.changed.notify_all();
     }
 }
 

@@ -70,10 +70,10 @@ impl Drop for CloseOnDrop<'_> {
 /// Runs a job with one locked queue and one worker, which also writes.
 pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
     let Machines { setup, mut wired, sink } = machines;
+    let joint = Joint::new(&wired);
     let (Some((reader_parts, reader_bell)), Some(mut lane)) = (wired.reader.take(), wired.lanes.pop()) else {
         return Err(Error::Execution("simple has one reader and one partition".into()));
     };
-    let joint = Joint::default();
     let queue = Queue::default();
     let (setup, joint_ref, queue_ref) = (&setup, &joint, &queue);
     // The partition is fed by the worker's own thread from the locked queue.
@@ -99,6 +99,7 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
             (reader.stats(), watch.stop().0)
         })?;
         let _guard = HaltOnPanic(joint_ref);
+        let _close = CloseOnDrop(queue_ref);
         let _waiter = Waiter::claim(setup.wait, &lane.bell);
         barrier.wait();
         let mut worker = Worker {

@@ -1,10 +1,9 @@
 //! `partitioned` and `stp`: a pinned thread per partition; a reader thread where partitions have none of their own; the
 //! writer on the caller's thread.
 
-use std::sync::Barrier;
 use std::time::Duration;
 
-use super::drive::{Finished, HaltOnPanic, Joint, Machines, MachinesSetup, Stopwatch};
+use super::drive::{Finished, Gate, HaltOnPanic, Joint, Machines, MachinesSetup, Stopwatch};
 use crate::error::{Error, Result};
 use crate::partition::{Lane, Partition, PartitionStats, Reader, ReaderStats, Step, Writer};
 use crate::ring::{WaitMode, Waiter};
@@ -55,15 +54,18 @@ pub(super) fn drive(
 /// Runs a job on threads.
 pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
     let Machines { setup, wired, sink } = machines;
-    let joint = Joint::default();
+    let joint = Joint::new(&wired);
     let (setup, joint_ref) = (&setup, &joint);
-    let barrier = &Barrier::new(wired.lanes.len() + usize::from(wired.reader.is_some()) + 1);
+    let threads = wired.lanes.len() + usize::from(wired.reader.is_some());
+    let gate = &Gate::default();
     let finished = std::thread::scope(|scope| -> Result<Finished> {
+        // A thread that cannot be started ends the job: those that were started must not wait for it.
+        let _close = CloseOnDrop(gate);
         let mut handles = Vec::new();
         for (index, lane) in wired.lanes.into_iter().enumerate() {
             let name = format!("corelane-{index}");
             let core = setup.cores.get(index).copied();
-            let body = move || run_lane(setup, joint_ref, barrier, index, lane, core);
+            let body = move || run_lane(setup, joint_ref, gate, index, lane, core);
             handles.push(spawn(scope, name, body)?);
         }
         let reader = match wired.reader {
@@ -71,18 +73,20 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
             Some((parts, bell)) => Some(spawn(scope, "corelane-read".into(), move || {
                 let _guard = HaltOnPanic(joint_ref);
                 let mut waiter = Waiter::claim(blocking(setup.wait), &bell);
-                barrier.wait();
+                let go = gate.wait();
                 let mut watch = Stopwatch::start();
                 let mut reader = Reader::new(parts);
                 let stop = || setup.stop.is_set() || joint_ref.is_enough();
-                drive(joint_ref, &mut waiter, &mut watch, || reader.step(stop()));
+                if go {
+                    drive(joint_ref, &mut waiter, &mut watch, || reader.step(stop()));
+                }
                 (reader.stats(), watch.stop().0)
             })?),
         };
         let _guard = HaltOnPanic(joint_ref);
         let (parts, bell) = wired.writer;
         let mut waiter = Waiter::claim(blocking(setup.wait), &bell);
-        barrier.wait();
+        gate.open(threads);
         let mut watch = Stopwatch::start();
         let mut writer = Writer::new(parts, sink, setup.batch_rows);
         drive(joint_ref, &mut waiter, &mut watch, || {
@@ -122,10 +126,19 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
     finished
 }
 
+/// Closes the gate for those who come after the caller gave up; an open gate stays open.
+struct CloseOnDrop<'a>(&'a Gate);
+
+impl Drop for CloseOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
 fn run_lane(
     setup: &MachinesSetup<'_>,
     joint: &Joint,
-    barrier: &Barrier,
+    gate: &Gate,
     index: usize,
     lane: Lane,
     core: Option<usize>,
@@ -134,12 +147,12 @@ fn run_lane(
     // Pinned before anything is allocated: memory is first touched by its owner.
     let core = core.filter(|&core| sys::pin_current_thread(core).is_ok());
     let mut waiter = Waiter::claim(setup.wait, &lane.bell);
-    barrier.wait();
+    let go = gate.wait();
     let mut watch = Stopwatch::start();
     let mut reader = lane.reader.map(Reader::new);
     let mut reader_stats = None;
     let mut partition = Partition::new(lane.partition, setup.stages(index));
-    drive(joint, &mut waiter, &mut watch, || {
+    let mut step = || {
         let mut read = Step::Idle;
         if let Some(machine) = &mut reader {
             read = machine.step(setup.stop.is_set() || joint.is_enough())?;
@@ -152,7 +165,10 @@ fn run_lane(
             (Step::Idle, read) => read,
             (step, _) => step,
         })
-    });
+    };
+    if go {
+        drive(joint, &mut waiter, &mut watch, &mut step);
+    }
     let (busy_ns, busy_ratio) = watch.stop();
     LaneFinished { stats: partition.into_stats(), core, busy_ns, busy_ratio, reader: reader_stats }
 }

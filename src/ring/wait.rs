@@ -30,7 +30,7 @@ impl FromStr for WaitMode {
             "spin" => Ok(Self::Spin),
             "backoff" => Ok(Self::Backoff),
             "park" => Ok(Self::Park),
-            _ => Err(format!("unknown wait mode '{text}': expected spin, backoff or park")),
+            _ => Err("expected spin, backoff or park".into()),
         }
     }
 }

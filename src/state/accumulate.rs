@@ -3,6 +3,7 @@
 use crate::arena::PaneVec;
 use crate::batch::{Column, ColumnBuffer, Values};
 use crate::error::{Error, Result};
+use crate::kernel::arithmetic::fits_precision;
 use crate::kernel::compare::order_key;
 use crate::kernel::update::{self, Place, Rows};
 use crate::types::DataType;
@@ -80,20 +81,34 @@ fn words_of(kind: AccumulatorKind, argument: Option<DataType>) -> usize {
     }
 }
 
+/// Bits of a text word that hold its length; the others hold where it starts. A record is shorter than 2^27 bytes
+/// (`limits::RECORD_BYTES_MAX`), and so is its text.
+const TEXT_LENGTH_BITS: u32 = 27;
+
 /// A piece of text in a heap, as one word.
-fn text_word(heap: &mut PaneVec<u8>, text: &[u8]) -> u64 {
-    let start = heap.len() as u64;
-    heap.extend_from_slice(text);
-    start << 24 | text.len() as u64
+fn text_word(start: usize, length: usize) -> u64 {
+    assert!(length < 1 << TEXT_LENGTH_BITS, "a text of {length} bytes is longer than a record may be");
+    (start as u64) << TEXT_LENGTH_BITS | length as u64
+}
+
+fn text_range(word: u64) -> std::ops::Range<usize> {
+    let start = (word >> TEXT_LENGTH_BITS) as usize;
+    start..start + (word & ((1 << TEXT_LENGTH_BITS) - 1)) as usize
 }
 
 fn text_at(heap: &[u8], word: u64) -> &[u8] {
-    let (start, length) = ((word >> 24) as usize, (word & 0xff_ffff) as usize);
-    &heap[start..start + length]
+    &heap[text_range(word)]
 }
 
-/// Text longer than this cannot be the value of MIN or MAX: lengths are kept in 24 bits.
-const EXTREME_TEXT_BYTES_MAX: usize = (1 << 24) - 1;
+/// The error of a SUM that no BIGINT holds.
+pub(super) fn bigint_overflow(sum: i128) -> Error {
+    Error::Execution(format!("SUM overflows BIGINT (the sum is {sum}): cast the argument to DECIMAL(38, 0) or DOUBLE"))
+}
+
+/// The error of a SUM that no DECIMAL holds.
+pub(super) fn decimal_overflow() -> Error {
+    Error::Execution("SUM of a DECIMAL does not fit 38 digits: cast the argument to DOUBLE".into())
+}
 
 impl Accumulator {
     /// Takes in the selected rows of the argument.
@@ -136,15 +151,24 @@ impl Accumulator {
     }
 
     fn keep_text(&self, state: &mut [u64; 2], heap: &mut PaneVec<u8>, text: &[u8]) {
-        let text = &text[..text.len().min(EXTREME_TEXT_BYTES_MAX)];
         let better = state[1] == 0
             || match self.kind {
                 AccumulatorKind::Min => text < text_at(heap, state[0]),
                 _ => text > text_at(heap, state[0]),
             };
-        if better {
-            *state = [text_word(heap, text), 1];
+        if !better {
+            return;
         }
+        let old = text_range(state[0]);
+        // The old text's place is used again if it is long enough, so that a value that only grows in rank leaves no trail.
+        let start = if state[1] == 1 && text.len() <= old.len() {
+            heap[old.start..old.start + text.len()].copy_from_slice(text);
+            old.start
+        } else {
+            heap.extend_from_slice(text);
+            heap.len() - text.len()
+        };
+        *state = [text_word(start, text.len()), 1];
     }
 
     /// Merges the state of `from_group` into that of `group`.
@@ -162,11 +186,11 @@ impl Accumulator {
         match self.kind {
             Count => place.of::<1>(states, group)[0] += place.read::<1>(from, from_group)[0],
             Sum | Avg if is_decimal(self.argument) => {
-                let [low, high, n, overflowed] = place.read(from, from_group);
+                let [low, high, n, carry] = place.read(from, from_group);
                 let state = place.of::<4>(states, group);
                 update::add_i128(state, update::i128_of(low, high));
                 state[2] = state[2] - 1 + n;
-                state[3] |= overflowed;
+                state[3] = state[3].wrapping_add(carry);
             }
             Sum | Avg if self.argument == Some(DataType::Double) => {
                 let [high, low, n] = place.read(from, from_group);
@@ -234,9 +258,9 @@ impl Accumulator {
 
     /// Points the text state of `group` at a copy of `text` in another heap.
     pub fn move_text(&self, states: &mut [u64], group: usize, heap: &mut Vec<u8>, text: &[u8]) {
-        let start = heap.len() as u64;
+        let start = heap.len();
         heap.extend_from_slice(text);
-        self.place.of::<2>(states, group)[0] = start << 24 | text.len() as u64;
+        self.place.of::<2>(states, group)[0] = text_word(start, text.len());
     }
 
     /// Appends the result of `group` to `out`.
@@ -289,15 +313,12 @@ impl Accumulator {
                 }
             }
             Some(DataType::Decimal { scale, .. }) => {
-                let [low, high, n, overflowed] = self.place.read(states, group);
+                let [low, high, n, carry] = self.place.read(states, group);
                 let sum = update::i128_of(low, high);
-                let digits_max = 10_i128.pow(38) - 1;
                 if n == 0 {
                     out.push_null();
-                } else if overflowed != 0 || !(-digits_max..=digits_max).contains(&sum) {
-                    return Err(Error::Execution(
-                        "SUM of a DECIMAL does not fit 38 digits: cast the argument to DOUBLE".into(),
-                    ));
+                } else if carry != 0 || !fits_precision(sum, 38) {
+                    return Err(decimal_overflow());
                 } else if average {
                     out.push_float64(sum as f64 / 10_f64.powi(i32::from(scale)) / n as f64);
                 } else {
@@ -312,11 +333,7 @@ impl Accumulator {
                 } else if average {
                     out.push_float64(sum as f64 / n as f64);
                 } else {
-                    out.push_int64(i64::try_from(sum).map_err(|_| {
-                        Error::Execution(format!(
-                            "SUM overflows BIGINT (the sum is {sum}): cast the argument to DECIMAL(38, 0) or DOUBLE"
-                        ))
-                    })?);
+                    out.push_int64(i64::try_from(sum).map_err(|_| bigint_overflow(sum))?);
                 }
             }
         }

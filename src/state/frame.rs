@@ -7,12 +7,14 @@
 use std::collections::VecDeque;
 
 use crate::batch::{Column, ColumnBuffer, Values};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::kernel::arithmetic::fits_precision;
 use crate::kernel::compare::order_key;
-use crate::kernel::update::{add_moments, add_pair, squared_distances};
+use crate::kernel::update::{add_moments, add_pair, add_wrapping, squared_distances};
 use crate::types::{DataType, Value};
 
 use super::AccumulatorKind;
+use super::accumulate::{bigint_overflow, decimal_overflow};
 
 /// A function over the frame.
 #[derive(Debug, Clone, PartialEq)]
@@ -193,6 +195,8 @@ struct Frame<T> {
     /// Values in the frame that are not NULL.
     valid: u64,
     whole: i128,
+    /// Turns of 2^128 by which the true sum differs from `whole`.
+    carry: i64,
     /// Compensated pair, as bits.
     pair: [u64; 2],
     /// Values in the frame that are infinite or NaN.
@@ -211,6 +215,7 @@ impl<T> Default for Frame<T> {
             seen: 0,
             valid: 0,
             whole: 0,
+            carry: 0,
             pair: [0; 2],
             not_finite: 0,
             left: 0,
@@ -365,14 +370,21 @@ impl<T: Cell> Frame<T> {
             let [high, low] = &mut self.pair;
             add_pair(high, low, value.double(), 0.0);
         } else {
-            self.whole = self.whole.saturating_add(value.whole());
+            self.add_whole(value.whole());
         }
+    }
+
+    /// Integers are exact; turns of the i128 are counted, so that what left the frame leaves no trace.
+    fn add_whole(&mut self, value: i128) {
+        let (sum, carry) = add_wrapping(self.whole, value);
+        self.whole = sum;
+        self.carry += carry;
     }
 
     fn subtract(&mut self, leaving: &T, rows: Option<usize>) {
         self.valid -= 1;
         if !T::is_float() {
-            self.whole = self.whole.saturating_sub(leaving.whole());
+            self.add_whole(-leaving.whole());
             return;
         }
         self.left += 1;
@@ -397,16 +409,17 @@ impl<T: Cell> Frame<T> {
             let sum = f64::from_bits(self.pair[0]) + f64::from_bits(self.pair[1]);
             out.push_float64(if average { sum / self.valid as f64 } else { sum });
         } else if average {
+            if self.carry != 0 {
+                return Err(decimal_overflow());
+            }
             out.push_float64(self.whole as f64 / 10_f64.powi(i32::from(scale)) / self.valid as f64);
         } else if matches!(out.data_type(), DataType::Decimal { .. }) {
+            if self.carry != 0 || !fits_precision(self.whole, 38) {
+                return Err(decimal_overflow());
+            }
             out.push_int128(self.whole);
         } else {
-            out.push_int64(i64::try_from(self.whole).map_err(|_| {
-                Error::Execution(format!(
-                    "SUM overflows BIGINT (the sum is {}): cast the argument to DECIMAL(38, 0) or DOUBLE",
-                    self.whole
-                ))
-            })?);
+            out.push_int64(i64::try_from(self.whole).map_err(|_| bigint_overflow(self.whole))?);
         }
         Ok(())
     }
@@ -433,7 +446,7 @@ impl<T: Cell> Frame<T> {
             }
         }
         if let Some(rows) = rows {
-            while self.extremes.front().is_some_and(|(row, _)| row + rows as u64 <= self.seen) {
+            while self.extremes.front().is_some_and(|(row, _)| row.saturating_add(rows as u64) <= self.seen) {
                 self.extremes.pop_front();
             }
         }

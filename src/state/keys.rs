@@ -89,11 +89,7 @@ pub fn encode_keys<'a>(
         hashes.push(hasher.hash(&bytes[start..]));
         offsets.push(u32::try_from(bytes.len()).expect("the keys of one batch are smaller than 4 GiB"));
     }
-    EncodedKeys {
-        bytes: bytes.into_bump_slice(),
-        offsets: offsets.into_bump_slice(),
-        hashes: hashes.into_bump_slice(),
-    }
+    EncodedKeys { bytes: bytes.into_bump_slice(), offsets: offsets.into_bump_slice(), hashes: hashes.into_bump_slice() }
 }
 
 fn encode_value(column: &Column<'_>, i: usize, bytes: &mut BumpVec<'_, u8>) {

@@ -19,11 +19,6 @@ impl SplitClocks {
         Self { bound_us, greatest: vec![EventTime::MIN; splits], live: (0..splits).map(mine).collect() }
     }
 
-    /// The watermark of one split.
-    pub fn of(&self, split: SplitId) -> EventTime {
-        self.greatest[split.0 as usize].minus(self.bound_us)
-    }
-
     /// The greatest event time of one split.
     pub fn greatest(&self, split: SplitId) -> EventTime {
         self.greatest[split.0 as usize]
@@ -43,11 +38,6 @@ impl SplitClocks {
     /// All splits before `split` ended: splits are read one after another.
     pub fn end_before(&mut self, split: SplitId) {
         self.live[..split.0 as usize].fill(false);
-    }
-
-    /// All splits ended.
-    pub fn end_all(&mut self) {
-        self.live.fill(false);
     }
 
     /// The least watermark over the live splits.
@@ -70,10 +60,10 @@ mod tests {
         clocks.observe(SplitId(2), EventTime(70));
         assert_eq!(clocks.least(), EventTime(40));
         clocks.end(SplitId(1));
-        assert_eq!((clocks.least(), clocks.of(SplitId(0))), (EventTime(60), EventTime(90)));
+        assert_eq!((clocks.least(), clocks.greatest(SplitId(0))), (EventTime(60), EventTime(100)));
         clocks.end_before(SplitId(2));
         assert_eq!(clocks.least(), EventTime(60));
-        clocks.end_all();
+        clocks.end(SplitId(2));
         assert_eq!(clocks.least(), EventTime::MAX);
     }
 }

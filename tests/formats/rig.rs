@@ -33,7 +33,7 @@ pub fn batch_of(schema: &Schema, rows: &[Vec<Value>]) -> RecordBatch {
         buffer.columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
         buffer.row_pushed();
     }
-    buffer.to_record_batch(schema)
+    buffer.to_record_batch(&std::sync::Arc::new(corelane::batch::arrow_schema(schema)))
 }
 
 pub fn write(path: &Path, options: &FormatOptions, schema: &Schema, batches: &[RecordBatch]) {
