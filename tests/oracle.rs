@@ -208,9 +208,12 @@ struct Running {
     value: f64,
 }
 
+/// The last running values of each (window, trader, symbol).
+type LastOfGroups = BTreeMap<(i64, i64, String), Row>;
+
 /// Running values after each row that is not late, in input order: what EMIT CHANGES gives; the last of each group is
 /// what EMIT FINAL gives.
-fn fold(rows: &[Row]) -> (Vec<Row>, BTreeMap<(i64, i64, String), Row>, u64) {
+fn fold(rows: &[Row]) -> (Vec<Row>, LastOfGroups, u64) {
     let times: Vec<i64> = rows.iter().map(|row| trade(row).0).collect();
     let start = |time: i64| time - time.rem_euclid(MINUTE_US);
     let late = late(&times, |time, watermark| start(time) + MINUTE_US <= watermark);
