@@ -1,7 +1,7 @@
 //! Rows per second of each scenario with each processor at 1 and 2 partitions, from memory and from CSV.
 //!
 //! ```text
-//! cargo bench --bench scenarios -- [--rows N] [--rounds N] [--csv-rows N] [--json FILE]
+//! cargo bench --bench scenarios -- [--rows N] [--rounds N] [--csv-rows N] [--keys N] [--only TEXT] [--json FILE]
 //! ```
 //! Input is generated outside the clock: random keys and prices, times with jitter, text not dictionary-coded. Each row is
 //! consumed once a round. Contenders take turns within a round; the table shows the median of the rounds and the ratio to
@@ -13,6 +13,10 @@ use std::time::Instant;
 
 use corelane::engine::{Engine, JobPlan, RunOptions};
 use corelane::types::Options;
+
+/// The command's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 struct Scenario {
     name: &'static str,
@@ -69,11 +73,16 @@ struct Arguments {
     rows: u64,
     csv_rows: u64,
     rounds: usize,
+    /// Symbols, and traders.
+    keys: u64,
+    /// Scenarios whose name holds this.
+    only: String,
     json: Option<PathBuf>,
 }
 
 fn arguments() -> Arguments {
-    let mut parsed = Arguments { rows: 20_000, csv_rows: 10_000, rounds: 1, json: None };
+    let mut parsed =
+        Arguments { rows: 20_000, csv_rows: 10_000, rounds: 1, keys: 100, only: String::new(), json: None };
     let mut arguments = std::env::args().skip(1);
     while let Some(flag) = arguments.next() {
         let mut value = || arguments.next().unwrap_or_else(|| panic!("{flag} needs a value"));
@@ -81,6 +90,8 @@ fn arguments() -> Arguments {
             "--rows" => parsed.rows = value().parse().expect("a number of rows"),
             "--csv-rows" => parsed.csv_rows = value().parse().expect("a number of rows"),
             "--rounds" => parsed.rounds = value().parse().expect("a number of rounds"),
+            "--keys" => parsed.keys = value().parse().expect("a number of keys"),
+            "--only" => parsed.only = value(),
             "--json" => parsed.json = Some(value().into()),
             _ => {}
         }
@@ -100,10 +111,10 @@ fn compile(engine: &Engine, sql: &str) -> JobPlan {
 }
 
 /// The rows of a scenario's source, as batches, in `splits` splits.
-fn generate(scenario: &Scenario, rows: u64) -> Vec<arrow_array::RecordBatch> {
+fn generate(scenario: &Scenario, rows: u64, keys: u64) -> Vec<arrow_array::RecordBatch> {
     let engine = Engine::new();
     let sql = format!(
-        "CREATE SOURCE {} ({}) WITH (connector = 'generator', rows = '{rows}', seed = '7', keys = '1000', spacing = '1ms',
+        "CREATE SOURCE {} ({}) WITH (connector = 'generator', rows = '{rows}', seed = '7', keys = '{keys}', spacing = '1ms',
          disorder = '0.05', disorder_by = '500ms'); SELECT * FROM {}",
         scenario.source, scenario.columns, scenario.source
     );
@@ -115,9 +126,7 @@ fn fingerprint(engine: &Engine, job: &JobPlan, options: &RunOptions) -> Vec<Stri
     let (_, batches) = engine.collect(job, options).expect("the job runs");
     let mut lines = Vec::new();
     for batch in &batches {
-        let columns: Vec<_> = batch.columns().iter().map(|column| format!("{column:?}")).collect();
         // Debug output of a column elides the middle of long ones, so rows are cut out one by one.
-        drop(columns);
         for row in 0..batch.num_rows() {
             let cells: Vec<String> =
                 batch.columns().iter().map(|column| format!("{:?}", column.slice(row, 1))).collect();
@@ -140,18 +149,20 @@ struct Line {
     rates: Vec<Vec<f64>>,
 }
 
+/// `engines`: the one for all but `stp`, and the one for `stp`.
 fn measure(
     input: &'static str,
     scenario: &'static Scenario,
     rows: u64,
     rounds: usize,
-    engine: &Engine,
+    engines: [&Engine; 2],
     sql: &str,
 ) -> Line {
-    let job = compile(engine, sql);
+    let job = compile(engines[0], sql);
     let mut rates = vec![Vec::new(); CONTENDERS.len()];
     for _ in 0..rounds {
         for (index, (processor, partitions)) in CONTENDERS.iter().enumerate() {
+            let engine = engines[usize::from(*processor == "stp")];
             let started = Instant::now();
             let report = engine.run(&job, &options(processor, partitions), &Default::default()).expect("the job runs");
             assert_eq!(report.records_read, rows);
@@ -165,7 +176,7 @@ fn main() {
     let arguments = arguments();
     let directory = tempdir();
     let mut lines = Vec::new();
-    for scenario in &SCENARIOS {
+    for scenario in SCENARIOS.iter().filter(|scenario| scenario.name.contains(&arguments.only)) {
         let sql = |with: &str| {
             format!(
                 "CREATE SOURCE {} ({}) WITH ({with}); CREATE SINK nowhere WITH (connector = 'blackhole'); INSERT INTO nowhere {}",
@@ -174,7 +185,7 @@ fn main() {
         };
         // Equality first, on a size that can be compared line by line.
         let mut engine = Engine::new();
-        engine.register(scenario.source, generate(scenario, 5_000));
+        engine.register(scenario.source, generate(scenario, 5_000, arguments.keys));
         let job = compile(&engine, &sql("connector = 'memory'"));
         let expected = fingerprint(&engine, &job, &options("inline", "1"));
         assert!(!expected.is_empty());
@@ -182,23 +193,19 @@ fn main() {
             let rows = fingerprint(&engine, &job, &options(processor, partitions));
             assert!(rows == expected, "{}: {processor} at {partitions} differs from inline", scenario.name);
         }
-        let batches = generate(scenario, arguments.rows);
-        // Two splits, so that stp has one for each pipeline; the others read them one after another.
-        let middle = batches.len().div_ceil(2);
-        let (front, back) = batches.split_at(middle);
-        engine.register_splits(scenario.source, vec![front.to_vec(), back.to_vec()]);
-        lines.push(measure(
-            "memory",
-            scenario,
-            arguments.rows,
-            arguments.rounds,
-            &engine,
-            &sql("connector = 'memory'"),
-        ));
+        let batches = generate(scenario, arguments.rows, arguments.keys);
+        // stp reads two splits, one for each pipeline; the others read the same rows as one.
+        let mut split = Engine::new();
+        let (front, back) = batches.split_at(batches.len().div_ceil(2));
+        split.register_splits(scenario.source, vec![front.to_vec(), back.to_vec()]);
+        engine.register(scenario.source, batches);
+        let memory = sql("connector = 'memory'");
+        lines.push(measure("memory", scenario, arguments.rows, arguments.rounds, [&engine, &split], &memory));
         engine.register(scenario.source, Vec::new());
-        let file = write_csv(&directory, scenario, arguments.csv_rows);
+        drop(split);
+        let file = write_csv(&directory, scenario, arguments.csv_rows, arguments.keys);
         let with = format!("connector = 'file', format = 'csv', path = '{}'", file.display());
-        lines.push(measure("csv", scenario, arguments.csv_rows, arguments.rounds, &engine, &sql(&with)));
+        lines.push(measure("csv", scenario, arguments.csv_rows, arguments.rounds, [&engine, &engine], &sql(&with)));
     }
     std::fs::remove_dir_all(&directory).expect("the directory is ours");
     print(&lines, arguments.rounds);
@@ -213,10 +220,10 @@ fn tempdir() -> PathBuf {
     path
 }
 
-fn write_csv(directory: &Path, scenario: &Scenario, rows: u64) -> PathBuf {
+fn write_csv(directory: &Path, scenario: &Scenario, rows: u64, keys: u64) -> PathBuf {
     let path = directory.join(format!("{}.csv", scenario.source));
     let mut engine = Engine::new();
-    engine.register(scenario.source, generate(scenario, rows));
+    engine.register(scenario.source, generate(scenario, rows, keys));
     let sql = format!(
         "CREATE SOURCE {} ({}) WITH (connector = 'memory');
          CREATE SINK file WITH (connector = 'file', format = 'csv', path = '{}'); INSERT INTO file SELECT * FROM {}",
