@@ -56,6 +56,8 @@ pub(super) struct Frame {
     line: u64,
     /// Number of the next chunk.
     number: u64,
+    /// Bytes and records of the last chunk: what records are like.
+    last_cut: (usize, usize),
     /// Nothing was cut yet, so that a byte order mark may stand at the front.
     at_start: bool,
     at_end: bool,
@@ -86,6 +88,7 @@ impl Frame {
             offset: 0,
             line: 1,
             number: 0,
+            last_cut: (0, 0),
             at_start: true,
             at_end: false,
         }
@@ -124,7 +127,7 @@ impl Frame {
                     return Ok(None);
                 }
             }
-            if let Some(chunk) = self.cut(rows_max) {
+            if let Some(chunk) = self.cut(self.share(rows_max)) {
                 return Ok(Some(chunk));
             }
             if self.at_end {
@@ -170,6 +173,19 @@ impl Frame {
         }
     }
 
+    /// Records of the next chunk: what is at hand is cut into like shares, by the size of the records before, so that
+    /// partitions which get chunks in turn get the same work.
+    fn share(&self, rows_max: usize) -> usize {
+        let (bytes, records) = self.last_cut;
+        if records == 0 {
+            return rows_max;
+        }
+        let at_hand = (self.filled - self.record) * records / bytes.max(1);
+        // A little more than the estimate: a share of a few records would be worse than a full one.
+        let at_hand = at_hand + at_hand / 64 + 1;
+        at_hand.div_ceil(at_hand.div_ceil(rows_max.max(1)))
+    }
+
     /// Cuts the whole records at hand, as many as allowed.
     fn cut(&mut self, rows_max: usize) -> Option<(Chunk, u64)> {
         let bytes = &self.blocks[self.current].bytes[..self.filled];
@@ -192,6 +208,9 @@ impl Frame {
             end = next;
         }
         self.record = end;
+        if records > 0 {
+            self.last_cut = (end - start, records as usize);
+        }
         (records > 0).then(|| self.chunk(start, end, first_line, records))
     }
 
