@@ -67,7 +67,7 @@ fn table(topology: &Topology, placement: &Placement, avx512: bool) -> String {
     if let Some(note) = &placement.note {
         out.push_str(&format!("note: {note}\n"));
     }
-    out.push_str(&format!("AVX-512 kernels: {}\n", if avx512 { "available" } else { "not on this CPU" }));
+    out.push_str(&format!("AVX-512: {}\n", if avx512 { "this CPU has it" } else { "not on this CPU" }));
     out
 }
 
@@ -127,7 +127,7 @@ mod tests {
 this process may use 3 CPUs on 2 physical cores; partitions take them in this order: 0,2,1
 3 partitions would run on CPUs 0,2,1
 note: 3 partitions run as SMT siblings on 2 physical cores
-AVX-512 kernels: available
+AVX-512: this CPU has it
 ";
         assert_eq!(table(&host, &placement, true), expected);
     }

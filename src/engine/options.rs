@@ -60,8 +60,18 @@ impl RunOptions {
                 None => WaitMode::default(),
             },
             late_records: take_late_records(options)?,
-            simd: take_one_of(options, "simd", SIMD_LEVELS)?.unwrap_or_else(|| "auto".into()),
+            simd: take_simd(options)?,
         })
+    }
+}
+
+/// The level of the kernels. There is one portable form of each so far, so nothing can be forced yet.
+fn take_simd(options: &mut Options) -> Result<String> {
+    match take_one_of(options, "simd", SIMD_LEVELS)? {
+        Some(level) if level != "auto" => Err(Error::Config(format!(
+            "simd = '{level}' is not available yet: kernels have one portable form so far (simd = 'auto')"
+        ))),
+        level => Ok(level.unwrap_or_else(|| "auto".into())),
     }
 }
 
@@ -141,7 +151,7 @@ mod tests {
             ("batch_rows", "1000"),
             ("strategy", "always_hash"),
             ("wait", "spin"),
-            ("simd", "scalar"),
+            ("simd", "AUTO"),
             ("other", "x"),
         ] {
             settings.set(key, value);
@@ -156,7 +166,7 @@ mod tests {
             fan_in_partition: 0,
             wait: WaitMode::Spin,
             late_records: LateRecords::Drop,
-            simd: "scalar".into(),
+            simd: "auto".into(),
         };
         assert_eq!(options, expected);
         assert_eq!(settings.iter().collect::<Vec<_>>(), [("other", "x")]);
@@ -172,6 +182,7 @@ mod tests {
             ("strategy", "random", "always_hash"),
             ("wait", "sleep", "spin, backoff or park"),
             ("simd", "sse", "avx512"),
+            ("simd", "scalar", "not available yet"),
             ("cores", "3-1", "greater"),
         ] {
             let error = parse(&[(key, value)]).unwrap_err();
