@@ -128,3 +128,26 @@ fn decimal_frames_are_exact_or_an_error() {
         assert!(rows.iter().all(|row| row[0] != Cell::Null), "{place}");
     });
 }
+
+/// What the report says of routing: natural where rows stay, repartitioned where they move, fallback where a source
+/// that is not keyed was hashed after all.
+#[test]
+fn strategies_count_their_hits() {
+    let sql = |keyed: &str| {
+        format!(
+            "CREATE SOURCE s (symbol VARCHAR, n BIGINT) WITH (connector = 'generator', rows = '1000', keys = '50', splits = '4' {keyed});
+             SELECT symbol, COUNT(*) FROM s GROUP BY symbol EMIT CHANGES"
+        )
+    };
+    let hits = |sql: &str, strategy: &str| {
+        let settings = options(&[("processor", "partitioned"), ("partitions", "3"), ("strategy", strategy)]);
+        let report = run(&Engine::new(), sql, &settings).0;
+        (report.routed_natural, report.routed_repartitioned, report.routed_fallback)
+    };
+    let (natural, moved, fallback) = hits(&sql(""), "always_hash");
+    assert_eq!((natural + moved, fallback), (1000, 0));
+    assert!(natural > 100 && moved > 300, "{natural} {moved}");
+    assert_eq!(hits(&sql(""), "smart_repartition"), (0, 0, 1000));
+    assert_eq!(hits(&sql(", keyed_by = 'symbol'"), "smart_repartition"), (1000, 0, 0));
+    assert_eq!(hits(&sql(", keyed_by = 'symbol'"), "sticky"), (1000, 0, 0));
+}

@@ -2,7 +2,7 @@
 
 use crate::limits::FAILURE_SAMPLES;
 use crate::metrics::{FailureSample, JobReport, PartitionReport};
-use crate::plan::{JobPlan, Layout};
+use crate::plan::{Exchange, JobPlan, Layout, Strategy};
 use crate::processor::Finished;
 use crate::sys::Placement;
 
@@ -55,5 +55,13 @@ pub(super) fn report(
     report.records_dropped = report.records_late;
     let gone = report.records_filtered + report.records_dropped + report.records_failed;
     report.records_processed = report.records_read.saturating_sub(gone);
+    match (layout.exchange, layout.strategy) {
+        (Exchange::None, _) => report.routed_natural = report.records_processed,
+        (Exchange::RowsByKey, Strategy::SmartRepartition) => {
+            report.routed_fallback = report.routed_natural + report.routed_repartitioned;
+            (report.routed_natural, report.routed_repartitioned) = (0, 0);
+        }
+        _ => {}
+    }
     report
 }

@@ -30,10 +30,12 @@ pub struct JobReport {
     pub records_processed: u64,
     /// Rows written to the sink.
     pub records_emitted: u64,
-    /// Rows (or groups of closing panes) that stayed in the partition that read them.
+    /// Rows (or groups of closing panes) that stayed in the partition that read them: all of them if nothing moves.
     pub routed_natural: u64,
     /// Rows (or groups) that moved to the partition that owns their key.
     pub routed_repartitioned: u64,
+    /// Rows that `smart_repartition` hashed because the source is not keyed by the grouping key.
+    pub routed_fallback: u64,
     /// Batches decoded.
     pub batches: u64,
     /// Wall time from the first read to the last write, seconds.
