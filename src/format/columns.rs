@@ -14,12 +14,11 @@ use arrow_array::{
 use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use arrow_schema::SchemaRef;
 
-use super::calendar;
 use super::field::{FieldRef, Kind, Records};
 use super::options::FormatOptions;
-use super::parse;
 use crate::batch::{Chunk, Decoded, Failure, Slice, arrow_schema, arrow_type};
 use crate::error::{Error, Result};
+use crate::types::text::parse;
 use crate::types::{DataType, Field, Schema};
 
 /// Bytes of a field that a reason shows.
@@ -95,14 +94,12 @@ impl Columns {
             DataType::Int => Arc::new(self.primitive::<Int32Type>(slot, bytes, records, parse::int)),
             DataType::BigInt => Arc::new(self.primitive::<Int64Type>(slot, bytes, records, parse::integer)),
             DataType::Double => Arc::new(self.primitive::<Float64Type>(slot, bytes, records, parse::double)),
-            DataType::Date => Arc::new(self.primitive::<Date32Type>(slot, bytes, records, calendar::parse_date)),
+            DataType::Date => Arc::new(self.primitive::<Date32Type>(slot, bytes, records, parse::date)),
             DataType::Interval => {
-                Arc::new(self.primitive::<DurationMicrosecondType>(slot, bytes, records, calendar::parse_interval))
+                Arc::new(self.primitive::<DurationMicrosecondType>(slot, bytes, records, parse::interval))
             }
             DataType::Timestamp => {
-                let parse = |text: &[u8]| {
-                    calendar::parse_timestamp(text).or_else(|| unit.and_then(|unit| parse::epoch(text, unit)))
-                };
+                let parse = |text: &[u8]| parse::timestamp(text).or_else(|| unit.and_then(|unit| unit.read(text)));
                 let array = self.primitive::<TimestampMicrosecondType>(slot, bytes, records, parse);
                 Arc::new(array.with_timezone("UTC"))
             }

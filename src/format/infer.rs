@@ -6,18 +6,17 @@
 
 use std::path::Path;
 
-use super::calendar;
 use super::conform::shown;
 use super::csv;
 use super::field::{Kind, Records};
 use super::frame::{FILE_BLOCK_BYTES, Frame};
 use super::options::{Format, FormatOptions};
-use super::parse;
 use super::source::open;
 use super::{arrow, parquet};
 use crate::batch::{Payload, schema_of};
 use crate::error::{Error, Result};
 use crate::limits::INFERENCE_RECORDS;
+use crate::types::text::parse;
 use crate::types::{DataType, Field, Schema, SplitId};
 
 /// Records of one look.
@@ -78,9 +77,9 @@ impl Seen {
 }
 
 fn date_or_text(text: &[u8]) -> DataType {
-    if calendar::parse_date(text).is_some() {
+    if parse::date(text).is_some() {
         DataType::Date
-    } else if calendar::parse_timestamp(text).is_some() {
+    } else if parse::timestamp(text).is_some() {
         DataType::Timestamp
     } else {
         DataType::Varchar

@@ -10,7 +10,6 @@
 
 mod arrow;
 mod boundary;
-mod calendar;
 mod columns;
 mod conform;
 mod csv;
@@ -22,7 +21,6 @@ mod infer;
 mod json;
 mod options;
 mod parquet;
-mod parse;
 mod source;
 mod split;
 mod table;

@@ -6,6 +6,7 @@
 
 use crate::error::{Error, Result, nearest};
 use crate::types::Options;
+use crate::types::text::parse;
 
 /// A file format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -100,6 +101,20 @@ impl TimestampUnit {
                 )));
             }
         })
+    }
+
+    /// Microseconds of a number of units as text, which may have a fraction.
+    pub(super) fn read(self, text: &[u8]) -> Option<i64> {
+        if let Some(count) = parse::integer(text) {
+            return self.to_us(count);
+        }
+        let scale = match self {
+            Self::Second => 6,
+            Self::Millisecond => 3,
+            Self::Microsecond => 0,
+            Self::Nanosecond => return None,
+        };
+        i64::try_from(parse::decimal(text, 37, scale)?).ok()
     }
 
     /// Microseconds of `count` units; `None` if they do not fit 64 bits.
@@ -237,6 +252,14 @@ mod tests {
             options.set(key, *value);
         }
         options
+    }
+
+    #[test]
+    fn epochs() {
+        assert_eq!(TimestampUnit::Second.read(b"1357034400"), Some(1_357_034_400_000_000));
+        assert_eq!(TimestampUnit::Second.read(b"1357034400.25"), Some(1_357_034_400_250_000));
+        assert_eq!(TimestampUnit::Nanosecond.read(b"-1"), Some(-1));
+        assert_eq!(TimestampUnit::Second.read(b"9223372036854775807"), None);
     }
 
     #[test]

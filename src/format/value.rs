@@ -1,8 +1,6 @@
 //! Single values of Arrow columns as text: what the CSV, JSON and table encoders share.
 //!
-//! Doubles are written in the shortest form that reads back to the same bits; timestamps as `2013-01-01T10:00:00Z`.
-
-use std::io::Write;
+//! The forms are those of [`crate::types::text`].
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -11,9 +9,9 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray, RecordBatch, StringArray};
 use arrow_schema::DataType as ArrowType;
 
-use super::calendar;
 use crate::batch::conform;
 use crate::error::Result;
+use crate::types::text::print;
 use crate::types::{DataType, Schema};
 
 /// One column, typed.
@@ -22,7 +20,7 @@ enum Typed<'a> {
     Int(&'a PrimitiveArray<Int32Type>),
     BigInt(&'a PrimitiveArray<Int64Type>),
     Double(&'a PrimitiveArray<Float64Type>),
-    Decimal(&'a PrimitiveArray<Decimal128Type>, usize),
+    Decimal(&'a PrimitiveArray<Decimal128Type>, u8),
     Varchar(&'a StringArray),
     Codes(&'a PrimitiveArray<Int32Type>, &'a StringArray),
     Date(&'a PrimitiveArray<Date32Type>),
@@ -53,7 +51,7 @@ impl<'a> Cells<'a> {
             DataType::Int => Typed::Int(array.as_primitive()),
             DataType::BigInt => Typed::BigInt(array.as_primitive()),
             DataType::Double => Typed::Double(array.as_primitive()),
-            DataType::Decimal { scale, .. } => Typed::Decimal(array.as_primitive(), usize::from(scale)),
+            DataType::Decimal { scale, .. } => Typed::Decimal(array.as_primitive(), scale),
             DataType::Date => Typed::Date(array.as_primitive()),
             DataType::Timestamp => Typed::Timestamp(array.as_primitive()),
             DataType::Interval => Typed::Interval(array.as_primitive()),
@@ -96,46 +94,18 @@ impl<'a> Cells<'a> {
 
     /// Appends the cell, which must not be NULL.
     pub(super) fn push(&self, out: &mut Vec<u8>, row: usize) {
-        // Writing to memory cannot fail.
-        let _ = match &self.typed {
-            Typed::Boolean(array) => out.write_all(if array.value(row) { b"true" } else { b"false" }),
-            Typed::Int(array) => write!(out, "{}", array.value(row)),
-            Typed::BigInt(array) => write!(out, "{}", array.value(row)),
-            Typed::Double(array) => write!(out, "{:?}", array.value(row)),
-            Typed::Decimal(array, scale) => {
-                push_decimal(out, array.value(row), *scale);
-                Ok(())
-            }
+        match &self.typed {
+            Typed::Boolean(array) => print::boolean(out, array.value(row)),
+            Typed::Int(array) => print::integer(out, i64::from(array.value(row))),
+            Typed::BigInt(array) => print::integer(out, array.value(row)),
+            Typed::Double(array) => print::double(out, array.value(row)),
+            Typed::Decimal(array, scale) => print::decimal(out, array.value(row), *scale),
             Typed::Varchar(_) | Typed::Codes(..) => {
                 out.extend_from_slice(self.text(row).unwrap_or_default().as_bytes());
-                Ok(())
             }
-            Typed::Date(array) => {
-                calendar::push_date(out, i64::from(array.value(row)));
-                Ok(())
-            }
-            Typed::Timestamp(array) => {
-                calendar::push_timestamp(out, array.value(row));
-                Ok(())
-            }
-            Typed::Interval(array) => {
-                calendar::push_interval(out, array.value(row));
-                Ok(())
-            }
-        };
-    }
-}
-
-fn push_decimal(out: &mut Vec<u8>, value: i128, scale: usize) {
-    if value < 0 {
-        out.push(b'-');
-    }
-    let digits = value.unsigned_abs().to_string();
-    let digits = format!("{digits:0>width$}", width = scale + 1);
-    let (whole, fraction) = digits.split_at(digits.len() - scale);
-    out.extend_from_slice(whole.as_bytes());
-    if scale > 0 {
-        out.push(b'.');
-        out.extend_from_slice(fraction.as_bytes());
+            Typed::Date(array) => print::date(out, array.value(row)),
+            Typed::Timestamp(array) => print::timestamp(out, array.value(row)),
+            Typed::Interval(array) => print::interval(out, array.value(row)),
+        }
     }
 }

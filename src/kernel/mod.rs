@@ -9,7 +9,6 @@
 
 pub mod arithmetic;
 pub mod bitmap;
-pub mod calendar;
 pub mod cast;
 pub mod compare;
 pub mod hash;

@@ -1,19 +1,12 @@
 //! Lengths of time: `'1' MINUTE`, `'90 seconds'`, `1m`, `500ms`.
 //!
-//! Only units of fixed length: a month has no number of microseconds.
+//! Only units of fixed length: a month has no number of microseconds. Text is read as everywhere: [`crate::types::text`].
+
+use crate::types::text::parse;
 
 /// Microseconds in the unit of that name, singular, plural or short.
 pub(super) fn unit_us(unit: &str) -> Option<i64> {
-    Some(match unit.to_ascii_lowercase().as_str() {
-        "us" | "microsecond" | "microseconds" => 1,
-        "ms" | "millisecond" | "milliseconds" => 1_000,
-        "s" | "sec" | "secs" | "second" | "seconds" => 1_000_000,
-        "m" | "min" | "mins" | "minute" | "minutes" => 60_000_000,
-        "h" | "hour" | "hours" => 3_600_000_000,
-        "d" | "day" | "days" => 86_400_000_000,
-        "w" | "week" | "weeks" => 604_800_000_000,
-        _ => return None,
-    })
+    parse::unit_us(unit.as_bytes())
 }
 
 /// A length in the greatest unit that divides it.
@@ -34,48 +27,21 @@ pub(super) fn interval_us(number: &str, unit: &str) -> Result<i64, String> {
             format!("{unit} is not a unit of time")
         });
     };
-    let trimmed = number.trim();
-    let (negative, digits) = match trimmed.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, trimmed.strip_prefix('+').unwrap_or(trimmed)),
-    };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    if !is_number(whole) || !is_number(fraction) || whole.len() + fraction.len() == 0 || fraction.len() > 12 {
-        return Err(format!("'{number}' is not a number of {unit}"));
-    }
-    let too_long = || format!("{number} {unit} is longer than 292,000 years");
-    let mut value: i128 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| too_long())? };
-    value = value.checked_mul(i128::from(scale)).ok_or_else(too_long)?;
-    if !fraction.is_empty() {
-        let part: i128 = fraction.parse().map_err(|_| too_long())?;
-        let power = 10_i128.pow(u32::try_from(fraction.len()).unwrap_or(0));
-        value += part * i128::from(scale) / power;
-    }
-    i64::try_from(if negative { -value } else { value }).map_err(|_| too_long())
+    let us = parse::amount(number.as_bytes(), scale).ok_or_else(|| format!("'{number}' is not a number of {unit}"))?;
+    i64::try_from(us).map_err(|_| format!("{number} {unit} is longer than 292,000 years"))
 }
 
-/// The sum of the lengths in `text`: `1 minute 30 seconds`, `1m30s`.
+/// The length that `text` names, as a value of type INTERVAL. The error says what is wrong.
 pub(super) fn text_us(text: &str) -> Result<i64, String> {
-    let wrong = || format!("'{text}' is not an interval");
-    let mut rest = text.trim();
-    if rest.is_empty() {
-        return Err(wrong());
+    if let Some(us) = parse::interval(text.as_bytes()) {
+        return Ok(us);
     }
-    let mut sum = 0_i64;
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| c.is_ascii_alphabetic() || c.is_whitespace()).ok_or_else(wrong)?;
-        let (number, tail) = rest.split_at(end);
-        let tail = tail.trim_start();
-        let end = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
-        let (unit, tail) = tail.split_at(end);
-        if unit.is_empty() {
-            return Err(wrong());
-        }
-        sum = sum.checked_add(interval_us(number, unit)?).ok_or_else(wrong)?;
-        rest = tail.trim_start();
-    }
-    Ok(sum)
+    // Why not: a word that is no unit, or else the first number.
+    let mut words = text.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty());
+    let first = words.clone().next().and_then(|unit| interval_us(text.split(unit).next()?.trim(), unit).err());
+    let reason = words.find_map(|unit| interval_us("1", unit).err()).or(first);
+    let is_length = text.trim_start().starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+'));
+    Err(reason.filter(|_| is_length).unwrap_or_else(|| format!("'{text}' is not an interval")))
 }
 
 #[cfg(test)]
@@ -90,8 +56,18 @@ mod tests {
         assert_eq!(interval_us("-2", "h"), Ok(-7_200_000_000));
         assert_eq!(text_us("1 minute 30 seconds"), Ok(90_000_000));
         assert_eq!(text_us("1m30s"), Ok(90_000_000));
+        assert_eq!(text_us("1 day 02:00"), Ok(93_600_000_000));
         assert!(interval_us("1", "month").is_err());
         assert!(interval_us("99999999999999", "days").is_err());
+        for (text, reason) in [
+            ("1 month", "an interval of month has no fixed length and is not supported"),
+            ("1 day 2 years", "an interval of years has no fixed length and is not supported"),
+            ("99999999999999 days", "99999999999999 days is longer than 292,000 years"),
+            ("1 minute 3", "'1 minute 3' is not an interval"),
+            ("P1M", "'P1M' is not an interval"),
+        ] {
+            assert_eq!(text_us(text), Err(reason.into()));
+        }
         for text in ["", "1", "x", "1 parsec", "1 minute 3", "..s", "-"] {
             assert!(text_us(text).is_err(), "{text}");
         }

@@ -1,10 +1,11 @@
-//! Data types, schemas, and the newtypes for time, sequence and order.
+//! Data types, schemas, values and their text, and the newtypes for time, sequence and order.
 //!
 //! Promises: two quantities of different meaning never share a bare integer. Knows nothing of columns, files or SQL text.
 
 mod options;
 mod order;
 mod schema;
+pub mod text;
 mod value;
 
 pub use options::Options;

@@ -1,7 +1,6 @@
 //! Single cases: exact text, broken files, names, types, errors.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use arrow_array::Array;
 use corelane::batch::{ChunkSource, Pull};
@@ -196,29 +195,6 @@ fn types_are_inferred() {
         write(&path, &FormatOptions::new(format), &written, &[]);
         assert_eq!(infer_schema(&path, &FormatOptions::new(format)).unwrap(), written);
     }
-}
-
-#[derive(Clone, Default)]
-struct Shared(Arc<std::sync::Mutex<Vec<u8>>>);
-
-impl std::io::Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-fn encoded(options: &FormatOptions, schema: &Schema, rows: &[Vec<Value>]) -> String {
-    let shared = Shared::default();
-    let mut encoder = encoder(options, schema, Box::new(shared.clone()), "test").unwrap();
-    encoder.write(&batch_of(schema, rows)).unwrap();
-    encoder.finish().unwrap();
-    let bytes = shared.0.lock().unwrap().clone();
-    String::from_utf8(bytes).unwrap()
 }
 
 /// The exact text of CSV, JSON and tables.

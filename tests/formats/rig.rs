@@ -118,3 +118,27 @@ pub fn read_text(
 pub fn csv() -> FormatOptions {
     FormatOptions::new(Format::Csv)
 }
+
+#[derive(Clone, Default)]
+struct Shared(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What an encoder makes of the rows.
+pub fn encoded(options: &FormatOptions, schema: &Schema, rows: &[Vec<Value>]) -> String {
+    let shared = Shared::default();
+    let mut encoder = encoder(options, schema, Box::new(shared.clone()), "test").unwrap();
+    encoder.write(&batch_of(schema, rows)).unwrap();
+    encoder.finish().unwrap();
+    let bytes = shared.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}

@@ -4,22 +4,25 @@
 //! * BOOLEAN to a number is 0 or 1; a number to BOOLEAN is whether it is not zero.
 //! * DATE to TIMESTAMP is midnight UTC; TIMESTAMP to DATE the day it lies in.
 //! * Types of one layout (BIGINT, TIMESTAMP, INTERVAL: microseconds; INT, DATE: days) change their name only.
-//! * Text: [`super::format`] writes, [`super::parse`] reads.
-
-use std::fmt;
+//! * Text: as [`crate::types::text`] writes and reads it.
 
 use bumpalo::collections::Vec as ArenaVec;
 
 use super::datum::{Datum, Mask, Scope};
 use super::failures::{FailureReason, RowFailures};
-use super::format::{self, Appender};
-use super::parse;
 use super::text::{build, small_dictionary};
 use crate::batch::{Column, Strings, Values};
-use crate::kernel::calendar::DAY_US;
 use crate::kernel::cast as kernel;
 use crate::kernel::lanes::{map, map_flagged, test};
 use crate::types::DataType;
+use crate::types::text::calendar::DAY_US;
+use crate::types::text::{parse, print};
+
+impl print::Sink for ArenaVec<'_, u8> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice_copy(bytes);
+    }
+}
 
 /// What every cast needs to know.
 #[derive(Clone, Copy)]
@@ -176,31 +179,31 @@ impl<'a> Job<'_, 'a> {
             }
             DataType::Int => {
                 let values = column.int32();
-                self.write_with(column, failures, |i, out| format::integer(out, i64::from(values[i])))
+                self.write_with(column, failures, |i, out| print::integer(out, i64::from(values[i])))
             }
             DataType::BigInt => {
                 let values = column.int64();
-                self.write_with(column, failures, |i, out| format::integer(out, values[i]))
+                self.write_with(column, failures, |i, out| print::integer(out, values[i]))
             }
             DataType::Double => {
                 let values = column.float64();
-                self.write_with(column, failures, |i, out| format::double(out, values[i]))
+                self.write_with(column, failures, |i, out| print::double(out, values[i]))
             }
             DataType::Decimal { scale, .. } => {
                 let values = column.int128();
-                self.write_with(column, failures, |i, out| format::decimal(out, values[i], scale))
+                self.write_with(column, failures, |i, out| print::decimal(out, values[i], scale))
             }
             DataType::Date => {
                 let values = column.int32();
-                self.write_with(column, failures, |i, out| format::date(out, i64::from(values[i])))
+                self.write_with(column, failures, |i, out| print::date(out, values[i]))
             }
             DataType::Timestamp => {
                 let values = column.int64();
-                self.write_with(column, failures, |i, out| format::timestamp(out, values[i]))
+                self.write_with(column, failures, |i, out| print::timestamp(out, values[i]))
             }
             DataType::Interval => {
                 let values = column.int64();
-                self.write_with(column, failures, |i, out| format::interval(out, values[i]))
+                self.write_with(column, failures, |i, out| print::interval(out, values[i]))
             }
             DataType::Varchar => Datum::Column(column),
         }
@@ -210,16 +213,13 @@ impl<'a> Job<'_, 'a> {
         self,
         column: Column<'a>,
         failures: &mut RowFailures<'_>,
-        row: impl Fn(usize, &mut Appender<'_, 'a>) -> fmt::Result,
+        row: impl Fn(usize, &mut ArenaVec<'a, u8>),
     ) -> Datum<'a> {
-        build(self.scope, column.validity, self.active, failures, |i, bytes: &mut ArenaVec<'a, u8>| {
-            row(i, &mut Appender(bytes)).expect("appending to the arena cannot fail");
-        })
+        build(self.scope, column.validity, self.active, failures, row)
     }
 
     /// From text.
     fn read(self, column: Column<'a>, failures: &mut RowFailures<'_>) -> Datum<'a> {
-        let days = |days: i64| i32::try_from(days).ok();
         match self.to {
             DataType::Boolean => {
                 let (values, validity) = self.read_with(column, failures, parse::boolean);
@@ -228,12 +228,11 @@ impl<'a> Job<'_, 'a> {
                 Datum::column(Values::Boolean(out), validity)
             }
             DataType::Int => {
-                let (values, validity) =
-                    self.read_with(column, failures, |text| i32::try_from(parse::integer(text)?).ok());
+                let (values, validity) = self.read_with(column, failures, parse::int);
                 Datum::column(Values::Int32(values), validity)
             }
             DataType::Date => {
-                let (values, validity) = self.read_with(column, failures, |text| days(parse::date(text)?));
+                let (values, validity) = self.read_with(column, failures, parse::date);
                 Datum::column(Values::Int32(values), validity)
             }
             DataType::BigInt => self.read_long(column, failures, parse::integer),

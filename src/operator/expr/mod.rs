@@ -21,12 +21,10 @@ mod compile;
 mod datum;
 mod evaluator;
 mod failures;
-mod format;
 mod in_list;
 mod like;
 mod logic;
 mod moment;
-mod parse;
 mod text;
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 use super::datum::{Datum, Mask, Scope, with_lanes};
 use super::failures::{FailureReason, RowFailures};
 use crate::batch::Values;
-use crate::kernel::calendar::{
-    DAY_US, HOUR_US, MINUTE_US, SECOND_US, civil_from_days, day_of_year, days_from_civil, iso_week, weekday,
-};
 use crate::kernel::lanes::{map, map_flagged};
 use crate::plan::DatePart;
 use crate::types::DataType;
+use crate::types::text::calendar::{
+    DAY_US, HOUR_US, MINUTE_US, SECOND_US, civil_from_days, day_of_year, days_from_civil, iso_week, weekday,
+};
 
 /// DATE_TRUNC(part, arg). A start before the least TIMESTAMP fails the row.
 pub(super) fn truncate<'a>(

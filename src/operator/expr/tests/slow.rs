@@ -3,13 +3,13 @@
 //! Calendar, text formats and LIKE have definitions and tests of their own and are shared.
 
 use std::cmp::Ordering;
-use std::fmt::Write;
 
-use super::super::{format, like, parse};
-use crate::kernel::calendar::{
+use super::super::like;
+use crate::plan::{ArithmeticOp, CompareOp, DatePart, Expr, ExprKind, Function};
+use crate::types::text::calendar::{
     DAY_US, HOUR_US, MINUTE_US, SECOND_US, civil_from_days, day_of_year, days_from_civil, iso_week, weekday,
 };
-use crate::plan::{ArithmeticOp, CompareOp, DatePart, Expr, ExprKind, Function};
+use crate::types::text::{parse, print};
 use crate::types::{DataType, Value};
 
 /// The row has no answer.
@@ -171,37 +171,37 @@ fn shift(x: i128, dropped: u8) -> i128 {
 }
 
 fn cast(value: Value, from: DataType, to: DataType) -> Answer {
-    let text = |write: &dyn Fn(&mut String) -> std::fmt::Result| {
-        let mut out = String::new();
-        write(&mut out).unwrap();
-        Ok(Value::Utf8(out.into()))
+    let text = |write: &dyn Fn(&mut Vec<u8>)| {
+        let mut out = Vec::new();
+        write(&mut out);
+        Ok(Value::Utf8(String::from_utf8(out).unwrap().into()))
     };
     let day = |days: i64| i32::try_from(days).map(Value::Int32).map_err(|_| Failed);
     if value.is_null() || from == to {
         return Ok(value);
     }
     match (&value, from, to) {
-        (Value::Boolean(x), _, DataType::Varchar) => text(&|out| out.write_str(if *x { "true" } else { "false" })),
-        (Value::Int32(x), DataType::Date, DataType::Varchar) => text(&|out| format::date(out, i64::from(*x))),
-        (Value::Int32(x), _, DataType::Varchar) => text(&|out| format::integer(out, i64::from(*x))),
-        (Value::Int64(x), DataType::Timestamp, DataType::Varchar) => text(&|out| format::timestamp(out, *x)),
-        (Value::Int64(x), DataType::Interval, DataType::Varchar) => text(&|out| format::interval(out, *x)),
-        (Value::Int64(x), _, DataType::Varchar) => text(&|out| format::integer(out, *x)),
-        (Value::Float64(x), _, DataType::Varchar) => text(&|out| format::double(out, *x)),
+        (Value::Boolean(x), _, DataType::Varchar) => text(&|out| print::boolean(out, *x)),
+        (Value::Int32(x), DataType::Date, DataType::Varchar) => text(&|out| print::date(out, *x)),
+        (Value::Int32(x), _, DataType::Varchar) => text(&|out| print::integer(out, i64::from(*x))),
+        (Value::Int64(x), DataType::Timestamp, DataType::Varchar) => text(&|out| print::timestamp(out, *x)),
+        (Value::Int64(x), DataType::Interval, DataType::Varchar) => text(&|out| print::interval(out, *x)),
+        (Value::Int64(x), _, DataType::Varchar) => text(&|out| print::integer(out, *x)),
+        (Value::Float64(x), _, DataType::Varchar) => text(&|out| print::double(out, *x)),
         (Value::Int128(x), DataType::Decimal { scale, .. }, DataType::Varchar) => {
-            text(&|out| format::decimal(out, *x, scale))
+            text(&|out| print::decimal(out, *x, scale))
         }
         (Value::Utf8(x), _, _) => {
             let x = x.as_bytes();
             match to {
                 DataType::Boolean => parse::boolean(x).map(Value::Boolean).ok_or(Failed),
-                DataType::Int => day(parse::integer(x).ok_or(Failed)?),
+                DataType::Int => parse::int(x).map(Value::Int32).ok_or(Failed),
                 DataType::BigInt => parse::integer(x).map(Value::Int64).ok_or(Failed),
                 DataType::Double => parse::double(x).map(Value::Float64).ok_or(Failed),
                 DataType::Decimal { precision, scale } => {
                     parse::decimal(x, precision, scale).map(Value::Int128).ok_or(Failed)
                 }
-                DataType::Date => day(parse::date(x).ok_or(Failed)?),
+                DataType::Date => parse::date(x).map(Value::Int32).ok_or(Failed),
                 DataType::Timestamp => parse::timestamp(x).map(Value::Int64).ok_or(Failed),
                 DataType::Interval => parse::interval(x).map(Value::Int64).ok_or(Failed),
                 DataType::Varchar => Ok(value),
