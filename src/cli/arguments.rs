@@ -122,19 +122,19 @@ pub(super) struct JobFlags {
     #[arg(long, value_name = "NAME", value_parser = ["auto", "inline", "simple", "partitioned", "stp"])]
     processor: Option<String>,
     /// Number of partitions [default: one per physical core]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     partitions: Option<String>,
     /// CPUs for the partitions, in order, as in 2-9,12
     #[arg(long, value_name = "LIST")]
     cores: Option<String>,
     /// Rows of a batch [default: 8192]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     batch_rows: Option<String>,
     /// How rows find their partition: always_hash, smart_repartition, sticky, round_robin, fan_in [default: by plan]
     #[arg(long, value_name = "NAME")]
     strategy: Option<String>,
     /// The one partition of strategy fan_in [default: 0]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     fan_in_partition: Option<String>,
     /// What to do with late records [default: drop]
     #[arg(long, value_name = "HOW")]

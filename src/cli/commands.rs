@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::script::Script;
 use super::stats::{StatsTarget, write_stdout};
 use super::{progress, topology};
-use crate::engine::{Control, Engine, JobPlan, JobReport, RunOptions, SETTINGS, StopFlag};
+use crate::engine::{Control, Engine, JobPlan, JobReport, RunOptions, SETTINGS, StopFlag, reads_stdin};
 use crate::error::{Error, Result};
 use crate::sys::{self, Stream};
 use crate::types::Options;
@@ -45,6 +45,15 @@ fn run(arguments: &RunArguments) -> Outcome {
     let settings = arguments.job.settings()?;
     let script = Script::read(&arguments.file)?;
     let jobs = compile(&script, &settings)?;
+    if arguments.file == Path::new("-")
+        && let Some((job, _)) = jobs.iter().find(|(job, _)| reads_stdin(job))
+    {
+        return Err(Error::Config(format!(
+            "source {} reads standard input, which the SQL came from: put the SQL into a file",
+            job.plan.scan.source.name
+        ))
+        .into());
+    }
     let reports = run_jobs(&script, &jobs, &arguments.watching, |report| {
         write_stderr(&report.closing_line());
     })?;

@@ -35,10 +35,10 @@ impl DeadLetters {
         Ok(Self { output, writer, count: 0 })
     }
 
-    /// Writes one record; `source` is the name of its split.
-    pub fn push(&mut self, source: &str, failure: &Failure) -> Result<()> {
+    /// Writes one record; `source` is the name of its split and `record` its number there.
+    pub fn push(&mut self, source: &str, record: u64, failure: &Failure) -> Result<()> {
         let raw = String::from_utf8_lossy(&failure.raw);
-        let line = Line { source, record: failure.record, reason: &failure.reason, raw: &raw };
+        let line = Line { source, record, reason: &failure.reason, raw: &raw };
         self.count += 1;
         let written = serde_json::to_writer(&mut self.writer, &line).map_err(std::io::Error::from);
         let written = written.and_then(|()| self.writer.write_all(b"\n"));
@@ -74,7 +74,7 @@ mod tests {
         let path = directory.path().join("bad.jsonl");
         let mut letters = DeadLetters::new(super::super::sink::open_file(&path).unwrap()).unwrap();
         let failure = Failure { record: 3, reason: "no \"x\"".into(), raw: b"a\n\xff".to_vec() };
-        letters.push("in.csv", &failure).unwrap();
+        letters.push("in.csv", 3, &failure).unwrap();
         assert_eq!(letters.count(), 1);
         letters.commit().unwrap();
         let text = std::fs::read_to_string(&path).unwrap();

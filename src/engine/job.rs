@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 
 use super::options::RunOptions;
+use super::outputs;
 use super::report::report;
 use super::sink::{Collected, OpenSink};
 use super::source::{OpenSource, Provider, Started};
@@ -63,6 +64,7 @@ impl Engine {
     /// Parses and plans every job of `text`; schemas of files that declare none are inferred. `settings` win over SET.
     pub fn compile(&self, text: &str, settings: &Options) -> Result<Vec<JobPlan>> {
         let script = plan_script(text, settings, &Provider::new(self))?;
+        outputs::check(&script.jobs)?;
         Ok(script.jobs)
     }
 
@@ -87,6 +89,8 @@ impl Engine {
 
     /// Runs `job` to the end of its input, or until it is asked to stop.
     pub fn run(&self, job: &JobPlan, options: &RunOptions, control: &Control) -> Result<JobReport> {
+        // Once more for this job alone: its sink may be another than the one it was compiled with.
+        outputs::check(std::slice::from_ref(job))?;
         let sink = OpenSink::open(&job.sink, &job.plan.output())?;
         self.run_into(job, options, control, sink)
     }

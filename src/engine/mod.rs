@@ -17,14 +17,17 @@
 
 mod job;
 mod options;
+mod outputs;
 mod processors;
 mod report;
 mod sink;
 mod source;
+mod split;
 
 pub use crate::metrics::{JobReport, Progress};
 pub use crate::plan::{JobPlan, ProcessorKind, Strategy};
 pub use crate::sys::StopFlag;
 pub use job::{Control, Engine};
 pub use options::{LateRecords, RunOptions, SETTINGS};
+pub use outputs::reads_stdin;
 pub use processors::{Job, JobProcessor, processor};

@@ -1,5 +1,6 @@
 //! From what the machines did to the report of a job.
 
+use super::split::SplitNames;
 use crate::limits::FAILURE_SAMPLES;
 use crate::metrics::{FailureSample, JobReport, PartitionReport};
 use crate::plan::{Exchange, JobPlan, Layout, Strategy};
@@ -12,7 +13,7 @@ pub(super) fn report(
     layout: &Layout,
     placement: &Placement,
     finished: &Finished,
-    split_names: &[String],
+    split_names: &SplitNames,
 ) -> JobReport {
     let high_water: Vec<usize> = finished.readers.iter().flat_map(|r| r.queue_high_water.iter().copied()).collect();
     let mut report = JobReport {
@@ -43,11 +44,9 @@ pub(super) fn report(
             queue_high_water: high_water.get(index).copied().unwrap_or(0) as u64,
         });
         for letter in &stats.failures {
-            report.failures.push(FailureSample {
-                source: split_names.get(letter.split.0 as usize).cloned().unwrap_or_default(),
-                record: letter.failure.record,
-                reason: letter.failure.reason.clone(),
-            });
+            let (source, record) = split_names.place(letter.split, letter.failure.record);
+            let reason = letter.failure.reason.clone();
+            report.failures.push(FailureSample { source: source.to_string(), record, reason });
         }
     }
     report.failures.sort_by(|a, b| (&a.source, a.record).cmp(&(&b.source, b.record)));

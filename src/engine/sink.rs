@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
 
+use super::split::SplitNames;
 use crate::connector::{DeadLetters, Output, SINK_KEYS, Sink, SinkConnector};
 use crate::error::{Error, Result};
 use crate::format::{Encode, FORMAT_KEYS, Format, FormatOptions, encoder};
@@ -33,7 +34,7 @@ pub(super) struct OpenSink {
     rows: Rows,
     output: Option<Box<dyn Output>>,
     letters: Option<DeadLetters>,
-    split_names: Vec<String>,
+    split_names: SplitNames,
 }
 
 impl OpenSink {
@@ -66,16 +67,21 @@ impl OpenSink {
             }
             (Sink::Bytes(_) | Sink::Blackhole, _) => (Rows::Discarded, None),
         };
-        Ok(Self { rows, output, letters: None, split_names: Vec::new() })
+        Ok(Self { rows, output, letters: None, split_names: SplitNames::default() })
     }
 
     /// A sink that keeps rows in memory.
     pub(super) fn collect(collected: &Collected) -> Self {
-        Self { rows: Rows::Collected(collected.clone()), output: None, letters: None, split_names: Vec::new() }
+        Self {
+            rows: Rows::Collected(collected.clone()),
+            output: None,
+            letters: None,
+            split_names: SplitNames::default(),
+        }
     }
 
     /// With a file for failed records, whose splits have these names.
-    pub(super) fn with_dead_letters(self, letters: Option<DeadLetters>, split_names: Vec<String>) -> Self {
+    pub(super) fn with_dead_letters(self, letters: Option<DeadLetters>, split_names: SplitNames) -> Self {
         Self { letters, split_names, ..self }
     }
 
@@ -108,7 +114,7 @@ struct JobSink {
     rows: Rows,
     /// Only the writer locks it while the job runs.
     letters: Arc<Mutex<Option<DeadLetters>>>,
-    split_names: Vec<String>,
+    split_names: SplitNames,
 }
 
 impl RowSink for JobSink {
@@ -138,8 +144,8 @@ impl RowSink for JobSink {
         let mut file = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(file) = file.as_mut() else { return Ok(()) };
         for letter in letters {
-            let source = self.split_names.get(letter.split.0 as usize).map_or("", String::as_str);
-            file.push(source, &letter.failure)?;
+            let (source, record) = self.split_names.place(letter.split, letter.failure.record);
+            file.push(source, record, &letter.failure)?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::job::{Control, Engine, Table};
 use super::options::RunOptions;
+use super::split::SplitNames;
 use crate::batch::{Decode, Decoded};
 use crate::connector::{
     DeadLetters, GENERATOR_KEYS, Location, MemoryDecoder, SOURCE_KEYS, Sink, SinkConnector, SourceConnector,
@@ -87,18 +88,36 @@ impl SchemaProvider for Provider<'_> {
         let bounded = parsed.connector.is_bounded();
         let schema = match (&parsed.connector, &parsed.format) {
             (SourceConnector::File { .. }, Some(format)) => match parsed.locations()?.first() {
+                Some(Location::File(path)) if !can_be_read_twice(path) => {
+                    return Err(cannot_infer(&path.display().to_string()));
+                }
                 Some(Location::File(path)) => infer_schema(path, format)?,
-                _ => Schema::default(),
+                Some(Location::Stdin) | None => return Err(cannot_infer("standard input")),
             },
             (SourceConnector::Memory, _) => match table_of(self.engine, &parsed)?.iter().flatten().next() {
                 Some(batch) => crate::batch::schema_of(batch.schema().as_ref())?,
                 None => Schema::default(),
             },
+            // `path = '-'`, which reads like a file.
+            (SourceConnector::Stdin, _) if options.get("path").is_some() => return Err(cannot_infer("standard input")),
             // The planner asks for declared columns.
             _ => Schema::default(),
         };
         Ok(SourceFacts { schema, bounded })
     }
+}
+
+/// What is read to find out the columns must be there once more for the job: true of files, not of pipes and devices.
+/// What is not there at all is told by who opens it.
+fn can_be_read_twice(path: &Path) -> bool {
+    std::fs::metadata(path).map_or(true, |metadata| metadata.is_file() || metadata.is_dir())
+}
+
+fn cannot_infer(name: &str) -> Error {
+    Error::Config(format!(
+        "the columns of {name} cannot be found out, because it can be read only once: declare them with \
+         CREATE SOURCE s (column TYPE, ...) WITH (connector = 'stdin', format = 'csv')"
+    ))
 }
 
 /// The table in memory that a source names.
@@ -150,6 +169,7 @@ impl<'j> OpenSource<'j> {
         let places = match &parsed.connector {
             SourceConnector::File { .. } | SourceConnector::Stdin => {
                 let locations = parsed.locations()?;
+                // Only a file can be opened once for each of its parts.
                 let cut = options.processor == ProcessorKind::Stp
                     && partitions > 1
                     && locations.len() == 1
@@ -157,7 +177,9 @@ impl<'j> OpenSource<'j> {
                     // A key may lie on both sides of a cut.
                     && source.keyed_by.is_empty();
                 match (&locations[..], &parsed.format) {
-                    ([Location::File(path)], Some(format)) if cut => cut_file(path, format, partitions)?,
+                    ([Location::File(path)], Some(format)) if cut && can_be_read_twice(path) => {
+                        cut_file(path, format, partitions)?
+                    }
                     _ => locations.into_iter().map(place).collect(),
                 }
             }
@@ -178,15 +200,16 @@ impl<'j> OpenSource<'j> {
     }
 
     /// What each split is called in reports.
-    pub(super) fn names(&self) -> Vec<String> {
-        self.places
-            .iter()
-            .map(|place| match place {
-                Place::File(path) | Place::Range(path, _) => path.display().to_string(),
-                Place::Stdin => "stdin".into(),
-                Place::Generator | Place::Memory(_) => self.job.plan.scan.source.name.clone(),
-            })
-            .collect()
+    pub(super) fn names(&self) -> SplitNames {
+        SplitNames::new(self.places.iter().map(|place| match place {
+            Place::File(path) => (path.display().to_string(), None),
+            Place::Range(path, range) => {
+                let part = range.first_line.is_none().then(|| (path.clone(), range.start));
+                (path.display().to_string(), part)
+            }
+            Place::Stdin => ("stdin".into(), None),
+            Place::Generator | Place::Memory(_) => (self.job.plan.scan.source.name.clone(), None),
+        }))
     }
 
     /// What to do with records that fail.

@@ -38,8 +38,13 @@ impl Header {
     /// Finds every declared column in the header record, ignoring case; the first of equal names counts.
     pub(super) fn by_name(record: &[u8], options: &FormatOptions, schema: &Schema, file: &str) -> Result<Self> {
         let names = names(record, options).map_err(|reason| Error::Data(format!("{file}: header: {reason}")))?;
+        let position = |wanted: &str| {
+            let named = names.iter().position(|name| name.trim().eq_ignore_ascii_case(wanted));
+            // A column without a name goes by its number, as when columns are inferred.
+            named.or_else(|| (0..names.len()).find(|&i| names[i].trim().is_empty() && default_name(i) == wanted))
+        };
         let positions = schema.fields.iter().map(|field| {
-            names.iter().position(|name| name.trim().eq_ignore_ascii_case(&field.name)).ok_or_else(|| {
+            position(&field.name).ok_or_else(|| {
                 let hint = match nearest(&field.name, names.iter().map(String::as_str)) {
                     Some(near) => format!("did you mean \"{near}\"?"),
                     None => format!("it has {}", names.join(", ")),
@@ -58,6 +63,11 @@ impl Header {
         }
         slots
     }
+}
+
+/// What a column is called that has no name, by its place in the record.
+pub(super) fn default_name(index: usize) -> String {
+    format!("column{}", index + 1)
 }
 
 /// The fields of one record as text.

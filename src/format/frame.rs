@@ -8,7 +8,7 @@
 //!    every chunk cut from it was dropped (`Arc::get_mut` proves it).
 //!
 //! Blank lines are skipped; CRLF and a missing last newline are left to the decoder; a byte order mark is cut off. A
-//! record longer than `limits::RECORD_BYTES_MAX` is an error. In steady state nothing is allocated.
+//! record longer than `limits::RECORD_BYTES_MAX` (by up to a block) is an error. In steady state nothing is allocated.
 
 use std::io::Read;
 use std::sync::Arc;

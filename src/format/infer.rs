@@ -145,8 +145,8 @@ fn infer_csv(file: std::fs::File, name: &str, options: &FormatOptions) -> Result
         count += chunk.records as usize;
     }
     let fields = names.iter().zip(&seen).enumerate().map(|(i, (name, seen))| {
-        let name =
-            if options.header && !name.trim().is_empty() { name.trim().into() } else { format!("column{}", i + 1) };
+        let is_named = options.header && !name.trim().is_empty();
+        let name = if is_named { name.trim().into() } else { csv::default_name(i) };
         Field::new(name, seen.data_type())
     });
     Ok(Schema::new(fields.collect()))

@@ -1,0 +1,70 @@
+//! What the jobs of a script may not do to each other: read one stream twice, or write one file twice.
+//!
+//! A file sink replaces its target as a whole, so of two jobs that write one file the first would have worked for nothing;
+//! and of two that read standard input the second would find it at its end. Both are refused before anything runs.
+
+use std::path::{Path, PathBuf};
+
+use crate::connector::{SinkConnector, SourceConnector};
+use crate::error::{Error, Result};
+use crate::plan::JobPlan;
+use crate::types::{Options, Schema};
+
+/// Refuses a script whose jobs would get in each other's way.
+pub(super) fn check(jobs: &[JobPlan]) -> Result<()> {
+    let mut targets: Vec<(PathBuf, String)> = Vec::new();
+    let mut stdin_reader: Option<&str> = None;
+    for job in jobs {
+        let source = &job.plan.scan.source;
+        if reads_stdin(job)
+            && let Some(first) = stdin_reader.replace(&source.name)
+        {
+            return Err(Error::Config(format!(
+                "standard input can be read once, and jobs read {first} and {} from it: write it to a file first",
+                source.name
+            )));
+        }
+        let sink = format!("sink {}", job.sink.name);
+        let letters = format!("dead_letter_path of source {}", source.name);
+        for (path, what) in [(sink_path(&job.sink.options), sink), (letter_path(&source.options), letters)] {
+            let Some(target) = path.and_then(|path| replaceable(Path::new(&path))) else { continue };
+            if let Some((_, other)) = targets.iter().find(|(path, _)| *path == target) {
+                return Err(Error::Config(format!(
+                    "{} is written twice, for {other} and for {what}: what comes last would replace the rest; \
+                     give each job a path of its own",
+                    target.display()
+                )));
+            }
+            targets.push((target, what));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the job reads standard input.
+pub fn reads_stdin(job: &JobPlan) -> bool {
+    let mut options = job.plan.scan.source.options.clone();
+    matches!(SourceConnector::take(&mut options, &Schema::default()), Ok(SourceConnector::Stdin))
+}
+
+fn sink_path(options: &Options) -> Option<String> {
+    match SinkConnector::take(&mut options.clone()) {
+        Ok(SinkConnector::File { path }) => Some(path),
+        _ => None,
+    }
+}
+
+fn letter_path(options: &Options) -> Option<String> {
+    options.get("dead_letter_path").map(str::to_string)
+}
+
+/// One name for one file, links and relative paths resolved; `None` for devices and pipes, which take any number of
+/// writers.
+fn replaceable(path: &Path) -> Option<PathBuf> {
+    if let Ok(metadata) = std::fs::metadata(path) {
+        return if metadata.is_file() { std::fs::canonicalize(path).ok() } else { None };
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = std::fs::canonicalize(parent).ok()?;
+    Some(parent.join(path.file_name()?))
+}
