@@ -127,12 +127,33 @@ impl SqlError {
             line.chars().count().saturating_sub(column - 1).max(1)
         };
         out.push_str(&format!("{gutter}--> {file}:{number}:{column}\n"));
+        let (line, indent, width) = around(line, &indent, width);
         out.push_str(&format!("{gutter} |\n{number} | {line}\n{gutter} | {indent}{}\n", "^".repeat(width)));
         if let Some(help) = &self.help {
             out.push_str(&format!("{gutter} = help: {help}\n"));
         }
         out
     }
+}
+
+/// Characters of a source line that are shown whole.
+const LINE_SHOWN: usize = 160;
+/// Characters kept on either side of the caret of a longer line.
+const LINE_SIDE: usize = 60;
+
+/// The part of a long line that surrounds the caret, with the indent and width that fit it. Short lines stay whole.
+fn around(line: &str, indent: &str, width: usize) -> (String, String, usize) {
+    let length = line.chars().count();
+    if length <= LINE_SHOWN {
+        return (line.to_string(), indent.to_string(), width);
+    }
+    let column = indent.chars().count();
+    let start = column.saturating_sub(LINE_SIDE);
+    let end = (column + LINE_SIDE).min(length);
+    let cut: String = line.chars().skip(start).take(end - start).collect();
+    let (before, after) = (if start > 0 { "..." } else { "" }, if end < length { "..." } else { "" });
+    let indent = format!("{}{}", " ".repeat(before.len()), indent.chars().skip(start).collect::<String>());
+    (format!("{before}{cut}{after}"), indent, width.min(end - column).max(1))
 }
 
 impl fmt::Display for SqlError {
@@ -199,6 +220,18 @@ mod tests {
         assert_eq!(nearest("pirce", ["price", "quantity"]), Some("price"));
         assert_eq!(nearest("PRICE", ["price"]), Some("price"));
         assert_eq!(nearest("zebra", ["price", "quantity"]), None);
+    }
+
+    #[test]
+    fn a_long_line_is_cut_around_the_caret() {
+        let text = format!("SELECT {} pirce FROM t", "1 + ".repeat(500));
+        let column = text.find("pirce").unwrap() as u32 + 1;
+        let span = Span { line: 1, column, end_line: 1, end_column: column + 5 };
+        let shown = SqlError::new(span, "unknown column pirce").render("q.sql", &text);
+        let lines: Vec<&str> = shown.lines().collect();
+        assert!(lines.iter().all(|line| line.len() < 160), "{shown}");
+        assert_eq!(lines[3].find("pirce"), lines[4].find('^'), "{shown}");
+        assert_eq!(lines[4].matches('^').count(), 5);
     }
 
     #[test]

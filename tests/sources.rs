@@ -151,3 +151,29 @@ fn strategies_count_their_hits() {
     assert_eq!(hits(&sql(", keyed_by = 'symbol'"), "smart_repartition"), (1000, 0, 0));
     assert_eq!(hits(&sql(", keyed_by = 'symbol'"), "sticky"), (1000, 0, 0));
 }
+
+/// Under `on_error = 'fail'` the record that is named is the first in the input, whatever the scheduling, and its place is
+/// given.
+#[test]
+fn the_first_bad_record_ends_the_job() {
+    let directory = tempfile::tempdir().unwrap();
+    let bad = |i: u32| if i == 700 || i == 703 || i == 1500 { "x".to_string() } else { i.to_string() };
+    let lines: String = (0..3000).map(|i| format!("{}\n", bad(i))).collect();
+    write(directory.path(), "a.csv", &format!("n\n{lines}"));
+    let path = directory.path().join("a.csv");
+    let sql = format!(
+        "CREATE SOURCE s (n BIGINT) WITH (connector = 'file', path = '{}', on_error = 'fail'); SELECT n FROM s",
+        path.display()
+    );
+    let engine = Engine::new();
+    let job = &engine.compile(&sql, &Options::new()).unwrap()[0];
+    for processor in ["inline", "simple", "partitioned"] {
+        for partitions in ["1", "3"] {
+            for batch_rows in ["1", "64", "8192"] {
+                let settings = [("processor", processor), ("partitions", partitions), ("batch_rows", batch_rows)];
+                let error = engine.collect(job, &options(&settings)).unwrap_err().to_string();
+                assert!(error.contains(&format!("{}:702: column \"n\": 'x'", path.display())), "{settings:?}: {error}");
+            }
+        }
+    }
+}

@@ -1,33 +1,36 @@
 //! `--stats-json`: the reports of a run as one JSON document.
 
-use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use crate::connector::{Output, Sink, SinkConnector};
 use crate::engine::JobReport;
 use crate::error::{Error, Result};
 
 /// Where the reports go.
-#[derive(Debug)]
 pub(super) enum StatsTarget {
     /// Nowhere.
     None,
     /// Standard output.
     Stdout,
-    /// A file, open for writing.
-    File(PathBuf, File),
+    /// A file that appears when the report is complete.
+    File(Box<dyn Output>),
 }
 
 impl StatsTarget {
-    /// Opens `path` before the job starts: a run of hours should not end with a path that cannot be written, and the
-    /// report of an earlier run should not pass for this one's.
+    /// Opens `path` before the job starts: a run of hours should not end with a path that cannot be written. A run that
+    /// fails has no report and leaves the file of an earlier one alone.
     pub(super) fn open(path: Option<&Path>) -> Result<Self> {
         match path {
             None => Ok(Self::None),
             Some(path) if path == Path::new("-") => Ok(Self::Stdout),
             Some(path) => {
-                let file = File::create(path).map_err(|error| Error::io("create", path, &error))?;
-                Ok(Self::File(path.to_path_buf(), file))
+                let text = path.to_str();
+                let text = text.ok_or_else(|| Error::Config(format!("{} is not a UTF-8 path", path.display())))?;
+                match (SinkConnector::File { path: text.into() }).open()? {
+                    Sink::Bytes(output) => Ok(Self::File(output)),
+                    Sink::Batches(_) | Sink::Blackhole => Ok(Self::None),
+                }
             }
         }
     }
@@ -43,8 +46,10 @@ impl StatsTarget {
         match self {
             Self::None => Ok(()),
             Self::Stdout => write_stdout(&text),
-            Self::File(path, mut file) => {
-                file.write_all(text.as_bytes()).map_err(|error| Error::io("write", path, &error))
+            Self::File(output) => {
+                let written = output.writer()?.write_all(text.as_bytes());
+                written.map_err(|error| Error::io("write", output.name(), &error))?;
+                output.commit()
             }
         }
     }
@@ -77,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_path_that_cannot_be_written_fails_before_the_run() {
-        let error = StatsTarget::open(Some(Path::new("/nonexistent/stats.json"))).unwrap_err();
+        let error = StatsTarget::open(Some(Path::new("/nonexistent/stats.json"))).err().unwrap();
         assert_eq!(error.to_string(), "cannot create /nonexistent/stats.json: no such file or directory");
     }
 }

@@ -15,6 +15,7 @@ use super::source::{OpenSource, Provider, Started};
 use crate::error::{Error, Result};
 use crate::limits::PARTITIONS_MAX;
 use crate::metrics::{JobReport, Progress};
+use crate::operator::OnError;
 use crate::partition::{Wiring, wire};
 use crate::plan::{JobPlan, Layout, LayoutRequest, plan_script};
 use crate::processor::{Machines, MachinesSetup, process};
@@ -111,7 +112,7 @@ impl Engine {
         let topology = Topology::read();
         let placement = topology.placement(layout.partitions, options.cores.as_deref())?;
         let sink = sink.with_dead_letters(source.dead_letters()?, source.names());
-        let (names, on_error) = (source.names(), source.on_error());
+        let (names, on_error, source_is_bounded) = (source.names(), source.on_error(), source.is_bounded());
         let hasher = KeyHasher::new(RandomState::new().hash_one("corelane"));
         let Started { splits, decoders } = source.start(layout.partitions, control)?;
         let wired = wire(Wiring {
@@ -134,10 +135,18 @@ impl Engine {
             batch_rows: options.batch_rows,
             stop: &control.stop,
         };
-        let (sink, commit) = sink.into_parts();
+        let (sink, commit) = sink.into_parts(source_is_bounded);
         let finished = process(Machines { setup, wired, sink })?;
         let write_started_ns = sys::monotonic_ns();
         let mut report = report(job, &layout, &placement, &finished, &names);
+        if on_error == OnError::Fail
+            && let Some(first) = report.failures.first()
+        {
+            return Err(Error::Data(format!(
+                "{}:{}: {} (on_error = 'fail' ends the job at the first bad record)",
+                first.source, first.record, first.reason
+            )));
+        }
         let sink = finished.sink;
         commit.commit(sink)?;
         let now_ns = sys::monotonic_ns();

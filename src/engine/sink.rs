@@ -86,10 +86,13 @@ impl OpenSink {
     }
 
     /// The part that the writer drives, and what makes it visible in the end.
-    pub(super) fn into_parts(self) -> (Box<dyn RowSink>, Commit) {
+    ///
+    /// While the input of an unbounded job pauses, what it wrote is shown. A bounded job ends soon enough, and a table that
+    /// is shown early would take its widths from what happened to be there.
+    pub(super) fn into_parts(self, bounded: bool) -> (Box<dyn RowSink>, Commit) {
         let letters = Arc::new(Mutex::new(self.letters));
         let commit = Commit { output: self.output, letters: Arc::clone(&letters) };
-        (Box::new(JobSink { rows: self.rows, letters, split_names: self.split_names }), commit)
+        (Box::new(JobSink { rows: self.rows, letters, split_names: self.split_names, bounded }), commit)
     }
 }
 
@@ -112,6 +115,7 @@ impl Commit {
 
 struct JobSink {
     rows: Rows,
+    bounded: bool,
     /// Only the writer locks it while the job runs.
     letters: Arc<Mutex<Option<DeadLetters>>>,
     split_names: SplitNames,
@@ -135,6 +139,7 @@ impl RowSink for JobSink {
 
     fn flush(&mut self) -> Result<()> {
         match &mut self.rows {
+            Rows::Encoded(_) if self.bounded => Ok(()),
             Rows::Encoded(encoder) => encoder.flush(),
             Rows::Collected(_) | Rows::Discarded => Ok(()),
         }

@@ -20,7 +20,7 @@ use crate::sys::{self, StoppablePipe, StoppableStdin};
 use crate::types::{Options, Schema, SplitId};
 
 /// Options of every source, beside the connector's and the format's.
-const COMMON_KEYS: &[&str] = &["on_error", "dead_letter_path"];
+const COMMON_KEYS: &[&str] = &["on_error", "dead_letter_path", "keyed_by"];
 
 /// What a source's options say, checked.
 struct Parsed {
@@ -210,6 +210,11 @@ impl<'j> OpenSource<'j> {
             Place::Stdin => ("stdin".into(), None),
             Place::Generator | Place::Memory(_) => (self.job.plan.scan.source.name.clone(), None),
         }))
+    }
+
+    /// Whether the input ends by itself.
+    pub(super) fn is_bounded(&self) -> bool {
+        self.parsed.connector.is_bounded()
     }
 
     /// What to do with records that fail.

@@ -20,7 +20,8 @@ pub enum OnError {
     Skip,
     /// The same, and write it to the dead-letter file.
     DeadLetter,
-    /// End the job.
+    /// End the job. The records that were dealt out before are still looked at, so that the first that fails in the
+    /// input is the one that is named.
     Fail,
 }
 
@@ -106,9 +107,6 @@ impl Context<'_> {
     pub fn fail(&mut self, place: OrderKey, reason: &dyn fmt::Display) -> Result<()> {
         if !self.rows_are_records {
             return Err(Error::Execution(reason.to_string()));
-        }
-        if self.on_error == OnError::Fail {
-            return Err(Error::Data(format!("a record failed under on_error = 'fail': {reason}")));
         }
         self.counts.failed += 1;
         if self.counts.failures.len() < FAILURE_SAMPLES || self.on_error == OnError::DeadLetter {

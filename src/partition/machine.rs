@@ -12,7 +12,7 @@ use super::ledger::Ledger;
 use super::message::{DeadLetter, Input, Mark, Origin, Output, OutputRows};
 use super::output::OutputPort;
 use crate::batch::{Batch, Chunk, Decode, Decoded, Failure, RowOrder, Slice, Values, view};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::limits::FAILURE_SAMPLES;
 use crate::metrics::ProgressWriter;
 use crate::operator::{Chain, Context, Counts, OnError};
@@ -339,7 +339,7 @@ impl Partition {
             self.stats.failed += failed;
             self.progress.add_failed(failed);
             let letters = self.decoded.failures.drain(..).map(|failure| DeadLetter { split, failure }).collect();
-            self.report_failures(letters)?;
+            self.report_failures(letters);
         }
         self.pending = Some(Pending { turn, chunk });
         Ok(())
@@ -487,10 +487,12 @@ impl Partition {
             },
         });
         let letters: Vec<_> = letters.collect();
-        self.keep_samples(&letters);
-        if self.on_error == OnError::DeadLetter {
-            self.output.dead_letters(letters);
-        }
+        self.report_failures(letters);
+    }
+
+    /// Whether a record failed that ends the job: nothing more needs to be read.
+    pub fn is_failing(&self) -> bool {
+        self.on_error == OnError::Fail && self.stats.failed > 0
     }
 
     fn keep_samples(&mut self, letters: &[DeadLetter]) {
@@ -498,19 +500,11 @@ impl Partition {
         self.stats.failures.extend(letters.iter().take(room).cloned());
     }
 
-    /// Handles records that could not be decoded.
-    fn report_failures(&mut self, letters: Vec<DeadLetter>) -> Result<()> {
+    /// Handles records that failed.
+    fn report_failures(&mut self, letters: Vec<DeadLetter>) {
         self.keep_samples(&letters);
-        match self.on_error {
-            OnError::Skip => Ok(()),
-            OnError::DeadLetter => {
-                self.output.dead_letters(letters);
-                Ok(())
-            }
-            OnError::Fail => {
-                let first = &letters[0].failure;
-                Err(Error::Data(format!("record {} failed under on_error = 'fail': {}", first.record, first.reason)))
-            }
+        if self.on_error == OnError::DeadLetter {
+            self.output.dead_letters(letters);
         }
     }
 }

@@ -28,7 +28,8 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
         let mut worked = false;
         let mut sleep_ns = None;
         if let Some(machine) = &mut reader {
-            let step = machine.step(setup.stop.is_set() || writer.is_full())?;
+            let failing = partitions.iter().flatten().any(Partition::is_failing);
+            let step = machine.step(setup.stop.is_set() || writer.is_full() || failing)?;
             worked |= step == Step::Worked;
             if let Step::IdleFor(ns) = step {
                 sleep_ns = Some(ns);

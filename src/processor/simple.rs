@@ -116,7 +116,7 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
             // The feed is empty: the worker took the last chunk through before it came for this one.
             let _ = feed.push(input);
             result = worker.exhaust();
-            if worker.writer.is_full() {
+            if worker.writer.is_full() || worker.is_failing() {
                 joint_ref.set_enough();
             }
         }
@@ -157,6 +157,10 @@ struct Worker {
 }
 
 impl Worker {
+    fn is_failing(&self) -> bool {
+        self.partition.lock().unwrap_or_else(PoisonError::into_inner).is_failing()
+    }
+
     /// Steps partition and writer until neither can do more.
     fn exhaust(&mut self) -> Result<()> {
         loop {

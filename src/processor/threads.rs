@@ -161,7 +161,11 @@ fn run_lane(
                 read = Step::Worked;
             }
         }
-        Ok(match (partition.step()?, read) {
+        let stepped = partition.step()?;
+        if partition.is_failing() {
+            joint.set_enough();
+        }
+        Ok(match (stepped, read) {
             (Step::Idle, read) => read,
             (step, _) => step,
         })
