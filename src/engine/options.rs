@@ -172,7 +172,7 @@ mod tests {
             ("partitions", "257", "from 1 to 256"),
             ("batch_rows", "many", "whole number"),
             ("strategy", "random", "always_hash"),
-            ("wait", "sleep", "spin, backoff, park"),
+            ("wait", "sleep", "spin, backoff or park"),
             ("simd", "sse", "avx512"),
             ("cores", "3-1", "greater"),
         ] {
