@@ -1,0 +1,12 @@
+//! The command over real files and pipes: for each thing that can go right or wrong the exit status, what standard output
+//! holds and what standard error says.
+
+mod bad_records;
+mod examples;
+mod failures;
+mod formats;
+mod processors;
+mod refusals;
+mod reports;
+mod rig;
+mod signals;
