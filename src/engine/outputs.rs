@@ -1,14 +1,12 @@
-//! What the jobs of a script may not do to each other, or to their own input: read one stream twice, write one file twice,
-//! write over what they read.
+//! What the jobs of a script may not do to each other: read one stream twice, or write one file twice.
 //!
 //! A file sink replaces its target as a whole, so of two jobs that write one file the first would have worked for nothing;
 //! and of two that read standard input the second would find it at its end. Both are refused before anything runs.
 
 use std::path::{Path, PathBuf};
 
-use crate::connector::{Location, SinkConnector, SourceConnector};
+use crate::connector::{SinkConnector, SourceConnector};
 use crate::error::{Error, Result};
-use crate::format::FormatOptions;
 use crate::plan::JobPlan;
 use crate::types::{Options, Schema};
 
@@ -30,13 +28,6 @@ pub(super) fn check(jobs: &[JobPlan]) -> Result<()> {
         let letters = format!("dead_letter_path of source {}", source.name);
         for (path, what) in [(sink_path(&job.sink.options), sink), (letter_path(&source.options), letters)] {
             let Some(target) = path.and_then(|path| replaceable(Path::new(&path))) else { continue };
-            if input_files(job).contains(&target) {
-                return Err(Error::Config(format!(
-                    "{} is read by source {} and written by {what}: its records would be gone; write to another path",
-                    target.display(),
-                    source.name
-                )));
-            }
             if let Some((_, other)) = targets.iter().find(|(path, _)| *path == target) {
                 return Err(Error::Config(format!(
                     "{} is written twice, for {other} and for {what}: what comes last would replace the rest; \
@@ -48,20 +39,6 @@ pub(super) fn check(jobs: &[JobPlan]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The files that the job reads, links and relative paths resolved; what cannot be listed is said when it is opened.
-fn input_files(job: &JobPlan) -> Vec<PathBuf> {
-    let mut options = job.plan.scan.source.options.clone();
-    let Ok(connector) = SourceConnector::take(&mut options, &Schema::default()) else { return Vec::new() };
-    let format = FormatOptions::take(&mut options, connector.path());
-    let extensions = format.as_ref().map_or(&[][..], |format| format.format.extensions());
-    let locations = connector.splits(extensions).unwrap_or_default().into_iter();
-    let files = locations.filter_map(|location| match location {
-        Location::File(path) => std::fs::canonicalize(path).ok(),
-        _ => None,
-    });
-    files.collect()
 }
 
 /// Whether the job reads standard input.

@@ -153,7 +153,6 @@ fn the_columns_of_a_pipe_must_be_declared() {
 
 /// Each file of a source has a header of its own, by which its columns are found, whoever decodes it.
 #[test]
-#[ignore = "where one reader deals chunks in turns, the header of the first file is used for all"]
 fn files_may_have_their_columns_in_different_orders() {
     let rig = Rig::new();
     rig.write("d/a.csv", "a,b\n1,10\n");

@@ -172,5 +172,5 @@ fn strategies_that_would_be_wrong_are_refused_with_the_cure() {
     let fan_in = ["--strategy", "fan_in", "--fan-in-partition", "2", "--partitions", "2"];
     rig()
         .query("SELECT COUNT(*) AS n FROM 'in.csv'", &fan_in)
-        .failed(2, "target 2 is not below the number of partitions, 2");
+        .failed(2, "partition 2 is not below the number of partitions, 2");
 }
