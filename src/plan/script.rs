@@ -73,8 +73,8 @@ impl ScriptPlanner<'_> {
             }
             ast::Statement::CreateSink { name, options } => {
                 self.check_new(name)?;
-                let mut options = options_of(options);
-                set_connector(name, &mut options)?;
+                let options = options_of(options);
+                require_connector(name, &options)?;
                 self.script.sinks.push(SinkDefinition { name: name.value.clone(), options });
             }
             ast::Statement::Insert { sink, query } => {
@@ -123,7 +123,7 @@ impl ScriptPlanner<'_> {
         let keyed_by = options.iter().find(|option| option.key == "keyed_by");
         let mut options = options_of(options);
         options.take("keyed_by");
-        set_connector(name, &mut options)?;
+        require_connector(name, &options)?;
         if options.get("connector").is_some_and(|connector| connector.eq_ignore_ascii_case("memory"))
             && options.get("table").is_none()
         {
@@ -235,13 +235,8 @@ fn options_of(items: &[ast::OptionItem]) -> Options {
     options
 }
 
-/// A path without a connector means a file.
-fn set_connector(name: &ast::Ident, options: &mut Options) -> Result<(), SqlError> {
+fn require_connector(name: &ast::Ident, options: &Options) -> Result<(), SqlError> {
     if options.get("connector").is_some() {
-        return Ok(());
-    }
-    if options.get("path").is_some() {
-        options.set("connector", "file");
         return Ok(());
     }
     Err(wrong(name.span, format!("{} has no connector", name.value), "add connector = 'file' to WITH"))

@@ -124,8 +124,8 @@ fn on_error_fail_names_the_file() {
 #[test]
 fn bytes_that_are_no_text_fail_their_record_only() {
     let rig = Rig::with("in.csv", b"a,b\n1,x\xff\n\xfe,y\n3,z\0\n4,ok\n");
-    let sql = "CREATE SOURCE s (a BIGINT, b VARCHAR) WITH (path = 'in.csv');
-               CREATE SINK o WITH (path = '-', format = 'csv'); INSERT INTO o SELECT a, b FROM s";
+    let sql = "CREATE SOURCE s (a BIGINT, b VARCHAR) WITH (connector = 'file', path = 'in.csv');
+               CREATE SINK o WITH (connector = 'file', path = '-', format = 'csv'); INSERT INTO o SELECT a, b FROM s";
     rig.run(sql, &[]).printed("a,b\n3,z\0\n4,ok\n").said("  in.csv:2: not valid UTF-8\n  in.csv:3: not valid UTF-8\n");
 }
 
@@ -143,7 +143,7 @@ fn quotes_gone_wrong_fail_their_record() {
 fn records_without_event_time_fail_where_a_window_needs_it() {
     let rig = Rig::with("in.csv", "ts,v\n2025-01-01T00:00:00Z,1\n,2\nnever,3\n2025-01-01T00:01:00Z,4\n");
     let source = "CREATE SOURCE s (ts TIMESTAMP, v BIGINT, WATERMARK FOR ts AS ts - INTERVAL '1' SECOND)
-                  WITH (path = 'in.csv'); CREATE SINK o WITH (path = '-', format = 'csv'); INSERT INTO o ";
+                  WITH (connector = 'file', path = 'in.csv'); CREATE SINK o WITH (connector = 'file', path = '-', format = 'csv'); INSERT INTO o ";
     for layout in LAYOUTS {
         let sql = format!("{source} SELECT window_start, SUM(v) AS s FROM s WINDOW TUMBLING (ts, INTERVAL '1' MINUTE)");
         rig.run(&sql, &[layout, &["--stats-json", "stats.json"]].concat())

@@ -13,7 +13,11 @@ fn input_that_is_not_there() {
     query("'none.csv'").failed(1, "cannot open none.csv: no such file or directory");
     query("'none*.csv'").failed(1, "no file matches none*.csv");
     query("read_csv('empty')").failed(1, "directory empty has no file that ends in .csv");
-    let declared = |path| format!("CREATE SOURCE s (a BIGINT) WITH (path = '{path}', format = 'csv'); SELECT a FROM s");
+    let declared = |path| {
+        format!(
+            "CREATE SOURCE s (a BIGINT) WITH (connector = 'file', path = '{path}', format = 'csv'); SELECT a FROM s"
+        )
+    };
     rig.run(&declared("none.csv"), &[]).failed(1, "cannot open none.csv: no such file or directory");
     rig.run(&declared("none*.csv"), &[]).failed(1, "no file matches none*.csv");
     rig.run(&declared("empty"), &[]).failed(1, "directory empty has no file");
@@ -47,10 +51,12 @@ fn a_file_without_a_declared_column() {
     let rig = Rig::with("in.csv", "price,b\n1,x\n");
     rig.query("SELECT * FROM 'in.csv'", &["-o", "in.parquet"]).printed("");
     for file in ["in.csv", "in.parquet"] {
-        let sql = format!("CREATE SOURCE s (prize BIGINT) WITH (path = '{file}'); SELECT prize FROM s");
+        let sql =
+            format!("CREATE SOURCE s (prize BIGINT) WITH (connector = 'file', path = '{file}'); SELECT prize FROM s");
         rig.run(&sql, &[]).failed(1, "did you mean \"price\"?").said(file);
     }
-    let sql = "CREATE SOURCE s (price BIGINT, b BIGINT) WITH (path = 'in.parquet'); SELECT b FROM s";
+    let sql =
+        "CREATE SOURCE s (price BIGINT, b BIGINT) WITH (connector = 'file', path = 'in.parquet'); SELECT b FROM s";
     rig.run(sql, &[]).failed(1, "column \"b\" cannot be read as BIGINT");
 }
 
@@ -69,7 +75,7 @@ fn sinks_that_cannot_be_written() {
     rig.query("SELECT a FROM 'in.csv'", &["-o", "/dev/full", "--format", "csv"])
         .failed(1, "cannot write /dev/full: no space left on device");
     let sql =
-        "CREATE SOURCE s (a VARCHAR) WITH (path = 'in.csv', on_error = 'dead_letter', dead_letter_path = 'none/x');
+        "CREATE SOURCE s (a VARCHAR) WITH (connector = 'file', path = 'in.csv', on_error = 'dead_letter', dead_letter_path = 'none/x');
                SELECT a FROM s";
     rig.run(sql, &[]).failed(1, "cannot create none/x: no such file or directory");
     rig.query("SELECT a FROM 'in.csv'", &["--stats-json", "none/x"]).failed(1, "cannot create none/x");

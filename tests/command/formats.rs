@@ -63,7 +63,7 @@ fn standard_input_to_standard_output() {
                INSERT INTO o SELECT a, b FROM s WHERE a > 1";
     let ran = Rig::new().run_with_input(sql, &[], b"a,b\n1,x\n2,y\n3,z");
     ran.printed("{\"a\":2,\"b\":\"y\"}\n{\"a\":3,\"b\":\"z\"}\n").said("3 records in");
-    let sql = "CREATE SOURCE s (a BIGINT) WITH (path = '-', format = 'json'); CREATE SINK o WITH (path = '-', format = 'csv');
+    let sql = "CREATE SOURCE s (a BIGINT) WITH (connector = 'file', path = '-', format = 'json'); CREATE SINK o WITH (connector = 'file', path = '-', format = 'csv');
                INSERT INTO o SELECT a * 2 AS a FROM s";
     Rig::new().run_with_input(sql, &[], b"{\"a\":4}\n").printed("a\n8\n");
 }
@@ -90,12 +90,18 @@ fn patterns_and_directories_give_their_files_by_name() {
 #[test]
 fn sources_with_and_without_columns() {
     let rig = Rig::with("in.csv", "a,b\n1,x\n2,y\n");
-    let sink = "CREATE SINK o WITH (path = '-', format = 'csv'); INSERT INTO o";
-    rig.run(&format!("CREATE SOURCE s WITH (path = 'in.csv'); {sink} SELECT b, a + 1 AS c FROM s"), &[])
-        .printed("b,c\nx,2\ny,3\n");
+    let sink = "CREATE SINK o WITH (connector = 'file', path = '-', format = 'csv'); INSERT INTO o";
+    rig.run(
+        &format!("CREATE SOURCE s WITH (connector = 'file', path = 'in.csv'); {sink} SELECT b, a + 1 AS c FROM s"),
+        &[],
+    )
+    .printed("b,c\nx,2\ny,3\n");
     // Columns are found by name, in any order and case; those not declared are not read.
-    rig.run(&format!("CREATE SOURCE s (B VARCHAR) WITH (path = 'in.csv'); {sink} SELECT b FROM s"), &[])
-        .printed("B\nx\ny\n");
+    rig.run(
+        &format!("CREATE SOURCE s (B VARCHAR) WITH (connector = 'file', path = 'in.csv'); {sink} SELECT b FROM s"),
+        &[],
+    )
+    .printed("B\nx\ny\n");
 }
 
 #[test]
@@ -107,8 +113,8 @@ fn options_of_csv_are_obeyed() {
     rig.query("SELECT * FROM read_csv('bare.csv', header = false)", &["--format", "csv"])
         .printed("column1,column2\n1,x\n2,y\n");
     rig.write("unix.csv", "t\n1\n-1\n");
-    let sql = "CREATE SOURCE s (t TIMESTAMP) WITH (path = 'unix.csv', timestamp_unit = 'ms');
-               CREATE SINK o WITH (path = '-', format = 'csv'); INSERT INTO o SELECT t FROM s";
+    let sql = "CREATE SOURCE s (t TIMESTAMP) WITH (connector = 'file', path = 'unix.csv', timestamp_unit = 'ms');
+               CREATE SINK o WITH (connector = 'file', path = '-', format = 'csv'); INSERT INTO o SELECT t FROM s";
     rig.run(sql, &[]).printed("t\n1970-01-01T00:00:00.001000Z\n1969-12-31T23:59:59.999000Z\n");
 }
 
@@ -158,8 +164,8 @@ fn files_may_have_their_columns_in_different_orders() {
     rig.write("d/a.csv", "a,b\n1,10\n");
     rig.write("d/b.csv", "b,a\n20,2\n");
     rig.write("d/c.csv", "z,b,a\n?,30,3\n");
-    let sql = "CREATE SOURCE s (a BIGINT, b BIGINT) WITH (path = 'd', format = 'csv');
-               CREATE SINK o WITH (path = '-', format = 'csv'); INSERT INTO o SELECT a, b FROM s ORDER BY a";
+    let sql = "CREATE SOURCE s (a BIGINT, b BIGINT) WITH (connector = 'file', path = 'd', format = 'csv');
+               CREATE SINK o WITH (connector = 'file', path = '-', format = 'csv'); INSERT INTO o SELECT a, b FROM s ORDER BY a";
     for processor in ["inline", "simple", "partitioned", "stp"] {
         rig.run(sql, &["--processor", processor, "--partitions", "2"]).printed("a,b\n1,10\n2,20\n3,30\n");
     }

@@ -70,7 +70,7 @@ fn many_small_files() {
     for i in 0..400 {
         rig.write(&format!("d/{i:04}.csv"), format!("a,b\n{i},x{}\n", i % 7));
     }
-    let source = "CREATE SOURCE s (a BIGINT, b VARCHAR) WITH (path = 'd', format = 'csv')";
+    let source = "CREATE SOURCE s (a BIGINT, b VARCHAR) WITH (connector = 'file', path = 'd', format = 'csv')";
     assert_same(&rig, "group", &over(source, "SELECT b, COUNT(*) AS n, SUM(a) AS s FROM s GROUP BY b"));
     let rows = assert_same(&rig, "count", &over(source, "SELECT COUNT(*) AS n, SUM(a) AS s FROM s"));
     assert_eq!(rows, ["{\"n\":400,\"s\":79800}"]);
@@ -113,7 +113,7 @@ fn times_at_the_ends_of_their_range() {
     let rig = Rig::new();
     rig.write("ts.csv", "ts\n0\n9223372036854775806\n9223372036854775807\n-9223372036854775808\n");
     let source = "CREATE SOURCE s (ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '1' SECOND)
-                  WITH (path = 'ts.csv', timestamp_unit = 'us')";
+                  WITH (connector = 'file', path = 'ts.csv', timestamp_unit = 'us')";
     assert_same(&rig, "rows", &over(source, "SELECT ts FROM s"));
     let window = "SELECT window_start, window_end, COUNT(*) AS n FROM s WINDOW TUMBLING (ts, INTERVAL '1' HOUR)";
     assert_same(&rig, "windows", &over(source, window));

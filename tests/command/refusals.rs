@@ -33,7 +33,14 @@ fn queries_that_are_wrong_point_at_the_place() {
 
 #[test]
 fn a_text_without_jobs_is_refused() {
-    for sql in ["", ";", " \n\t", "/* nothing */", "SET partitions = 2;", "CREATE SINK o WITH (path = 'x.csv');"] {
+    for sql in [
+        "",
+        ";",
+        " \n\t",
+        "/* nothing */",
+        "SET partitions = 2;",
+        "CREATE SINK o WITH (connector = 'file', path = 'x.csv');",
+    ] {
         rig().query(sql, &[]).failed(2, "nothing to do");
     }
     rig().run("-- only a comment\n", &[]).failed(2, "job.sql: nothing to do");
@@ -43,12 +50,18 @@ fn a_text_without_jobs_is_refused() {
 #[test]
 fn options_that_are_wrong_get_a_suggestion() {
     for (with, said) in [
-        ("path = 'in.csv', delmi = ';'", "unknown option delmi"),
-        ("path = 'in.csv', delim = ';;'", "option delim = ';;': expected one ASCII character"),
-        ("path = 'in.csv', format = 'cvs'", "unknown format 'cvs': did you mean 'csv'?"),
+        ("connector = 'file', path = 'in.csv', delmi = ';'", "unknown option delmi"),
+        ("connector = 'file', path = 'in.csv', delim = ';;'", "option delim = ';;': expected one ASCII character"),
+        ("connector = 'file', path = 'in.csv', format = 'cvs'", "unknown format 'cvs': did you mean 'csv'?"),
         ("connector = 'fiel', path = 'in.csv'", "unknown source connector 'fiel': did you mean 'file'?"),
-        ("path = 'in.csv', on_error = 'skpi'", "unknown on_error 'skpi': expected skip, dead_letter or fail"),
-        ("path = 'in.csv', on_error = 'dead_letter'", "dead_letter_path = '<file>' belong together"),
+        (
+            "connector = 'file', path = 'in.csv', on_error = 'skpi'",
+            "unknown on_error 'skpi': expected skip, dead_letter or fail",
+        ),
+        (
+            "connector = 'file', path = 'in.csv', on_error = 'dead_letter'",
+            "dead_letter_path = '<file>' belong together",
+        ),
         ("connector = 'stdin'", "no format given"),
         ("connector = 'file'", "needs a path"),
         ("format = 'csv'", "s has no connector"),
@@ -60,11 +73,11 @@ fn options_that_are_wrong_get_a_suggestion() {
         let sql = format!("CREATE SOURCE s (a BIGINT, b VARCHAR) WITH ({with}); SELECT a, b FROM s");
         rig().run(&sql, &[]).failed(2, said);
     }
-    let source = "CREATE SOURCE s (a BIGINT, b VARCHAR) WITH (path = 'in.csv');";
+    let source = "CREATE SOURCE s (a BIGINT, b VARCHAR) WITH (connector = 'file', path = 'in.csv');";
     for (with, said) in [
-        ("path = 'out.csv', foo = '1'", "unknown option foo for sink o"),
+        ("connector = 'file', path = 'out.csv', foo = '1'", "unknown option foo for sink o"),
         ("connector = 'stdotu'", "unknown sink connector 'stdotu': did you mean 'stdout'?"),
-        ("path = 'out'", "format"),
+        ("connector = 'file', path = 'out'", "format"),
         ("connector = 'memory'", "Engine::collect"),
     ] {
         let sql = format!("{source} CREATE SINK o WITH ({with}); INSERT INTO o SELECT a FROM s");
@@ -76,40 +89,43 @@ fn options_that_are_wrong_get_a_suggestion() {
 
 #[test]
 fn names_given_twice() {
-    let source = "CREATE SOURCE s (a BIGINT) WITH (path = 'in.csv');";
-    let sink = "CREATE SINK o WITH (path = 'out.csv');";
+    let source = "CREATE SOURCE s (a BIGINT) WITH (connector = 'file', path = 'in.csv');";
+    let sink = "CREATE SINK o WITH (connector = 'file', path = 'out.csv');";
     let job = "INSERT INTO o SELECT a FROM s";
     rig()
         .run(&format!("{source} {} {sink} {job}", source.replace(" s ", " S ")), &[])
         .failed(2, "the source S is declared already");
     rig().run(&format!("{source} {sink} {sink} {job}"), &[]).failed(2, "the sink o is declared already");
-    rig().run(&format!("{source} {}", "CREATE SINK s WITH (path = 'out.csv');"), &[]).failed(2, "declared already");
     rig()
-        .run("CREATE SOURCE s (a BIGINT, A INT) WITH (path = 'in.csv'); SELECT a FROM s", &[])
+        .run(&format!("{source} {}", "CREATE SINK s WITH (connector = 'file', path = 'out.csv');"), &[])
+        .failed(2, "declared already");
+    rig()
+        .run("CREATE SOURCE s (a BIGINT, A INT) WITH (connector = 'file', path = 'in.csv'); SELECT a FROM s", &[])
         .failed(2, "given twice");
 }
 
 /// A sink replaces its file as a whole, so two jobs cannot share one.
 #[test]
 fn a_file_is_written_by_one_job_only() {
-    let source = "CREATE SOURCE s (a BIGINT, b VARCHAR) WITH (path = 'in.csv');";
+    let source = "CREATE SOURCE s (a BIGINT, b VARCHAR) WITH (connector = 'file', path = 'in.csv');";
     let two = "INSERT INTO o SELECT a FROM s; INSERT INTO p SELECT b FROM s";
     for (first, second) in [("out.csv", "out.csv"), ("out.csv", "./out.csv"), ("in.csv", "./in.csv")] {
-        let sinks = format!("CREATE SINK o WITH (path = '{first}'); CREATE SINK p WITH (path = '{second}');");
+        let sinks = format!(
+            "CREATE SINK o WITH (connector = 'file', path = '{first}'); CREATE SINK p WITH (connector = 'file', path = '{second}');"
+        );
         let rig = rig();
         rig.run(&format!("{source} {sinks} {two}"), &[]).failed(2, "is written twice, for sink o and for sink p");
         assert_eq!(rig.read("in.csv"), "a,b\n1,x\n2,y\n");
     }
     let rig = rig();
-    let sink = "CREATE SINK o WITH (path = 'out.csv');";
+    let sink = "CREATE SINK o WITH (connector = 'file', path = 'out.csv');";
     rig.run(&format!("{source} {sink} {}", two.replace(" p ", " o ")), &[]).failed(2, "is written twice");
-    let letters =
-        "CREATE SOURCE s (a BIGINT) WITH (path = 'in.csv', on_error = 'dead_letter', dead_letter_path = 'out.csv');";
+    let letters = "CREATE SOURCE s (a BIGINT) WITH (connector = 'file', path = 'in.csv', on_error = 'dead_letter', dead_letter_path = 'out.csv');";
     rig.run(&format!("{letters} {sink} INSERT INTO o SELECT a FROM s"), &[]).failed(2, "is written twice");
     let read = "SELECT a FROM read_csv('in.csv', on_error = 'dead_letter', dead_letter_path = 'out.csv')";
     rig.query(read, &["-o", "out.csv"]).failed(2, "is written twice");
     // A device takes what it is given.
-    let device = "CREATE SINK o WITH (path = '/dev/null', format = 'csv');";
+    let device = "CREATE SINK o WITH (connector = 'file', path = '/dev/null', format = 'csv');";
     rig.run(&format!("{source} {device} {}", two.replace(" p ", " o ")), &[]).printed("");
 }
 

@@ -116,7 +116,10 @@ fn check_counts_jobs_and_runs_none() {
 #[test]
 fn the_closing_line_goes_to_standard_error() {
     let rig = Rig::with("in.csv", "a\n1\n2\n");
-    let ran = rig.run("CREATE SINK o WITH (path = '-', format = 'csv'); INSERT INTO o SELECT a FROM 'in.csv'", &[]);
+    let ran = rig.run(
+        "CREATE SINK o WITH (connector = 'file', path = '-', format = 'csv'); INSERT INTO o SELECT a FROM 'in.csv'",
+        &[],
+    );
     ran.printed("a\n1\n2\n").said("2 records in ").said("2 rows out, processor ");
 }
 

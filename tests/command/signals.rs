@@ -19,7 +19,9 @@ fn a_signal_ends_an_endless_job_with_all_it_read() {
         for signal in [libc::SIGINT, libc::SIGTERM] {
             let what = format!("{processor}, signal {signal}");
             let rig = Rig::new();
-            let sql = format!("{ENDLESS} CREATE SINK o WITH (path = 'out.csv'); INSERT INTO o SELECT k, v FROM g");
+            let sql = format!(
+                "{ENDLESS} CREATE SINK o WITH (connector = 'file', path = 'out.csv'); INSERT INTO o SELECT k, v FROM g"
+            );
             let mut running = rig.start(&sql, &["--processor", processor, "--stats-json", "stats.json"]);
             running.settle();
             std::thread::sleep(Duration::from_millis(200));
@@ -45,7 +47,7 @@ fn a_signal_ends_an_endless_job_with_all_it_read() {
 fn a_signal_closes_windows_and_files() {
     let rig = Rig::new();
     let sql = format!(
-        "{ENDLESS} CREATE SINK o WITH (path = 'out.parquet');
+        "{ENDLESS} CREATE SINK o WITH (connector = 'file', path = 'out.parquet');
          INSERT INTO o SELECT window_start, k, COUNT(*) AS n FROM g GROUP BY k WINDOW TUMBLING (ts, INTERVAL '1' HOUR)"
     );
     let mut running = rig.start(&sql, &["--stats-json", "stats.json"]);
@@ -61,7 +63,7 @@ fn a_signal_closes_windows_and_files() {
 #[test]
 fn a_signal_ends_the_wait_for_standard_input() {
     let sql = "CREATE SOURCE s (a BIGINT) WITH (connector = 'stdin', format = 'csv');
-               CREATE SINK o WITH (path = '-', format = 'csv'); INSERT INTO o SELECT a FROM s";
+               CREATE SINK o WITH (connector = 'file', path = '-', format = 'csv'); INSERT INTO o SELECT a FROM s";
     for processor in PROCESSORS {
         let rig = Rig::new();
         let mut running = rig.start(sql, &["--processor", processor]);
@@ -85,8 +87,8 @@ fn rig_with_pipe() -> Rig {
     rig
 }
 
-const FROM_PIPE: &str = "CREATE SOURCE s (a BIGINT) WITH (path = 'pipe', format = 'csv');
-    CREATE SINK o WITH (path = '-', format = 'csv'); INSERT INTO o SELECT a FROM s";
+const FROM_PIPE: &str = "CREATE SOURCE s (a BIGINT) WITH (connector = 'file', path = 'pipe', format = 'csv');
+    CREATE SINK o WITH (connector = 'file', path = '-', format = 'csv'); INSERT INTO o SELECT a FROM s";
 
 /// A pipe cannot be opened once for each part of it, so that `stp` reads it as one.
 #[test]
@@ -106,7 +108,7 @@ fn a_named_pipe_is_read_whole() {
 fn the_second_sigint_ends_at_once() {
     let rig = Rig::new();
     let sql = format!(
-        "{} CREATE SINK o WITH (path = '-', format = 'csv'); INSERT INTO o SELECT k, v FROM g",
+        "{} CREATE SINK o WITH (connector = 'file', path = '-', format = 'csv'); INSERT INTO o SELECT k, v FROM g",
         ENDLESS.replace("'5000'", "'5000000'")
     );
     let mut running = rig.start(&sql, &[]);
@@ -143,7 +145,7 @@ fn a_reader_that_goes_away_ends_the_job_quietly() {
 fn a_stop_leaves_later_jobs_undone() {
     let rig = Rig::new();
     let sql = format!(
-        "{ENDLESS} CREATE SINK o WITH (path = 'first.csv'); CREATE SINK p WITH (path = 'second.csv');
+        "{ENDLESS} CREATE SINK o WITH (connector = 'file', path = 'first.csv'); CREATE SINK p WITH (connector = 'file', path = 'second.csv');
          INSERT INTO o SELECT k FROM g; INSERT INTO p SELECT v FROM g"
     );
     let mut running = rig.start(&sql, &[]);
