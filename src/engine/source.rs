@@ -16,7 +16,7 @@ use crate::format::{self, ByteRange, FORMAT_KEYS, FormatOptions, SourceFormat, i
 use crate::operator::OnError;
 use crate::partition::SourceSplit;
 use crate::plan::{JobPlan, ProcessorKind, SchemaProvider, SourceFacts};
-use crate::sys::{self, StoppableStdin};
+use crate::sys::{self, StoppablePipe, StoppableStdin};
 use crate::types::{Options, Schema, SplitId};
 
 /// Options of every source, beside the connector's and the format's.
@@ -247,6 +247,12 @@ impl<'j> OpenSource<'j> {
                 None => Err(Error::Config(format!("source {}: no format given", scan.source.name))),
             };
             let source = match (place, &self.parsed.connector) {
+                (Place::File(path), _) if !can_be_read_twice(&path) => {
+                    let name = path.display().to_string();
+                    let pipe = StoppablePipe::open(&path, &control.stop);
+                    let pipe = pipe.map_err(|error| Error::io("open", &path, &error))?;
+                    reader(format::Input::Stream(name, Box::new(pipe)))?
+                }
                 (Place::File(path), _) => {
                     bytes_expected += std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
                     reader(format::Input::File(path))?

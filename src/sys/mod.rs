@@ -17,6 +17,6 @@ pub use cpu::{build_features, has_avx512, refuse_unsupported_host};
 pub use memory::{advise_huge_pages, peak_rss_bytes};
 pub use pin::{name_current_thread, pin_current_thread};
 pub use signal::{StopFlag, stop_on_signals};
-pub use stdin::StoppableStdin;
+pub use stdin::{StoppablePipe, StoppableStdin};
 pub use terminal::{Stream, is_terminal, width_columns};
 pub use topology::{Cpu, Placement, Topology, format_cpu_list, parse_cpu_list};
