@@ -12,7 +12,8 @@ pub const RING_SLOTS: usize = 8;
 pub const FAILURE_SAMPLES: usize = 5;
 /// Default bound of a watermark in microseconds (60 s), where no WATERMARK clause sets one.
 pub const WATERMARK_BOUND_US: i64 = 60_000_000;
-/// Longest text record in bytes; a longer one is a bad record (it would otherwise grow the read buffer without end).
+/// Longest text record in bytes; a longer one ends the job with an error that names its line (a quote left open looks
+/// like this). It bounds the read buffer.
 pub const RECORD_BYTES_MAX: usize = 64 << 20;
 /// Records looked at to infer the types of a text file.
 pub const INFERENCE_RECORDS: usize = 20_480;

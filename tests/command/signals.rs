@@ -90,6 +90,17 @@ fn rig_with_pipe() -> Rig {
 const FROM_PIPE: &str = "CREATE SOURCE s (a BIGINT) WITH (connector = 'file', path = 'pipe', format = 'csv');
     CREATE SINK o WITH (connector = 'file', path = '-', format = 'csv'); INSERT INTO o SELECT a FROM s";
 
+/// Like standard input, a named pipe that nobody writes to must not hold a stop up.
+#[test]
+fn a_signal_ends_the_wait_for_a_named_pipe() {
+    let rig = rig_with_pipe();
+    let mut running = rig.start(FROM_PIPE, &[]);
+    running.settle();
+    std::thread::sleep(Duration::from_millis(100));
+    running.signal(libc::SIGINT);
+    running.end("idle pipe").printed("a\n").said("0 records in");
+}
+
 /// A pipe cannot be opened once for each part of it, so that `stp` reads it as one.
 #[test]
 fn a_named_pipe_is_read_whole() {
