@@ -2,7 +2,7 @@
 //! pass. The input is in memory (decoders of text and Parquet go through Arrow, which allocates its arrays), the sink
 //! discards (encoders have buffers of their own). One file, one test: the count is of the whole process.
 
-mod common;
+mod harness;
 
 use std::alloc::{GlobalAlloc, Layout as MemoryLayout, System};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use corelane::plan::{Layout, LayoutRequest, ProcessorKind};
 use corelane::state::KeyHasher;
 use corelane::types::{Options, SplitId};
 
-use common::options;
+use harness::options;
 
 struct Counting;
 

@@ -1,6 +1,6 @@
 //! A machine that fails or panics ends its job, under every processor, with its own error and without a hang.
 
-mod common;
+mod harness;
 
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -19,7 +19,7 @@ use corelane::ring::WaitMode;
 use corelane::state::KeyHasher;
 use corelane::types::{Options, SplitId};
 
-use common::options;
+use harness::options;
 
 /// Where and how a fault strikes: at the n-th call.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,12 +1,12 @@
 //! `inline` against independent oracles: SQLite where SQL allows, plain folds over the input rows for what is streaming
 //! only (lateness, running values, release by event time). Integers, text and NULLs must be equal, doubles to 1e-9.
 
-mod common;
+mod harness;
 
 use std::collections::{BTreeMap, HashMap};
 
-use common::{Cell, Row, options, run, sorted};
 use corelane::engine::Engine;
+use harness::{Cell, Row, options, run, sorted};
 use rusqlite::Connection;
 use rusqlite::types::{Value, ValueRef};
 

@@ -2,10 +2,10 @@
 //! under `simple` and `partitioned`, as the same set under `stp`. Sources: the generator with one split and with eight,
 //! in order and disordered, with NULLs.
 
-mod common;
+mod harness;
 
-use common::{options, run, sorted};
 use corelane::engine::Engine;
+use harness::{options, run, sorted};
 
 /// The five scenarios over a source of each kind, as (name, SQL).
 fn scenarios(generator: &str) -> Vec<(&'static str, String)> {

@@ -1,7 +1,7 @@
 //! Random schedules over tiny rings: the same partitions as the threads drive, stepped in an order that a seed decides.
 //! For every seed the rows, their order and the counts equal those of `inline`.
 
-mod common;
+mod harness;
 
 use std::sync::{Arc, Mutex};
 
@@ -18,7 +18,7 @@ use corelane::sim::simulate;
 use corelane::state::KeyHasher;
 use corelane::types::{Options, SplitId};
 
-use common::{Row, options, rows_of, run, sorted};
+use harness::{Row, options, rows_of, run, sorted};
 
 #[derive(Default)]
 struct Keep(Arc<Mutex<Vec<RecordBatch>>>);

@@ -1,12 +1,12 @@
 //! Sources of several files and splits: each file by its own header, cuts that keep keys together, LIMIT in input order.
 
-mod common;
+mod harness;
 
 use std::path::Path;
 
-use common::{Cell, Row, options, run, sorted};
 use corelane::engine::Engine;
 use corelane::types::Options;
+use harness::{Cell, Row, options, run, sorted};
 
 fn write(directory: &Path, name: &str, text: &str) {
     std::fs::write(directory.join(name), text).unwrap();
@@ -82,7 +82,7 @@ fn limit_takes_the_first_rows_of_the_input_under_every_strategy() {
             let job = &engine.compile(&sql, &Options::new()).unwrap()[0];
             let settings = options(&[("processor", "partitioned"), ("partitions", "3"), ("strategy", strategy)]);
             if let Ok((_, batches)) = engine.collect(job, &settings) {
-                assert_eq!(common::rows_of(&batches), expected, "{query} under {strategy}");
+                assert_eq!(harness::rows_of(&batches), expected, "{query} under {strategy}");
             }
         }
     }
