@@ -81,11 +81,6 @@ impl<T> Consumer<T> {
         Some(value)
     }
 
-    /// Looks at the oldest value.
-    pub fn peek(&self) -> Option<&T> {
-        self.inner.peek().ok()
-    }
-
     /// Whether nothing is there now.
     pub fn is_empty(&self) -> bool {
         self.inner.is_empty()
