@@ -105,6 +105,7 @@ fn allocations(query: &str, partitions: usize) -> u64 {
         decoders: (0..partitions).map(|_| Box::new(MemoryDecoder) as Box<dyn Decode + Send>).collect(),
         batch_rows: BATCH_ROWS,
         on_error: OnError::Skip,
+        simd: corelane::kernel::Simd::detect(),
         hasher,
         progress: &progress,
         ring_slots: Wiring::SLOTS,

@@ -120,6 +120,7 @@ fn run_with_fault(
         decoders: decoders.collect(),
         batch_rows: 16,
         on_error: OnError::Skip,
+        simd: corelane::kernel::Simd::detect(),
         hasher,
         progress: &progress,
         ring_slots: 2,

@@ -10,6 +10,7 @@ use corelane::batch::Decode;
 use corelane::connector::{MemoryDecoder, memory_reader};
 use corelane::engine::{Engine, Progress};
 use corelane::error::Result;
+use corelane::kernel::Simd;
 use corelane::operator::OnError;
 use corelane::partition::{RowSink, SourceSplit, Wiring, wire};
 use corelane::pipeline::Stages;
@@ -71,6 +72,7 @@ fn simulated(job: &JobPlan, splits: &[Vec<RecordBatch>], shape: Shape) -> (Vec<R
         decoders: (0..layout.partitions).map(|_| Box::new(MemoryDecoder) as Box<dyn Decode + Send>).collect(),
         batch_rows: shape.batch_rows,
         on_error: OnError::Skip,
+        simd: Simd::detect(),
         hasher,
         progress: &progress,
         ring_slots: shape.ring_slots,

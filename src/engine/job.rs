@@ -122,6 +122,7 @@ impl Engine {
             decoders,
             batch_rows: options.batch_rows,
             on_error,
+            simd: options.simd,
             hasher,
             progress: &control.progress,
             ring_slots: Wiring::SLOTS,

@@ -1,6 +1,7 @@
 //! How a job is laid over the host, read from its settings.
 
 use crate::error::{Error, Result, nearest};
+use crate::kernel::Simd;
 use crate::limits;
 use crate::plan::{ProcessorKind, Strategy};
 use crate::ring::WaitMode;
@@ -32,8 +33,8 @@ pub struct RunOptions {
     pub wait: WaitMode,
     /// What to do with late records. `drop` is what there is so far.
     pub late_records: LateRecords,
-    /// Kernel variants: `auto`, `scalar`, `wide` or `avx512`.
-    pub simd: String,
+    /// The vectors that kernels may use.
+    pub simd: Simd,
 }
 
 impl RunOptions {
@@ -65,13 +66,11 @@ impl RunOptions {
     }
 }
 
-/// The level of the kernels. There is one portable form of each so far, so nothing can be forced yet.
-fn take_simd(options: &mut Options) -> Result<String> {
+/// The level of the kernels; one that this CPU does not have is refused.
+fn take_simd(options: &mut Options) -> Result<Simd> {
     match take_one_of(options, "simd", SIMD_LEVELS)? {
-        Some(level) if level != "auto" => Err(Error::Config(format!(
-            "simd = '{level}' is not available yet: kernels have one portable form so far (simd = 'auto')"
-        ))),
-        level => Ok(level.unwrap_or_else(|| "auto".into())),
+        Some(level) => level.parse().map_err(|reason| Error::Config(format!("option simd = '{level}': {reason}"))),
+        None => Ok(Simd::detect()),
     }
 }
 
@@ -138,7 +137,7 @@ mod tests {
         let options = parse(&[]).unwrap();
         assert_eq!(options.processor, ProcessorKind::Auto);
         assert_eq!((options.partitions, options.cores.as_deref(), options.strategy), (None, None, None));
-        assert_eq!((options.batch_rows, options.wait, options.simd.as_str()), (8192, WaitMode::Backoff, "auto"));
+        assert_eq!((options.batch_rows, options.wait, options.simd), (8192, WaitMode::Backoff, Simd::detect()));
     }
 
     #[test]
@@ -151,7 +150,7 @@ mod tests {
             ("batch_rows", "1000"),
             ("strategy", "always_hash"),
             ("wait", "spin"),
-            ("simd", "AUTO"),
+            ("simd", "SCALAR"),
             ("other", "x"),
         ] {
             settings.set(key, value);
@@ -166,7 +165,7 @@ mod tests {
             fan_in_partition: 0,
             wait: WaitMode::Spin,
             late_records: LateRecords::Drop,
-            simd: "auto".into(),
+            simd: Simd::SCALAR,
         };
         assert_eq!(options, expected);
         assert_eq!(settings.iter().collect::<Vec<_>>(), [("other", "x")]);
@@ -182,7 +181,6 @@ mod tests {
             ("strategy", "random", "always_hash"),
             ("wait", "sleep", "spin, backoff or park"),
             ("simd", "sse", "avx512"),
-            ("simd", "scalar", "not available yet"),
             ("cores", "3-1", "greater"),
         ] {
             let error = parse(&[(key, value)]).unwrap_err();

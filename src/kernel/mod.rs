@@ -13,4 +13,7 @@ pub mod cast;
 pub mod compare;
 pub mod hash;
 pub mod lanes;
+pub mod simd;
 pub mod update;
+
+pub use simd::Simd;

@@ -7,6 +7,7 @@ use bumpalo::Bump;
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};
+use crate::kernel::Simd;
 use crate::limits::FAILURE_SAMPLES;
 use crate::types::{EventTime, OrderKey};
 
@@ -72,6 +73,8 @@ pub struct Context<'c> {
     pub rows_are_records: bool,
     /// What to do with a record that fails.
     pub on_error: OnError,
+    /// The vectors that kernels may use.
+    pub simd: Simd,
 }
 
 impl Context<'_> {
@@ -83,6 +86,7 @@ impl Context<'_> {
             greatest_before: self.greatest_before,
             rows_are_records: self.rows_are_records,
             on_error: self.on_error,
+            simd: self.simd,
         }
     }
 

@@ -13,6 +13,7 @@ use super::message::{DeadLetter, Input, Mark, Origin, Output, OutputRows};
 use super::output::OutputPort;
 use crate::batch::{Batch, Chunk, Decode, Decoded, Failure, RowOrder, Slice, Values, view};
 use crate::error::Result;
+use crate::kernel::Simd;
 use crate::limits::FAILURE_SAMPLES;
 use crate::metrics::ProgressWriter;
 use crate::operator::{Chain, Context, Counts, OnError};
@@ -32,6 +33,8 @@ pub struct PartitionParts {
     pub batch_rows: usize,
     /// What to do with records that fail.
     pub on_error: OnError,
+    /// The vectors that kernels may use.
+    pub simd: Simd,
     /// Event-time column of what is decoded, if the query depends on it.
     pub event_time_column: Option<usize>,
     /// Whether chunks come in turns (else the partition keeps splits).
@@ -92,6 +95,7 @@ pub struct Partition {
     partitions: usize,
     batch_rows: usize,
     on_error: OnError,
+    simd: Simd,
     event_time_column: Option<usize>,
     in_turns: bool,
     ordered: bool,
@@ -130,6 +134,7 @@ macro_rules! context {
             greatest_before: $greatest_before,
             rows_are_records: true,
             on_error: $self.on_error,
+            simd: $self.simd,
         }
     };
 }
@@ -143,6 +148,7 @@ impl Partition {
             partitions: parts.partitions,
             batch_rows: parts.batch_rows,
             on_error: parts.on_error,
+            simd: parts.simd,
             event_time_column: parts.event_time_column,
             in_turns: parts.in_turns,
             ordered: parts.ordered,

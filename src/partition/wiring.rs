@@ -8,6 +8,7 @@ use super::message::{Input, Mark, Output, OutputRows};
 use super::reader::{ReaderParts, SourceSplit};
 use super::writer::WriterParts;
 use crate::batch::{Chunk, Decode};
+use crate::kernel::Simd;
 use crate::limits::RING_SLOTS;
 use crate::metrics::Progress;
 use crate::operator::{Gather, OnError};
@@ -32,6 +33,8 @@ pub struct Wiring<'a> {
     pub batch_rows: usize,
     /// What to do with records that fail.
     pub on_error: OnError,
+    /// The vectors that kernels may use.
+    pub simd: Simd,
     /// Hashes of keys, the same in all partitions.
     pub hasher: KeyHasher,
     /// Live counts.
@@ -160,6 +163,7 @@ pub fn wire(wiring: Wiring<'_>) -> Wired {
             partitions: n,
             batch_rows: wiring.batch_rows,
             on_error: wiring.on_error,
+            simd: wiring.simd,
             event_time_column: wiring.plan.scan.event_time.map(|event_time| event_time.column),
             in_turns: wiring.layout.deal == Deal::RoundRobin,
             ordered: wiring.layout.ordered,
