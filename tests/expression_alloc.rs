@@ -108,7 +108,11 @@ fn evaluation_takes_nothing_from_the_heap() {
         Column { values: Values::Int64(&numbers), validity: Some(&validity) },
         Column::valid(Values::Float64(&prices)),
         Column::valid(Values::Utf8(Strings { offsets: &offsets, bytes: bytes.as_bytes() })),
-        Column::valid(Values::Dictionary { codes: &codes, values: Strings { offsets: &[0, 3, 6], bytes: b"abcxyz" } }),
+        Column::valid(Values::Dictionary {
+            codes: &codes,
+            values: Strings { offsets: &[0, 3, 6], bytes: b"abcxyz" },
+            source: None,
+        }),
     ];
     for expr in expressions() {
         let evaluator = Evaluator::new(&expr);

@@ -208,7 +208,7 @@ impl ColumnBuffer {
                     append_text(offsets, bytes, selection.unwrap_or(&[]), |i| column.text(i));
                 }
             }
-            (Store::Utf8 { offsets, bytes }, Values::Dictionary { codes, values }) => {
+            (Store::Utf8 { offsets, bytes }, Values::Dictionary { codes, values, .. }) => {
                 let text = |i: usize| if column.is_valid(i) { values.get(codes[i] as usize) } else { &[][..] };
                 match selection {
                     Some(selection) => append_text(offsets, bytes, selection, text),

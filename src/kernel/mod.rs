@@ -11,8 +11,10 @@ pub mod arithmetic;
 pub mod bitmap;
 pub mod cast;
 pub mod compare;
+pub mod direct;
 pub mod hash;
 pub mod lanes;
+pub mod probe;
 pub mod simd;
 pub mod update;
 

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::operator::expr::{Evaluator, RowFailures};
 use crate::operator::{Context, GroupBy, MergePanes, Next};
 use crate::pipeline::ExchangeStage;
-use crate::state::{KeyHasher, PartialGroups, encode_keys};
+use crate::state::{KeyHasher, Keyer, PartialGroups};
 use crate::types::{EventTime, Schema, Sequence};
 
 /// Ring ends of the exchange, as they cross to the partition's thread.
@@ -27,7 +27,7 @@ pub enum Exchanger {
     /// What leaves the local operators is output.
     None,
     /// Rows go to the owner of their key.
-    Rows(RowsExchange),
+    Rows(Box<RowsExchange>),
     /// Groups go to the owner of their key when their pane closes.
     Partials(PartialsExchange),
 }
@@ -39,11 +39,11 @@ impl Exchanger {
             (ExchangeStage::None, MeshEnds::None) => Self::None,
             (ExchangeStage::Rows { keys, to }, MeshEnds::Rows(mesh)) => {
                 let partitions = mesh.partitions();
-                Self::Rows(RowsExchange {
+                Self::Rows(Box::new(RowsExchange {
                     index,
+                    keyer: Keyer::new(keys.iter().map(Evaluator::data_type), hasher),
                     keys,
                     to,
-                    hasher,
                     schema: schema.clone(),
                     mesh,
                     selections: vec![Vec::new(); partitions],
@@ -51,7 +51,7 @@ impl Exchanger {
                     next: 0,
                     moved: 0,
                     stayed: 0,
-                })
+                }))
             }
             (ExchangeStage::Partials { group_by, merge }, MeshEnds::Partials(mesh)) => {
                 Self::Partials(PartialsExchange {
@@ -104,7 +104,7 @@ pub struct RowsExchange {
     keys: Vec<Evaluator>,
     /// The one owner, if there is no key.
     to: Option<usize>,
-    hasher: KeyHasher,
+    keyer: Keyer,
     schema: Schema,
     mesh: Mesh<RowsMessage, ScatteredRows>,
     /// Rows of a batch per owner.
@@ -136,11 +136,11 @@ impl RowsExchange {
                 let evaluate = |key: &Evaluator| key.evaluate(columns, rows, selection, arena, &mut failures);
                 let columns = arena.alloc_slice_fill_iter(self.keys.iter().map(evaluate));
                 let batch = context.settle(*batch, &failures, arena)?;
-                let keys = encode_keys(columns, batch.rows, batch.selection, self.hasher, arena);
+                let hashes = self.keyer.hashes(&self.keyer.keys(columns, batch.rows, batch.selection), arena);
                 let owners = self.selections.len();
                 let mut j = 0;
                 batch.for_each(|i| {
-                    self.selections[KeyHasher::owner(keys.hashes[j], owners)].push(i as u32);
+                    self.selections[KeyHasher::owner(hashes[j], owners)].push(i as u32);
                     j += 1;
                 });
                 batch
@@ -238,10 +238,10 @@ impl PartialsExchange {
         let mut parts: Vec<Option<PartialGroups>> = (0..owners).map(|_| None).collect();
         while let Some((start, groups)) = self.group_by.panes.close_next(watermark) {
             for group in 0..groups.len() as u32 {
-                let owner = KeyHasher::owner(groups.hash(group), owners);
+                let owner = KeyHasher::owner(groups.hash(&self.group_by.panes.keyer, group), owners);
                 *(if owner == self.index { &mut self.stayed } else { &mut self.moved }) += 1;
                 let part = parts[owner].get_or_insert_with(|| self.mesh.reuse(owner).unwrap_or_default());
-                groups.export(&self.group_by.panes.layout, group, part);
+                groups.export(&self.group_by.panes.keyer, &self.group_by.panes.layout, group, part);
                 if part.len() == Self::MESSAGE_GROUPS
                     && let Some(part) = parts[owner].take()
                 {

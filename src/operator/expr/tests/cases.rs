@@ -182,7 +182,7 @@ fn constants_are_evaluated_or_refused() {
 
 fn codes_column<'a>(arena: &'a Bump, codes: &[u32]) -> Column<'a> {
     let values = Strings { offsets: &[0, 1, 3], bytes: b"x17" };
-    Column::valid(Values::Dictionary { codes: arena.alloc_slice_copy(codes), values })
+    Column::valid(Values::Dictionary { codes: arena.alloc_slice_copy(codes), values, source: None })
 }
 
 /// `kind = '17' AND CAST(kind AS INT) > 3` fails no row that the first operand decides; alone, the cast does.
