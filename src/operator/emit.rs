@@ -55,14 +55,14 @@ impl GroupEmitter {
             groups.push_keys(&panes.keyer, part, &mut columns[..self.keys]);
             for &group in part {
                 groups.push_results(&panes.layout, group, &mut columns[results.clone()])?;
-                if self.windowed {
-                    columns[results.end].push_int64(start);
-                    columns[results.end + 1].push_int64(end.0);
-                }
                 let (sequence, row) = groups.first(group);
                 // Rows of one window stand together, windows by their end; without windows all rows stand together.
                 let time = if self.windowed { end } else { EventTime::MIN };
                 self.places.push(OrderKey { time, sequence, row });
+            }
+            if self.windowed {
+                columns[results.end].extend_int64(std::iter::repeat_n(start, part.len()));
+                columns[results.end + 1].extend_int64(std::iter::repeat_n(end.0, part.len()));
             }
             self.buffer.rows_pushed(part.len());
             let batch = Batch {

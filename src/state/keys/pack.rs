@@ -181,45 +181,47 @@ impl KeyLayout {
         long
     }
 
-    /// Appends field `field` of the key of `words` to `column`; `absent` as in [`KeySource::is_absent`], `text(t)` gives the
-    /// text of the t-th text field if it is long.
+    /// Appends field `field` of some keys to `column`. `words(k)` are those of the k-th and tell nothing if `is_absent(k)`;
+    /// `text(k, t)` gives the text of its t-th text field if it is long.
     pub(super) fn unpack<'t>(
         &self,
         field: usize,
-        words: &[u64],
-        absent: bool,
-        text: impl FnOnce(usize) -> &'t [u8],
+        count: usize,
+        words: impl Fn(usize) -> &'t [u64],
+        is_absent: impl Fn(usize) -> bool,
+        text: impl Fn(usize, usize) -> &'t [u8],
         column: &mut ColumnBuffer,
     ) {
         let field = &self.fields[field];
-        let is_null = absent || field.null.is_some_and(|(word, bit)| words[word] >> bit & 1 == 1);
-        if is_null {
-            return column.push_null();
-        }
-        let word = words[field.word];
-        match field.physical {
-            Physical::Boolean => column.push_boolean(word >> field.shift & 1 == 1),
-            Physical::Int32 => column.push_int32((word >> field.shift) as u32 as i32),
-            Physical::Int64 => column.push_int64(word as i64),
-            Physical::Float64 => column.push_float64(f64::from_bits(word)),
-            Physical::Int128 => {
-                column.push_int128((u128::from(words[field.word + 1]) << 64 | u128::from(word)) as i128);
-            }
-            Physical::Utf8 => {
-                let second = words[field.word + 1];
+        let is_null = |k: usize| is_absent(k) || field.null.is_some_and(|(word, bit)| words(k)[word] >> bit & 1 == 1);
+        if let Some(t) = field.text {
+            for k in 0..count {
+                let (first, second) = (words(k)[field.word], words(k)[field.word + 1]);
                 if second == NULL_TEXT {
                     column.push_null();
                 } else if second >> 56 == LONG_TEXT >> 56 {
-                    column.push_text(text(field.text.expect("a text field knows its number")));
+                    column.push_text(text(k, t));
                 } else {
-                    let mut bytes = [0; SHORT_BYTES];
-                    bytes[..8].copy_from_slice(&word.to_le_bytes());
-                    bytes[8..].copy_from_slice(&second.to_le_bytes());
                     let padding = match second {
-                        u64::MAX => 8 + word.leading_ones() / 8,
+                        u64::MAX => 8 + first.leading_ones() / 8,
                         second => second.leading_ones() / 8,
                     };
-                    column.push_text(&bytes[..SHORT_BYTES - padding as usize]);
+                    let bytes = (u128::from(second) << 64 | u128::from(first)).to_le_bytes();
+                    column.push_short_text(&bytes, SHORT_BYTES - padding as usize);
+                }
+            }
+        } else if (0..count).any(&is_null) {
+            for k in 0..count {
+                if is_null(k) { column.push_null() } else { field.push_plain(words(k), column) }
+            }
+        } else {
+            let word = |k: usize| words(k)[field.word];
+            match field.physical {
+                Physical::Int64 => column.extend_int64((0..count).map(|k| word(k) as i64)),
+                Physical::Float64 => column.extend_float64((0..count).map(|k| f64::from_bits(word(k)))),
+                Physical::Int32 => column.extend_int32((0..count).map(|k| (word(k) >> field.shift) as u32 as i32)),
+                Physical::Boolean | Physical::Int128 | Physical::Utf8 => {
+                    (0..count).for_each(|k| field.push_plain(words(k), column));
                 }
             }
         }
@@ -227,6 +229,19 @@ impl KeyLayout {
 }
 
 impl Field {
+    /// Appends the value, which is neither NULL nor text.
+    fn push_plain(&self, key: &[u64], column: &mut ColumnBuffer) {
+        let word = key[self.word];
+        match self.physical {
+            Physical::Boolean => column.push_boolean(word >> self.shift & 1 == 1),
+            Physical::Int32 => column.push_int32((word >> self.shift) as u32 as i32),
+            Physical::Int64 => column.push_int64(word as i64),
+            Physical::Float64 => column.push_float64(f64::from_bits(word)),
+            Physical::Int128 => column.push_int128((u128::from(key[self.word + 1]) << 64 | u128::from(word)) as i128),
+            Physical::Utf8 => panic!("text is no plain value"),
+        }
+    }
+
     /// Marks the value NULL, whatever bits were written for it.
     fn set_null(&self, key: &mut [u64]) {
         match self.physical {

@@ -300,10 +300,10 @@ impl KeyTable {
     /// Appends the keys of `numbers` to `columns`, one a field.
     pub fn push_keys(&self, layout: &KeyLayout, numbers: &[u32], columns: &mut [ColumnBuffer]) {
         for (field, column) in columns.iter_mut().enumerate() {
-            for &number in numbers {
-                let text = |t| self.long_text(layout, number as usize, t);
-                layout.unpack(field, self.words(number), self.absent == Some(number), text, column);
-            }
+            let words = |k: usize| self.words(numbers[k]);
+            let is_absent = |k: usize| self.absent == Some(numbers[k]);
+            let text = |k: usize, t| self.long_text(layout, numbers[k] as usize, t);
+            layout.unpack(field, numbers.len(), words, is_absent, text, column);
         }
     }
 
