@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use bumpalo::Bump;
 
-use crate::batch::{Batch, BatchBuffer, RowOrder};
+use crate::batch::{Batch, BatchBuffer, RowOrder, Selection};
 use crate::error::Result;
 use crate::types::{EventTime, OrderKey, Schema};
 
@@ -114,7 +114,7 @@ impl Operator for Reorder {
     fn process(&mut self, batch: Batch<'_>, _: &mut Context<'_>, _: &mut Next<'_>) -> Result<()> {
         let mut rows = self.free.pop().unwrap_or_else(|| BatchBuffer::for_schema(&self.schema));
         rows.clear();
-        rows.append(batch.columns, batch.rows, batch.selection);
+        rows.append(batch.columns, batch.rows, batch.selection.list());
         let segment = self.first_segment + self.segments.len() as u64;
         let times = batch.columns[self.column].int64();
         let mut row = 0;
@@ -140,7 +140,7 @@ impl Operator for Reorder {
             let mut scratch = std::mem::take(&mut self.scratch);
             self.take(count, &scratch);
             let columns = self.output.views(&scratch);
-            let batch = Batch { rows: count, columns, selection: None, order: RowOrder::Keys(&self.keys) };
+            let batch = Batch { rows: count, columns, selection: Selection::All, order: RowOrder::Keys(&self.keys) };
             next(batch, &mut context.with_arena(&scratch))?;
             scratch.reset();
             self.scratch = scratch;

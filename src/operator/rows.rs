@@ -73,11 +73,11 @@ impl Operator for RowsOver {
         let key_columns = &columns[..self.keys];
         let direct = self.keyer.index(key_columns, batch.rows, self.rows, arena);
         let groups = arena.alloc_slice_fill_copy(batch.selected(), 0);
-        self.table.assign(&self.keyer.keys(key_columns, batch.rows, batch.selection), direct, groups, |_| {});
+        self.table.assign(&self.keyer.keys(key_columns, batch.rows, batch.selection.list()), direct, groups, |_| {});
         self.rows += groups.len();
         for ((state, argument), out) in self.states.iter_mut().zip(&self.arguments).zip(&mut self.results) {
             out.clear();
-            state.push(groups, batch.selection, argument.map(|i| &columns[i]), out)?;
+            state.push(groups, batch.selection.list(), argument.map(|i| &columns[i]), out)?;
         }
         // Results stand one per surviving row, so the input is cut down to those.
         let batch = batch.compact(arena);

@@ -4,7 +4,7 @@ use bumpalo::Bump;
 
 use super::mesh::Mesh;
 use super::message::{Origin, PartialMessage, RowsMessage, ScatteredRows};
-use crate::batch::{Batch, BatchBuffer, RowOrder};
+use crate::batch::{Batch, BatchBuffer, RowOrder, Selection};
 use crate::error::Result;
 use crate::operator::expr::{Evaluator, RowFailures};
 use crate::operator::{Context, GroupBy, MergePanes, Next};
@@ -136,7 +136,7 @@ impl RowsExchange {
                 let evaluate = |key: &Evaluator| key.evaluate(columns, rows, selection, arena, &mut failures);
                 let columns = arena.alloc_slice_fill_iter(self.keys.iter().map(evaluate));
                 let batch = context.settle(*batch, &failures, arena)?;
-                let hashes = self.keyer.hashes(&self.keyer.keys(columns, batch.rows, batch.selection), arena);
+                let hashes = self.keyer.hashes(&self.keyer.keys(columns, batch.rows, batch.selection.list()), arena);
                 let owners = self.selections.len();
                 let mut j = 0;
                 batch.for_each(|i| {
@@ -201,7 +201,7 @@ impl ScatteredRows {
         Batch {
             rows: self.buffer.len(),
             columns: self.buffer.views(arena),
-            selection: None,
+            selection: Selection::All,
             order: RowOrder::Rows { sequence, rows: &self.rows },
         }
     }
