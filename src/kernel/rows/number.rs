@@ -7,6 +7,9 @@ pub type Sum = [u64; 2];
 
 /// A type of which frames hold values.
 pub trait Number: Copy + Default + PartialEq + std::fmt::Debug {
+    /// Whether a sum may need more than one value holds.
+    const WIDE_SUMS: bool;
+
     /// What MIN begins with: no value is greater (but NaN).
     const GREATEST: Self;
 
@@ -52,6 +55,7 @@ pub trait Number: Copy + Default + PartialEq + std::fmt::Debug {
 }
 
 impl Number for f64 {
+    const WIDE_SUMS: bool = false;
     const GREATEST: Self = Self::INFINITY;
     const LEAST: Self = Self::NEG_INFINITY;
 
@@ -126,6 +130,7 @@ impl Number for f64 {
 }
 
 impl Number for i64 {
+    const WIDE_SUMS: bool = true;
     const GREATEST: Self = Self::MAX;
     const LEAST: Self = Self::MIN;
 
