@@ -15,6 +15,7 @@ pub mod direct;
 pub mod hash;
 pub mod lanes;
 pub mod probe;
+pub mod rows;
 pub mod simd;
 pub mod update;
 
