@@ -172,7 +172,7 @@ def measure(contenders, case, options):
                         result["errors"][contender.name] = f"{form}: another result in {', '.join(wrong)}"
                         print(f"{found}\n{reference}", file=sys.stderr)
                         break
-                spent.append(answer["seconds"])
+                spent.append(answer.get("cpu_seconds" if options.clock == "cpu" else "seconds", answer["seconds"]))
             if spent:
                 trials[form] = min(spent)
         if trials:
