@@ -89,6 +89,9 @@ pub(super) struct KernelsArguments {
     /// Run the cases once without a clock: for profilers that count from outside
     #[arg(long)]
     pub(super) single_pass: bool,
+    /// Make the input of the cases and end: what --single-pass does besides
+    #[arg(long, conflicts_with = "single_pass")]
+    pub(super) prepare_only: bool,
     /// Print one JSON document
     #[arg(long)]
     pub(super) json: bool,

@@ -42,6 +42,8 @@ pub(super) struct Round {
     pub(super) bandwidth: f64,
     /// Share of that bandwidth which the case's reading is.
     pub(super) ratio: f64,
+    /// Share of the time for which the thread had the CPU: less than 1 where others ran on it.
+    pub(super) on_cpu: f64,
 }
 
 /// The rounds of one contender.
@@ -159,12 +161,21 @@ fn yardstick(input: &Input, simd: Simd) -> f64 {
     input.size_bytes() as f64 * 1e9 / (sys::monotonic_ns() - started).max(1) as f64
 }
 
-/// Time and cycles of `run`, and what it gave.
-fn timed(run: impl FnOnce() -> Result<Sums>) -> Result<(u64, u64, Sums)> {
+/// What a run took and gave.
+struct Timed {
+    ns: u64,
+    cycles: u64,
+    cpu_ns: u64,
+    sums: Sums,
+}
+
+fn timed(run: impl FnOnce() -> Result<Sums>) -> Result<Timed> {
+    let started_cpu_ns = sys::thread_cpu_ns();
     let (started_ns, started_cycles) = (sys::monotonic_ns(), sys::cycle_counter());
     let sums = run()?;
     let cycles = sys::cycle_counter().wrapping_sub(started_cycles);
-    Ok(((sys::monotonic_ns() - started_ns).max(1), cycles, sums))
+    let ns = (sys::monotonic_ns() - started_ns).max(1);
+    Ok(Timed { ns, cycles, cpu_ns: sys::thread_cpu_ns() - started_cpu_ns, sums })
 }
 
 /// Blocks of the sample that is compared with the plain definition.
@@ -187,8 +198,8 @@ pub(super) fn measure(case: &Case, settings: &Settings) -> Result<Outcome> {
     for &level in &settings.levels {
         let mut pipeline = query.pipeline(level, settings.seed);
         check(case, level, pipeline.run(&input, sample.clone(), Look::Rows)?, expected)?;
-        let (ns, _, _) = timed(|| pipeline.run(&input, sample.clone(), Look::Columns))?;
-        slowest_ns = slowest_ns.max(ns);
+        let warm = timed(|| pipeline.run(&input, sample.clone(), Look::Columns))?;
+        slowest_ns = slowest_ns.max(warm.ns);
         pipelines.push(pipeline);
     }
     let fitting = settings.round_ns as u128 * sample.len() as u128 / u128::from(slowest_ns);
@@ -206,7 +217,7 @@ pub(super) fn measure(case: &Case, settings: &Settings) -> Result<Outcome> {
         let mut before = yardstick(&input, widest);
         let mut first: Option<Sums> = None;
         let mut round = |line: &mut Line, run: &mut dyn FnMut(Range<usize>) -> Result<Sums>| {
-            let (ns, cycles, sums) = timed(|| run(blocks.clone()))?;
+            let Timed { ns, cycles, cpu_ns, sums } = timed(|| run(blocks.clone()))?;
             check(case, &line.name, sums, *first.get_or_insert(sums))?;
             let after = yardstick(&input, widest);
             let bandwidth = (before + after) / 2.0;
@@ -214,7 +225,8 @@ pub(super) fn measure(case: &Case, settings: &Settings) -> Result<Outcome> {
             let rows = (blocks.len() * BLOCK_ROWS) as f64;
             let rows_per_s = rows * 1e9 / ns as f64;
             let ratio = rows_per_s * bytes_per_row / bandwidth;
-            line.rounds.push(Round { rows_per_s, cycles_per_row: cycles as f64 / rows, bandwidth, ratio });
+            let on_cpu = (cpu_ns as f64 / ns as f64).min(1.0);
+            line.rounds.push(Round { rows_per_s, cycles_per_row: cycles as f64 / rows, bandwidth, ratio, on_cpu });
             Ok::<_, Error>(())
         };
         for (line, pipeline) in levels.iter_mut().zip(&mut pipelines) {
@@ -276,7 +288,7 @@ fn scaling(
     };
     let barrier = Barrier::new(2);
     // Errors are kept until the end: a thread that left early would leave the other at the barrier.
-    let run = |index: usize| -> Result<Vec<[(u64, Sums); 2]>> {
+    let run = |index: usize| -> Result<Vec<[Timed; 2]>> {
         let pinned = sys::pin_current_thread(cpus[index]);
         let mut pipeline = query.pipeline(level, settings.seed);
         let mut pass = |blocks: Range<usize>| pipeline.run(input, blocks, Look::Columns);
@@ -296,7 +308,7 @@ fn scaling(
                 barrier.wait();
                 sums
             });
-            rounds.push(alone.and_then(|alone| Ok([(alone.0, alone.2), together.map(|(ns, _, sums)| (ns, sums))?])));
+            rounds.push(alone.and_then(|alone| Ok([alone, together?])));
         }
         pinned?;
         warm?;
@@ -312,21 +324,23 @@ fn scaling(
     };
     let (first, second) = (joined(first)?, joined(second)?);
     let mut ratios = Vec::new();
-    for ([(alone_ns, alone), (together_ns, mine)], [_, (_, others)]) in first.into_iter().zip(second) {
-        check(case, "of two partitions", mine.and(others), alone)?;
-        ratios.push(alone_ns as f64 / together_ns as f64);
+    for ([alone, together], [_, other]) in first.into_iter().zip(second) {
+        check(case, "of two partitions", together.sums.and(other.sums), alone.sums)?;
+        ratios.push(alone.ns as f64 / together.ns as f64);
     }
     Ok(Spread::of(ratios.into_iter()))
 }
 
-/// Runs the case once over all rows at one level, without a clock: for counting instructions and events from outside.
-pub(super) fn single_pass(case: &Case, settings: &Settings) -> Result<Sums> {
+/// Runs the case once over all rows at one level, or over none of them, without a clock: for counting instructions and
+/// events from outside.
+pub(super) fn single_pass(case: &Case, settings: &Settings, prepare_only: bool) -> Result<Sums> {
     let query = Query::compile(case)?;
     let wanted = query.wanted();
     let rows = settings.rows.unwrap_or(settings.bytes / wanted.row_bytes());
     let input = Input::new(wanted, rows, settings.seed);
     let level = *settings.levels.last().expect("at least one level is run");
-    query.pipeline(level, settings.seed).run(&input, 0..input.blocks(), Look::Columns)
+    let blocks = if prepare_only { 0 } else { input.blocks() };
+    query.pipeline(level, settings.seed).run(&input, 0..blocks, Look::Columns)
 }
 
 #[cfg(test)]

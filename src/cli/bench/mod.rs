@@ -15,6 +15,7 @@ mod report;
 pub use self::criterion::{Prepared, prepare};
 
 use self::cases::{CASES, Case};
+use self::drive::Sums;
 use self::measure::Settings;
 use self::report::{Host, Regime};
 use super::arguments::KernelsArguments;
@@ -58,10 +59,10 @@ pub(super) fn kernels(arguments: &KernelsArguments) -> Result<()> {
         cpus,
         round_ns: (arguments.round_seconds.clamp(0.001, 3600.0) * 1e9) as u64,
     };
-    if arguments.single_pass {
+    if arguments.single_pass || arguments.prepare_only {
         for case in cases {
-            let sums = measure::single_pass(case, &settings)?;
-            write_stdout(&format!("{} {} rows {:016x}\n", case.name, sums.rows, sums.sum))?;
+            let Sums { rows, sum } = measure::single_pass(case, &settings, arguments.prepare_only)?;
+            write_stdout(&format!("{} {rows} rows {sum:016x}\n", case.name))?;
         }
         return Ok(());
     }
@@ -83,7 +84,11 @@ pub(super) fn kernels(arguments: &KernelsArguments) -> Result<()> {
     Ok(())
 }
 
+/// The cases whose name holds `text`, or the one that is called so.
 fn named(text: &str) -> Result<Vec<&'static Case>> {
+    if let Some(case) = CASES.iter().find(|case| case.name == text) {
+        return Ok(vec![case]);
+    }
     let found: Vec<&Case> = CASES.iter().filter(|case| case.name.contains(text)).collect();
     if found.is_empty() {
         let names = CASES.iter().map(|case| case.name);
@@ -121,6 +126,7 @@ mod tests {
     fn cases_are_named_by_a_part() {
         assert_eq!(named("").unwrap().len(), CASES.len());
         assert_eq!(named("tumbling-1").unwrap().len(), 3);
+        assert_eq!(named("sum").unwrap().len(), 1);
         assert!(named("tumblin-10").unwrap_err().to_string().contains("did you mean tumbling-10?"));
     }
 }

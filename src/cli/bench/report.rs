@@ -7,6 +7,9 @@ use super::cases::{Bar, Case, SCALING_LEAST};
 use super::measure::{Line, Outcome, Settings};
 use crate::sys;
 
+/// A thread that has had less of its CPU has shared it with others, and its figures are said to be so.
+const ON_CPU_LEAST: f64 = 0.98;
+
 /// Where it ran.
 pub(super) struct Host {
     /// CPU of what one core does.
@@ -123,11 +126,14 @@ fn level_line(line: &Line, scalar: Option<&Line>) -> String {
     let cycles = line.spread(|round| round.cycles_per_row);
     let ratio = line.spread(|round| round.ratio);
     let bandwidth = line.spread(|round| round.bandwidth / 1e9);
+    let on_cpu = line.spread(|round| round.on_cpu).median;
+    let shared =
+        if on_cpu < ON_CPU_LEAST { format!(", on its CPU {:.0} % of the time", on_cpu * 100.0) } else { String::new() };
     let over = scalar.filter(|scalar| scalar.name != line.name).map_or(String::new(), |scalar| {
         format!(", {:.2} x scalar", rate.median / scalar.spread(|round| round.rows_per_s / 1e6).median)
     });
     format!(
-        "  {:<7} {:8.1} M rows/s ({:.1}-{:.1})  {:7.2} cycles/row  ratio {:.3} ({:.3}-{:.3}) of {:.1} GB/s{over}\n",
+        "  {:<7} {:8.1} M rows/s ({:.1}-{:.1})  {:7.2} cycles/row  ratio {:.3} ({:.3}-{:.3}) of {:.1} GB/s{over}{shared}\n",
         line.name,
         rate.median,
         rate.least,
@@ -153,6 +159,7 @@ pub(super) fn document(host: &Host, settings: &Settings, outcomes: &[Outcome]) -
                 "cycles_per_row": round.cycles_per_row,
                 "read_bytes_per_s": round.bandwidth,
                 "ratio": round.ratio,
+                "on_cpu": round.on_cpu,
             })).collect::<Vec<_>>(),
         })
     };
