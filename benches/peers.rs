@@ -5,8 +5,8 @@
 //! ```
 //! Serves the driver, perf/peers/compare.py: one JSON command a line on standard input, one JSON answer a line.
 //! `{"do":"load","path":"FILE"}` reads an Arrow file into memory and registers it;
-//! `{"do":"run","query":"group_by","key":"symbol","check":true}` runs a query once. The clock runs from the compiled job to
-//! the last row in memory; check sums are taken after it. Without arguments, as under `cargo test --benches`, it checks
+//! `{"do":"run","query":"group_by","key":"symbol","check":true}` runs a query once. The clock runs from the query's text
+//! to the last row in memory; check sums are taken after it. Without arguments, as under `cargo test --benches`, it checks
 //! every query on a few records against sums taken by hand.
 
 use std::collections::BTreeMap;
@@ -96,9 +96,9 @@ impl Settings {
     /// Runs a query once. All sums are taken outside the clock.
     fn run(&self, engine: &Engine, query: &str, key: &str, check: bool) -> Value {
         let sql = format!("{TABLE} {}", self.sql(query, key));
-        let job = engine.compile(&sql, &Options::new()).unwrap_or_else(|error| panic!("{error}\n{sql}")).remove(0);
         let options = self.run_options();
         let started = Instant::now();
+        let job = engine.compile(&sql, &Options::new()).unwrap_or_else(|error| panic!("{error}\n{sql}")).remove(0);
         let (_, batches) = engine.collect(&job, &options).unwrap_or_else(|error| panic!("{error}\n{sql}"));
         let seconds = started.elapsed().as_secs_f64();
         let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();

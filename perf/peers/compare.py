@@ -241,7 +241,7 @@ def head(options, contenders):
         return subprocess.run(command, capture_output=True, text=True, cwd=HERE).stdout.strip()
 
     model = [line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
-    changed = " with changes" if output("git", "status", "--porcelain", "--", "../../src", "../../Cargo.lock") else ""
+    changed = " with changes" if output("git", "status", "--porcelain", "--", "../../src", "../../benches", "../../Cargo.lock") else ""
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "command": shlex.join(["perf/peers/run.sh", *os.environ.get("RUN_ARGUMENTS", "").split()]),
@@ -286,6 +286,7 @@ def main():
     if options.peers:
         print("\n### Form that each engine ran in\n\n" + "\n".join(forms(lines, options.peers)))
     if options.json:
+        os.makedirs(os.path.dirname(os.path.abspath(options.json)), exist_ok=True)
         with open(options.json, "w") as file:
             json.dump({"about": about, "cases": lines}, file, indent=1)
     failed = [f"{line['query']} {line['kind']} {line['keys']}: {line['errors']}" for line in lines if line["errors"]]
