@@ -6,7 +6,7 @@ use arrow_array::types::{
     Date32Type, Decimal128Type, DurationMicrosecondType, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType,
 };
 use arrow_array::{ArrayRef, BooleanArray, PrimitiveArray, RecordBatch, RecordBatchOptions, StringArray};
-use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer};
 
 use arrow_schema::SchemaRef;
 
@@ -17,7 +17,7 @@ use crate::types::{DataType, Physical, Schema, Value};
 const TEXT_BYTES: usize = 16;
 
 /// The values of a [`ColumnBuffer`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Store {
     Boolean(Bitmap),
     Int32(Vec<i32>),
@@ -28,7 +28,7 @@ enum Store {
 }
 
 /// One growable column.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ColumnBuffer {
     data_type: DataType,
     store: Store,
@@ -311,38 +311,39 @@ impl ColumnBuffer {
         Column { values, validity: (self.nulls > 0).then(|| self.validity.words()) }
     }
 
-    /// The rows as an Arrow array of [`super::arrow_type`].
+    /// The rows as an Arrow array of [`super::arrow_type`], copied.
     pub fn to_array(&self) -> ArrayRef {
+        self.clone().into_array()
+    }
+
+    /// The same, without a copy.
+    fn into_array(self) -> ArrayRef {
+        let rows = self.len();
         let nulls = (self.nulls > 0)
-            .then(|| NullBuffer::new(BooleanBuffer::new(Buffer::from_slice_ref(self.validity.words()), 0, self.len())));
-        match (&self.store, self.data_type) {
+            .then(|| NullBuffer::new(BooleanBuffer::new(Buffer::from_slice_ref(self.validity.words()), 0, rows)));
+        match (self.store, self.data_type) {
             (Store::Boolean(bits), _) => {
                 let values = BooleanBuffer::new(Buffer::from_slice_ref(bits.words()), 0, bits.len());
                 Arc::new(BooleanArray::new(values, nulls))
             }
-            (Store::Int32(v), DataType::Date) => Arc::new(PrimitiveArray::<Date32Type>::new(scalars(v), nulls)),
-            (Store::Int32(v), _) => Arc::new(PrimitiveArray::<Int32Type>::new(scalars(v), nulls)),
+            (Store::Int32(v), DataType::Date) => Arc::new(PrimitiveArray::<Date32Type>::new(v.into(), nulls)),
+            (Store::Int32(v), _) => Arc::new(PrimitiveArray::<Int32Type>::new(v.into(), nulls)),
             (Store::Int64(v), DataType::Timestamp) => {
-                Arc::new(PrimitiveArray::<TimestampMicrosecondType>::new(scalars(v), nulls).with_timezone("UTC"))
+                Arc::new(PrimitiveArray::<TimestampMicrosecondType>::new(v.into(), nulls).with_timezone("UTC"))
             }
             (Store::Int64(v), DataType::Interval) => {
-                Arc::new(PrimitiveArray::<DurationMicrosecondType>::new(scalars(v), nulls))
+                Arc::new(PrimitiveArray::<DurationMicrosecondType>::new(v.into(), nulls))
             }
-            (Store::Int64(v), _) => Arc::new(PrimitiveArray::<Int64Type>::new(scalars(v), nulls)),
-            (Store::Float64(v), _) => Arc::new(PrimitiveArray::<Float64Type>::new(scalars(v), nulls)),
+            (Store::Int64(v), _) => Arc::new(PrimitiveArray::<Int64Type>::new(v.into(), nulls)),
+            (Store::Float64(v), _) => Arc::new(PrimitiveArray::<Float64Type>::new(v.into(), nulls)),
             (Store::Int128(v), data_type) => Arc::new(
-                PrimitiveArray::<Decimal128Type>::new(scalars(v), nulls).with_data_type(super::arrow_type(data_type)),
+                PrimitiveArray::<Decimal128Type>::new(v.into(), nulls).with_data_type(super::arrow_type(data_type)),
             ),
             (Store::Utf8 { offsets, bytes }, _) => {
-                let offsets = OffsetBuffer::new(scalars(offsets));
-                Arc::new(StringArray::new(offsets, Buffer::from_slice_ref(bytes), nulls))
+                Arc::new(StringArray::new(OffsetBuffer::new(offsets.into()), Buffer::from_vec(bytes), nulls))
             }
         }
     }
-}
-
-fn scalars<T: arrow_buffer::ArrowNativeType>(values: &[T]) -> ScalarBuffer<T> {
-    ScalarBuffer::from(Buffer::from_slice_ref(values))
 }
 
 fn mask_word(words: &[u64], index: usize, bits: usize) -> u64 {
@@ -369,7 +370,7 @@ fn append_text<'a>(offsets: &mut Vec<i32>, bytes: &mut Vec<u8>, selection: &[u32
 }
 
 /// Growable columns of one schema, all of the same length.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct BatchBuffer {
     /// The columns.
     pub columns: Vec<ColumnBuffer>,
@@ -447,9 +448,14 @@ impl BatchBuffer {
         arena.alloc_slice_fill_iter(self.columns.iter().map(ColumnBuffer::column))
     }
 
-    /// The rows as an Arrow record batch of `schema`, which is [`super::arrow_schema`] of the columns.
+    /// The rows as an Arrow record batch of `schema`, which is [`super::arrow_schema`] of the columns; copied.
     pub fn to_record_batch(&self, schema: &SchemaRef) -> RecordBatch {
-        let arrays = self.columns.iter().map(ColumnBuffer::to_array).collect();
+        self.clone().into_record_batch(schema)
+    }
+
+    /// The same, without a copy.
+    pub fn into_record_batch(self, schema: &SchemaRef) -> RecordBatch {
+        let arrays = self.columns.into_iter().map(ColumnBuffer::into_array).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)
             .expect("the columns were built for this schema")

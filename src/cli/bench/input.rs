@@ -9,7 +9,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, StringArray};
+use arrow_array::{ArrayRef, StringArray};
 
 use crate::batch::{Column, Strings, Values};
 use crate::limits::BATCH_ROWS_DEFAULT;
