@@ -60,6 +60,7 @@ impl Exchanger {
                     closed: vec![EventTime::MIN; mesh.partitions()],
                     merged: EventTime::MIN,
                     served: 0,
+                    owned: vec![Vec::new(); mesh.partitions()],
                     mesh,
                     index,
                     moved: 0,
@@ -219,6 +220,8 @@ pub struct PartialsExchange {
     merged: EventTime,
     /// The partition whose message was taken last.
     served: usize,
+    /// Groups of a closing pane by owner.
+    owned: Vec<Vec<u32>>,
     moved: u64,
     stayed: u64,
 }
@@ -235,22 +238,15 @@ impl PartialsExchange {
     /// Sends the groups of all panes that `watermark` closes to the owners of their keys.
     pub fn close(&mut self, watermark: EventTime) {
         let owners = self.mesh.partitions();
-        let mut parts: Vec<Option<PartialGroups>> = (0..owners).map(|_| None).collect();
         while let Some((start, groups)) = self.group_by.panes.close_next(watermark) {
-            for group in 0..groups.len() as u32 {
-                let owner = KeyHasher::owner(groups.hash(&self.group_by.panes.keyer, group), owners);
-                *(if owner == self.index { &mut self.stayed } else { &mut self.moved }) += 1;
-                let part = parts[owner].get_or_insert_with(|| self.mesh.reuse(owner).unwrap_or_default());
-                groups.export(&self.group_by.panes.keyer, &self.group_by.panes.layout, group, part);
-                if part.len() == Self::MESSAGE_GROUPS
-                    && let Some(part) = parts[owner].take()
-                {
-                    self.mesh.send(owner, PartialMessage::Groups(start, part));
-                }
-            }
-            for (owner, part) in parts.iter_mut().enumerate() {
-                if let Some(part) = part.take() {
-                    self.mesh.send(owner, PartialMessage::Groups(start, part));
+            let panes = &self.group_by.panes;
+            groups.by_owner(&panes.keyer, &mut self.owned);
+            for (owner, owned) in self.owned.iter().enumerate() {
+                *(if owner == self.index { &mut self.stayed } else { &mut self.moved }) += owned.len() as u64;
+                for part in owned.chunks(Self::MESSAGE_GROUPS) {
+                    let mut partial = self.mesh.reuse(owner).unwrap_or_default();
+                    groups.export(&panes.keyer, &panes.layout, part, &mut partial);
+                    self.mesh.send(owner, PartialMessage::Groups(start, partial));
                 }
             }
             self.group_by.panes.recycle(groups);

@@ -287,11 +287,6 @@ impl KeyTable {
         &self.words[number * self.width..(number + 1) * self.width]
     }
 
-    /// The hash of a key; of an absent one it is that of its words.
-    pub fn hash(&self, hasher: &KeyHasher, number: u32) -> u64 {
-        hasher.hash(self.words(number))
-    }
-
     /// Appends the keys of `numbers` to `columns`, one a field.
     pub fn push_keys(&self, layout: &KeyLayout, numbers: &[u32], columns: &mut [ColumnBuffer]) {
         for (field, column) in columns.iter_mut().enumerate() {
@@ -302,21 +297,33 @@ impl KeyTable {
         }
     }
 
-    /// Copies a key to where it may cross threads.
-    pub fn export(&self, layout: &KeyLayout, number: u32, into: &mut KeyBlock) {
-        let words = self.words(number);
-        if self.absent == Some(number) {
-            into.absent = Some(into.keys);
-        }
-        for (t, field) in layout.texts.iter().enumerate() {
-            if field.long_length(words).is_some() {
-                // Texts are few to a block or in every key: a list by key is no slower than an index.
-                into.long.push((into.keys * layout.texts.len() + t, into.bytes.len()));
-                into.bytes.extend_from_slice(self.long_text(layout, number as usize, t));
+    /// Copies some keys to where they may cross threads.
+    pub fn export(&self, layout: &KeyLayout, numbers: &[u32], into: &mut KeyBlock) {
+        for &number in numbers {
+            let words = self.words(number);
+            if self.absent == Some(number) {
+                into.absent = Some(into.keys);
             }
+            if !self.long.starts.is_empty() {
+                for (t, field) in layout.texts.iter().enumerate() {
+                    if field.long_length(words).is_some() {
+                        into.long.push((into.keys * layout.texts.len() + t, into.bytes.len()));
+                        into.bytes.extend_from_slice(self.long_text(layout, number as usize, t));
+                    }
+                }
+            }
+            into.words.extend_from_slice(words);
+            into.keys += 1;
         }
-        into.words.extend_from_slice(words);
-        into.keys += 1;
+    }
+
+    /// Writes to `lists[o]` the keys that partition `o` of as many as there are lists owns.
+    pub fn by_owner(&self, hasher: &KeyHasher, lists: &mut [Vec<u32>]) {
+        let owners = lists.len();
+        lists.iter_mut().for_each(Vec::clear);
+        for number in 0..self.keys {
+            lists[KeyHasher::owner(hasher.hash(self.words(number)), owners)].push(number);
+        }
     }
 
     fn slots_for(keys: usize) -> usize {
