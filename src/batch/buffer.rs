@@ -274,6 +274,25 @@ impl ColumnBuffer {
 
     /// Appends rows `start..end` of another buffer of the same type.
     fn append_range(&mut self, from: &Self, start: usize, end: usize) {
+        self.append_values(from, start, end);
+        self.append_validity(from, start, end);
+    }
+
+    /// Appends runs of rows of buffers of the same type.
+    fn append_runs<'a>(&mut self, runs: &[Run], source: impl Fn(&Run) -> &'a Self) {
+        let mut rows = 0;
+        for run in runs {
+            self.append_values(source(run), run.start as usize, run.end as usize);
+            rows += (run.end - run.start) as usize;
+        }
+        if runs.iter().all(|run| source(run).nulls == 0) {
+            self.validity.push_many(true, rows);
+        } else {
+            runs.iter().for_each(|run| self.append_validity(source(run), run.start as usize, run.end as usize));
+        }
+    }
+
+    fn append_values(&mut self, from: &Self, start: usize, end: usize) {
         match (&mut self.store, &from.store) {
             (Store::Boolean(bits), Store::Boolean(values)) => (start..end).for_each(|i| bits.push(values.get(i))),
             (Store::Int32(v), Store::Int32(values)) => v.extend_from_slice(&values[start..end]),
@@ -287,6 +306,9 @@ impl ColumnBuffer {
             }
             _ => panic!("cannot append {} to {}", from.data_type, self.data_type),
         }
+    }
+
+    fn append_validity(&mut self, from: &Self, start: usize, end: usize) {
         if from.nulls == 0 {
             self.validity.push_many(true, end - start);
         } else {
@@ -369,6 +391,17 @@ fn append_text<'a>(offsets: &mut Vec<i32>, bytes: &mut Vec<u8>, selection: &[u32
     }
 }
 
+/// Rows `start..end` of one of several buffers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// Which buffer.
+    pub source: u32,
+    /// First row.
+    pub start: u32,
+    /// Past the last row.
+    pub end: u32,
+}
+
 /// Growable columns of one schema, all of the same length.
 #[derive(Debug, Clone)]
 pub struct BatchBuffer {
@@ -430,6 +463,14 @@ impl BatchBuffer {
             column.append_range(from, start, end);
         }
         self.rows += end - start;
+    }
+
+    /// Appends runs of rows of `sources`, buffers of the same types.
+    pub fn append_runs(&mut self, sources: &[&Self], runs: &[Run]) {
+        for (index, column) in self.columns.iter_mut().enumerate() {
+            column.append_runs(runs, |run| &sources[run.source as usize].columns[index]);
+        }
+        self.rows += runs.iter().map(|run| (run.end - run.start) as usize).sum::<usize>();
     }
 
     /// Tells the buffer that one row was pushed to each column by hand.

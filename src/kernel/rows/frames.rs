@@ -1,6 +1,6 @@
 //! The frames of all keys of a call: owns the memory of their records.
 
-use crate::sys::advise_huge_pages;
+use crate::arena::{PaneArena, PaneVec};
 
 use super::Results;
 use super::number::Number;
@@ -36,38 +36,33 @@ pub struct Frames<T> {
     number: std::marker::PhantomData<T>,
 }
 
-/// Growable words, the first at the start of a cache line.
-#[derive(Debug, Default)]
+/// Words of a cache line, which records start at.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([u64; HEAD]);
+
+/// Growable words.
+#[derive(Debug)]
 struct Memory {
-    words: Vec<u64>,
-    offset: usize,
-    used: usize,
+    lines: PaneVec<Line>,
 }
 
 impl Memory {
-    /// Bytes of a table from which on huge pages are asked for.
-    const HUGE_BYTES: usize = 4 << 20;
-
     fn words(&mut self) -> &mut [u64] {
-        &mut self.words[self.offset..]
+        // SAFETY: a line is words, and any words are valid.
+        let (_, words, _) = unsafe { self.lines.align_to_mut::<u64>() };
+        words
     }
 
-    /// The start of `count` more words.
+    /// The start of `count` more words, a multiple of a line's.
     fn take(&mut self, count: usize) -> usize {
-        let start = self.used;
-        self.used += count;
-        if self.offset + self.used > self.words.len() {
-            let mut words = vec![0_u64; (2 * self.used).max(1024) + HEAD];
-            // SAFETY: any bytes are valid bytes.
-            let (_, bytes, _) = unsafe { words.align_to::<u8>() };
-            if bytes.len() >= Self::HUGE_BYTES {
-                advise_huge_pages(bytes);
-            }
-            let offset = words.as_ptr().align_offset(HEAD * 8).min(HEAD);
-            words[offset..][..start].copy_from_slice(&self.words[self.offset..][..start]);
-            (self.words, self.offset) = (words, offset);
-        }
-        start
+        let lines = self.lines.len();
+        self.lines.resize(lines + count / HEAD, Line([0; HEAD]));
+        lines * HEAD
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val(&self.lines[..])
     }
 }
 
@@ -79,7 +74,7 @@ impl<T: Number> Frames<T> {
     pub fn new(rows: Option<u64>, wanted: Wanted) -> Self {
         let shape =
             rows.map(|rows| Shape::new(usize::try_from(rows).unwrap_or(usize::MAX), wanted.sums || wanted.extremes));
-        let mut memory = Memory::default();
+        let mut memory = Memory { lines: PaneVec::new_in(PaneArena::default()) };
         memory.take(NEUTRAL);
         for words in memory.words()[..NEUTRAL].as_chunks_mut::<WIDTH>().0 {
             Folded::<T>::NEUTRAL.write(words);
@@ -108,7 +103,7 @@ impl<T: Number> Frames<T> {
         }
         let mut done = 0;
         while done < groups.len() {
-            let prefetch = self.memory.used * 8 >= Self::PREFETCH_BYTES;
+            let prefetch = self.memory.bytes() >= Self::PREFETCH_BYTES;
             let input = Input { groups: &groups[done..], values: &values[done..], validity, first_bit: done, prefetch };
             done += self.steps(&input, &mut results.from(done));
             if done < groups.len() {
@@ -117,9 +112,9 @@ impl<T: Number> Frames<T> {
         }
     }
 
-    /// Bytes reserved for records.
+    /// Bytes of all records, those left behind included.
     pub fn bytes(&self) -> usize {
-        self.memory.words.len() * 8
+        self.memory.bytes()
     }
 
     fn steps(&mut self, input: &Input<'_, T>, results: &mut Results<'_, T>) -> usize {

@@ -34,7 +34,7 @@ pub struct Results<'a, T> {
     pub counts: &'a mut [i64],
     /// Their sum; of integers, its lower word.
     pub sums: &'a mut [T],
-    /// The upper word of a sum of integers.
+    /// The upper word of a sum of integers; not looked at for DOUBLE.
     pub highs: &'a mut [i64],
     /// The least value, if there is one.
     pub least: &'a mut [T],

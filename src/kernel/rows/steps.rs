@@ -181,8 +181,8 @@ pub(super) fn bounded<T: Number, const SUMS: bool, const EXTREMES: bool, const S
             if SUMS {
                 let (sum, high) = if SPECIAL { T::finish::<false>(folded.sum) } else { T::finish::<true>(folded.sum) };
                 sums[j] = sum;
-                if let Some(slot) = highs.get_mut(j) {
-                    *slot = high;
+                if T::WIDE_SUMS {
+                    highs[j] = high;
                 }
             }
             if EXTREMES {
@@ -255,8 +255,8 @@ pub(super) fn unbounded<T: Number, const SUMS: bool, const EXTREMES: bool>(
         if SUMS {
             let (sum, high) = T::finish::<false>(folded.sum);
             results.sums[j] = sum;
-            if let Some(slot) = results.highs.get_mut(j) {
-                *slot = high;
+            if T::WIDE_SUMS {
+                results.highs[j] = high;
             }
         }
         if EXTREMES {
