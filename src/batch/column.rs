@@ -1,5 +1,7 @@
 //! Borrowed columns and batches: what kernels and operators read.
 
+use arrow_array::ArrayRef;
+
 use crate::types::{EventTime, OrderKey, Physical, Sequence};
 
 /// Text values: value `i` is `bytes[offsets[i]..offsets[i + 1]]`, valid UTF-8. `offsets` has one entry more than values.
@@ -49,6 +51,8 @@ pub enum Values<'a> {
         codes: &'a [u32],
         /// The distinct values (duplicates are allowed).
         values: Strings<'a>,
+        /// The array that the values are, if it may outlive the batch: whoever holds it knows the dictionary again.
+        source: Option<&'a ArrayRef>,
     },
 }
 
@@ -128,7 +132,7 @@ impl<'a> Column<'a> {
     pub fn text(&self, i: usize) -> &'a [u8] {
         match self.values {
             Values::Utf8(strings) => strings.get(i),
-            Values::Dictionary { codes, values } => values.get(codes[i] as usize),
+            Values::Dictionary { codes, values, .. } => values.get(codes[i] as usize),
             _ => panic!("expected a text column, found {:?}", self.physical()),
         }
     }

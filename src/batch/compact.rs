@@ -44,8 +44,8 @@ fn gather<'a>(column: &Column<'a>, selection: &[u32], arena: &'a Bump) -> Column
         Values::Int64(values) => Values::Int64(gather_plain(values, selection, arena)),
         Values::Float64(values) => Values::Float64(gather_plain(values, selection, arena)),
         Values::Int128(values) => Values::Int128(gather_plain(values, selection, arena)),
-        Values::Dictionary { codes, values } => {
-            Values::Dictionary { codes: gather_plain(codes, selection, arena), values }
+        Values::Dictionary { codes, values, source } => {
+            Values::Dictionary { codes: gather_plain(codes, selection, arena), values, source }
         }
         Values::Utf8(strings) => {
             let size = selection.iter().map(|&i| strings.get(i as usize).len()).sum();

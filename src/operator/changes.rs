@@ -1,7 +1,5 @@
 //! EMIT CHANGES: one row per input row, with the changed group's running values.
 
-use std::sync::Arc;
-
 use crate::batch::{Batch, BatchBuffer, RowOrder};
 use crate::error::Result;
 use crate::plan::{AggregateNode, Emit};
@@ -40,24 +38,24 @@ impl Operator for Changes {
         buffer.clear();
         places.clear();
         group_by.for_each_run(batch, arena, context, &mut |panes, run, batch, _| {
-            let layout = Arc::clone(&panes.layout);
             let end = panes.end(run.start);
-            let pane = panes.pane(run.start);
-            let groups = run.assign(pane, &layout, batch, arena);
             let (key_columns, rest) = buffer.columns.split_at_mut(*keys);
             for (out, column) in key_columns.iter_mut().zip(run.key_columns) {
                 out.append(column, batch.rows, run.selection);
             }
-            let (results, bounds) = rest.split_at_mut(layout.accumulators.len());
-            pane.update_running(&layout, groups, run.selection, run.arguments, results)?;
-            for j in 0..groups.len() {
+            let (results, bounds) = rest.split_at_mut(panes.layout.accumulators.len());
+            panes.assign(&run, batch, arena, |pane, layout, groups| {
+                pane.update_running(layout, groups, run.selection, run.arguments, results)
+            })?;
+            let count = run.rows(batch);
+            for j in 0..count {
                 places.push(batch.key(run.selection.map_or(j, |s| s[j] as usize)));
                 if *windowed {
                     bounds[0].push_int64(run.start);
                     bounds[1].push_int64(end.0);
                 }
             }
-            buffer.rows_pushed(groups.len());
+            buffer.rows_pushed(count);
             Ok(())
         })?;
         let columns = buffer.views(arena);

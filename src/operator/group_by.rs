@@ -1,15 +1,15 @@
 //! Takes rows into the groups of their panes: the part that aggregation in one place, in many, and row by row share.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use bumpalo::Bump;
 
 use crate::arena::ArenaPool;
 use crate::batch::{Batch, Column};
 use crate::error::Result;
+use crate::kernel::direct::bounds;
 use crate::plan::{AggregateCall, AggregateFunction, AggregateNode, Expr, ExprKind, Window};
-use crate::state::{AccumulatorKind, EncodedKeys, Groups, KeyHasher, StateLayout, encode_keys};
+use crate::state::{AccumulatorKind, DirectRows, Groups, KeyHasher, Keyer, PartialGroups, StateLayout};
 use crate::time::Tumbling;
 use crate::types::{DataType, EventTime};
 
@@ -47,21 +47,25 @@ pub struct Panes {
     /// Open panes, earliest first.
     pub open: BTreeMap<i64, Groups>,
     /// Layout of the state rows.
-    pub layout: Arc<StateLayout>,
+    pub layout: StateLayout,
+    /// Layout of the keys, and their hashes.
+    pub keyer: Keyer,
     window: Option<Tumbling>,
     pool: ArenaPool,
+    /// Groups and rows of the pane that held most of the last ones closed.
+    expected: (usize, usize),
 }
 
 impl Panes {
     /// No pane open.
-    pub fn new(layout: Arc<StateLayout>, window: Option<Tumbling>) -> Self {
-        Self { open: BTreeMap::new(), layout, window, pool: ArenaPool::default() }
+    pub fn new(layout: StateLayout, keyer: Keyer, window: Option<Tumbling>) -> Self {
+        Self { open: BTreeMap::new(), layout, keyer, window, pool: ArenaPool::default(), expected: (0, 0) }
     }
 
     /// The pane that starts at `start`, opened if need be.
-    pub fn pane(&mut self, start: i64) -> &mut Groups {
-        let pool = &mut self.pool;
-        self.open.entry(start).or_insert_with(|| Groups::new(pool.take()))
+    fn pane(&mut self, start: i64) -> &mut Groups {
+        let Self { pool, keyer, layout, expected, .. } = self;
+        self.open.entry(start).or_insert_with(|| Groups::new(keyer, layout, expected.0, pool.take()))
     }
 
     /// Takes out the earliest pane, if `watermark` closes it.
@@ -89,19 +93,51 @@ impl Panes {
 
     /// Takes the memory of a closed pane back.
     pub fn recycle(&mut self, groups: Groups) {
+        // A pane like the last ones is expected; what was seen long ago fades.
+        let seen = |expected: usize, now: usize| now.max(expected - expected / 4);
+        self.expected = (seen(self.expected.0, groups.len()), seen(self.expected.1, groups.rows()));
         self.pool.give(groups.into_arena());
     }
-}
 
-impl<'a> Run<'a> {
-    /// The groups of the run's rows in `pane`.
-    pub fn assign(&self, pane: &mut Groups, layout: &StateLayout, batch: &Batch<'_>, arena: &'a Bump) -> &'a [u32] {
-        let groups = arena.alloc_slice_fill_copy(self.keys.len(), 0);
-        pane.assign(layout, &self.keys, groups, |j| {
-            let key = batch.key(self.selection.map_or(j, |s| s[j] as usize));
+    /// Rows that a pane holds, as far as is known: those of panes that closed, or of the fullest that is open.
+    fn expected_rows(&self) -> usize {
+        self.open.values().map(Groups::rows).fold(self.expected.1, usize::max)
+    }
+
+    /// Makes sure that the group of a query without GROUP BY is there.
+    pub fn ensure_global(&mut self) {
+        self.pane(i64::MIN);
+        let Self { open, layout, .. } = self;
+        open.values_mut().for_each(|groups| groups.ensure_global(layout));
+    }
+
+    /// Merges some groups of the pane that starts at `start`; `scratch` is overwritten.
+    pub fn merge(&mut self, start: i64, partial: &PartialGroups, scratch: &mut Vec<u32>) {
+        self.pane(start);
+        let Self { open, layout, keyer, .. } = self;
+        if let Some(groups) = open.get_mut(&start) {
+            groups.merge(keyer, layout, partial, scratch);
+        }
+    }
+
+    /// Finds the groups of a run's rows and hands them, with their pane, to `take`.
+    pub fn assign<'a, R>(
+        &mut self,
+        run: &Run<'a>,
+        batch: &Batch<'_>,
+        arena: &'a Bump,
+        take: impl FnOnce(&mut Groups, &StateLayout, &'a [u32]) -> R,
+    ) -> R {
+        let numbers = arena.alloc_slice_fill_copy(run.rows(batch), 0);
+        self.pane(run.start);
+        let Self { open, layout, keyer, .. } = self;
+        let pane = open.get_mut(&run.start).expect("the pane was just opened");
+        let keys = keyer.keys(run.key_columns, batch.rows, run.selection);
+        pane.assign(layout, &keys, run.direct, numbers, |j| {
+            let key = batch.key(run.selection.map_or(j, |s| s[j] as usize));
             (key.sequence, key.row)
         });
-        groups
+        take(pane, layout, numbers)
     }
 }
 
@@ -115,24 +151,31 @@ pub struct GroupBy {
     keys: usize,
     /// For each call, which of `exprs` after the keys is its argument.
     arguments: Vec<Option<usize>>,
-    hasher: KeyHasher,
 }
 
 /// What is done with a run: its panes, the run, the batch it is of.
 pub type TakeRun<'a, 't> = dyn FnMut(&mut Panes, Run<'a>, &Batch<'a>, &mut Context<'_>) -> Result<()> + 't;
 
 /// One run of rows of one pane.
+#[derive(Clone, Copy)]
 pub struct Run<'a> {
     /// Start of the pane.
     pub start: i64,
-    /// Canonical keys of the batch's selected rows.
-    pub keys: EncodedKeys<'a>,
+    /// Numbers of the keys of all rows of the batch, if their domain is small.
+    pub direct: Option<DirectRows<'a>>,
     /// Key columns, of all rows of the batch.
     pub key_columns: &'a [Column<'a>],
     /// Arguments, of all rows of the batch, one per call.
     pub arguments: &'a [Option<Column<'a>>],
     /// The rows of the run; `None` means all rows of the batch.
     pub selection: Option<&'a [u32]>,
+}
+
+impl Run<'_> {
+    /// Number of rows.
+    pub fn rows(&self, batch: &Batch<'_>) -> usize {
+        self.selection.map_or(batch.rows, <[u32]>::len)
+    }
 }
 
 impl GroupBy {
@@ -153,13 +196,9 @@ impl GroupBy {
             Some(Window::Tumbling { column, size_us }) => (Some(Tumbling { size_us }), Some(column)),
             None => (None, None),
         };
-        let panes = Panes::new(Arc::new(StateLayout::new(&shapes)), window);
-        Self { panes, time_column, exprs, keys: node.keys.len(), arguments, hasher }
-    }
-
-    /// The hash of the key of a query without GROUP BY.
-    pub fn global_hash(&self) -> u64 {
-        self.hasher.hash(&[])
+        let keyer = Keyer::new(node.keys.iter().map(|key| key.data_type), hasher);
+        let panes = Panes::new(StateLayout::new(&shapes), keyer, window);
+        Self { panes, time_column, exprs, keys: node.keys.len(), arguments }
     }
 
     /// Cuts the batch into runs of rows of one pane, in order, and hands each to `take` with its pane open.
@@ -174,12 +213,19 @@ impl GroupBy {
         let key_columns = &columns[..self.keys];
         let arguments: &[Option<Column<'a>>] =
             arena.alloc_slice_fill_iter(self.arguments.iter().map(|argument| argument.map(|i| columns[i])));
-        let keys = encode_keys(key_columns, batch.rows, batch.selection, self.hasher, arena);
-        let run = |start, keys, selection| Run { start, keys, key_columns, arguments, selection };
+        let expected_rows = self.panes.expected_rows();
+        let direct = self.panes.keyer.index(key_columns, batch.rows, expected_rows, arena);
+        let run = |start, selection| Run { start, direct, key_columns, arguments, selection };
         let (Some(window), Some(column)) = (self.panes.window, self.time_column) else {
-            return take(&mut self.panes, run(i64::MIN, keys, batch.selection), &batch, context);
+            return take(&mut self.panes, run(i64::MIN, batch.selection), &batch, context);
         };
         let times = batch.columns[column].int64();
+        // Most batches lie in one pane: their least and greatest time tell so.
+        if let Some((least, greatest)) = bounds(times)
+            && window.start(least) == window.start(greatest)
+        {
+            return take(&mut self.panes, run(window.start(least), batch.selection), &batch, context);
+        }
         let count = batch.selected();
         let start_of = |j: usize| window.start(times[batch.selection.map_or(j, |s| s[j] as usize)]);
         let mut selection = batch.selection;
@@ -193,11 +239,10 @@ impl GroupBy {
             };
             let stop = (begin + 1..count).find(|&j| !inside(j)).unwrap_or(count);
             if begin == 0 && stop == count {
-                return take(&mut self.panes, run(start, keys, selection), &batch, context);
+                return take(&mut self.panes, run(start, selection), &batch, context);
             }
             let rows = *selection.get_or_insert_with(|| arena.alloc_slice_fill_with(count, |j| j as u32));
-            let keys = keys.slice(begin, stop);
-            take(&mut self.panes, run(start, keys, Some(&rows[begin..stop])), &batch, context)?;
+            take(&mut self.panes, run(start, Some(&rows[begin..stop])), &batch, context)?;
             begin = stop;
         }
         Ok(())
@@ -207,10 +252,9 @@ impl GroupBy {
     pub fn ingest(&mut self, batch: Batch<'_>, context: &mut Context<'_>) -> Result<()> {
         let arena = context.arena;
         self.for_each_run(batch, arena, context, &mut |panes, run, batch, _| {
-            let layout = Arc::clone(&panes.layout);
-            let pane = panes.pane(run.start);
-            let groups = run.assign(pane, &layout, batch, arena);
-            pane.update(&layout, groups, run.selection, run.arguments);
+            panes.assign(&run, batch, arena, |pane, layout, groups| {
+                pane.update(layout, groups, run.selection, run.arguments);
+            });
             Ok(())
         })
     }

@@ -6,7 +6,7 @@ use crate::arena::PaneArena;
 use crate::batch::{Batch, ColumnBuffer};
 use crate::error::Result;
 use crate::plan::{RowsFunction, RowsNode};
-use crate::state::{FrameFunction, FrameStates, Groups, KeyHasher, StateLayout, encode_keys};
+use crate::state::{FrameFunction, FrameStates, KeyHasher, KeyTable, Keyer};
 
 use super::expr::Evaluator;
 use super::group_by::accumulator_kind;
@@ -20,9 +20,10 @@ pub struct RowsOver {
     arguments: Vec<Option<usize>>,
     states: Vec<FrameStates>,
     results: Vec<ColumnBuffer>,
-    /// Only the numbering of keys is used of it.
-    groups: Groups,
-    hasher: KeyHasher,
+    keyer: Keyer,
+    table: KeyTable,
+    /// Rows seen.
+    rows: usize,
 }
 
 impl RowsOver {
@@ -51,14 +52,16 @@ impl RowsOver {
             };
             states.push(FrameStates::new(function, call.frame_rows, call.arg.as_ref().map(|arg| arg.data_type)));
         }
+        let keyer = Keyer::new(node.partition_by.iter().map(|key| key.data_type), hasher);
         Self {
             exprs,
             keys: node.partition_by.len(),
             arguments,
             states,
             results: node.calls.iter().map(|call| ColumnBuffer::new(call.data_type)).collect(),
-            groups: Groups::new(PaneArena::default()),
-            hasher,
+            table: KeyTable::new(&keyer.layout, 0, &PaneArena::default()),
+            keyer,
+            rows: 0,
         }
     }
 }
@@ -67,9 +70,11 @@ impl Operator for RowsOver {
     fn process(&mut self, batch: Batch<'_>, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()> {
         let arena = context.arena;
         let (batch, columns) = evaluate_all(&self.exprs, batch, arena, context)?;
-        let keys = encode_keys(&columns[..self.keys], batch.rows, batch.selection, self.hasher, arena);
-        let groups = arena.alloc_slice_fill_copy(keys.len(), 0);
-        self.groups.assign(&StateLayout::default(), &keys, groups, |_| Default::default());
+        let key_columns = &columns[..self.keys];
+        let direct = self.keyer.index(key_columns, batch.rows, self.rows, arena);
+        let groups = arena.alloc_slice_fill_copy(batch.selected(), 0);
+        self.table.assign(&self.keyer.keys(key_columns, batch.rows, batch.selection), direct, groups, |_| {});
+        self.rows += groups.len();
         for ((state, argument), out) in self.states.iter_mut().zip(&self.arguments).zip(&mut self.results) {
             out.clear();
             state.push(groups, batch.selection, argument.map(|i| &columns[i]), out)?;

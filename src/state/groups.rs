@@ -1,49 +1,52 @@
 //! The groups of one pane: a table from key to group id, and one state row per group, all in the pane's arena.
 
-use crate::arena::{PaneArena, PaneTable, PaneVec};
+use crate::arena::{PaneArena, PaneVec};
 use crate::batch::{Column, ColumnBuffer};
 use crate::error::Result;
 use crate::kernel::update::Rows;
 use crate::types::Sequence;
 
-use super::{EncodedKeys, PartialGroups, StateLayout, decode_keys};
+use super::keys::{BlockKeys, DirectRows, KeyTable, Keyer, PackedColumns};
+use super::{PartialGroups, StateLayout};
 
 /// Groups and their state. Group ids are dense, in the order in which keys first came.
 #[derive(Debug)]
 pub struct Groups {
-    table: PaneTable<u32>,
-    hashes: PaneVec<u64>,
-    key_ends: PaneVec<u64>,
-    key_bytes: PaneVec<u8>,
+    keys: KeyTable,
     first: PaneVec<(Sequence, u32)>,
     states: PaneVec<u64>,
     heap: PaneVec<u8>,
+    /// Rows taken in.
+    rows: usize,
     arena: PaneArena,
 }
 
 impl Groups {
-    /// No groups, in `arena`.
-    pub fn new(arena: PaneArena) -> Self {
+    /// No groups, with keys of `keyer`, in `arena`; with room for `expected` groups.
+    pub fn new(keyer: &Keyer, layout: &StateLayout, expected: usize, arena: PaneArena) -> Self {
         Self {
-            table: PaneTable::new_in(arena.clone()),
-            hashes: PaneVec::new_in(arena.clone()),
-            key_ends: PaneVec::new_in(arena.clone()),
-            key_bytes: PaneVec::new_in(arena.clone()),
-            first: PaneVec::new_in(arena.clone()),
-            states: PaneVec::new_in(arena.clone()),
+            keys: KeyTable::new(&keyer.layout, expected, &arena),
+            first: PaneVec::with_capacity_in(expected, arena.clone()),
+            states: PaneVec::with_capacity_in(expected * layout.width, arena.clone()),
             heap: PaneVec::new_in(arena.clone()),
+            rows: 0,
             arena,
         }
     }
 
     /// Number of groups.
     pub fn len(&self) -> usize {
-        self.hashes.len()
+        self.keys.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.hashes.is_empty()
+        self.keys.is_empty()
+    }
+
+    /// Rows taken in.
+    pub fn rows(&self) -> usize {
+        self.rows
     }
 
     /// Gives the arena back, for an [`crate::arena::ArenaPool`]; everything else is gone.
@@ -55,46 +58,26 @@ impl Groups {
     pub fn assign(
         &mut self,
         layout: &StateLayout,
-        keys: &EncodedKeys<'_>,
+        keys: &PackedColumns<'_>,
+        direct: Option<DirectRows<'_>>,
         groups: &mut [u32],
         place: impl Fn(usize) -> (Sequence, u32),
     ) {
-        for (j, group) in groups.iter_mut().enumerate() {
-            *group = self.find_or_insert(layout, keys.hashes[j], keys.get(j), || place(j));
-        }
+        let Self { first, states, .. } = self;
+        self.keys.assign(keys, direct, groups, |j| {
+            first.push(place(j));
+            states.resize(states.len() + layout.width, 0);
+        });
+        self.rows += groups.len();
     }
 
-    fn find_or_insert(
-        &mut self,
-        layout: &StateLayout,
-        hash: u64,
-        key: &[u8],
-        place: impl FnOnce() -> (Sequence, u32),
-    ) -> u32 {
-        let Self { table, hashes, key_ends, key_bytes, first, states, .. } = self;
-        let entry = table.entry(
-            hash,
-            |&group| hashes[group as usize] == hash && key_of(key_ends, key_bytes, group as usize) == key,
-            |&group| hashes[group as usize],
-        );
-        match entry {
-            hashbrown::hash_table::Entry::Occupied(entry) => *entry.get(),
-            hashbrown::hash_table::Entry::Vacant(entry) => {
-                let group = u32::try_from(first.len()).expect("a pane holds fewer than 2^32 groups");
-                entry.insert(group);
-                key_bytes.extend_from_slice(key);
-                key_ends.push(key_bytes.len() as u64);
-                first.push(place());
-                states.resize(states.len() + layout.width, 0);
-                hashes.push(hash);
-                group
-            }
-        }
-    }
-
-    /// Makes sure that the group of the empty key is there: a query without GROUP BY has one group even without rows.
-    pub fn ensure_global(&mut self, layout: &StateLayout, hash: u64) {
-        self.find_or_insert(layout, hash, &[], || (Sequence::default(), 0));
+    /// Makes sure that the group of a query without GROUP BY is there, even without rows.
+    pub fn ensure_global(&mut self, layout: &StateLayout) {
+        let Self { first, states, .. } = self;
+        self.keys.number_only_key(|_| {
+            first.push((Sequence::default(), 0));
+            states.resize(layout.width, 0);
+        });
     }
 
     /// Takes the selected rows into the states of their groups; `arguments[a]` belongs to the a-th accumulator.
@@ -146,9 +129,9 @@ impl Groups {
         self.first[group as usize]
     }
 
-    /// Appends the key of `group` to `columns`.
-    pub fn push_key(&self, group: u32, columns: &mut [ColumnBuffer]) {
-        decode_keys(key_of(&self.key_ends, &self.key_bytes, group as usize), columns);
+    /// Appends the keys of `groups` to `columns`.
+    pub fn push_keys(&self, keyer: &Keyer, groups: &[u32], columns: &mut [ColumnBuffer]) {
+        self.keys.push_keys(&keyer.layout, groups, columns);
     }
 
     /// Appends the results of `group` to `columns`, one per accumulator.
@@ -160,11 +143,11 @@ impl Groups {
     }
 
     /// Copies `group` into a partial that may cross threads.
-    pub fn export(&self, layout: &StateLayout, group: u32, into: &mut PartialGroups) {
+    pub fn export(&self, keyer: &Keyer, layout: &StateLayout, group: u32, into: &mut PartialGroups) {
+        self.keys.export(&keyer.layout, group, &mut into.keys);
         let group = group as usize;
-        let key = key_of(&self.key_ends, &self.key_bytes, group);
-        let row = &self.states[group * layout.width..(group + 1) * layout.width];
-        into.push(self.hashes[group], key, self.first[group], row);
+        into.first.push(self.first[group]);
+        into.states.extend_from_slice(&self.states[group * layout.width..(group + 1) * layout.width]);
         let moved = into.len() - 1;
         for accumulator in &layout.accumulators {
             if let Some(text) = accumulator.text(&self.states, &self.heap, group) {
@@ -174,24 +157,26 @@ impl Groups {
     }
 
     /// The hash of `group`'s key.
-    pub fn hash(&self, group: u32) -> u64 {
-        self.hashes[group as usize]
+    pub fn hash(&self, keyer: &Keyer, group: u32) -> u64 {
+        self.keys.hash(&keyer.hasher, group)
     }
 
-    /// Merges a partial of another table of the same layout.
-    pub fn merge(&mut self, layout: &StateLayout, partial: &PartialGroups) {
-        for from in 0..partial.len() {
-            let (hash, key, first) = partial.group(from);
-            let group = self.find_or_insert(layout, hash, key, || first) as usize;
-            self.first[group] = self.first[group].min(first);
+    /// Merges a partial of another table of the same layout; `groups` is scratch.
+    pub fn merge(&mut self, keyer: &Keyer, layout: &StateLayout, partial: &PartialGroups, groups: &mut Vec<u32>) {
+        groups.clear();
+        groups.resize(partial.len(), 0);
+        let Self { first, states, .. } = self;
+        let keys = BlockKeys { layout: &keyer.layout, block: &partial.keys };
+        self.keys.assign_packed(&keyer.layout, &keyer.hasher, &keys, groups, |j| {
+            first.push(partial.first[j]);
+            states.resize(states.len() + layout.width, 0);
+        });
+        for (from, &group) in groups.iter().enumerate() {
+            let group = group as usize;
+            self.first[group] = self.first[group].min(partial.first[from]);
             for accumulator in &layout.accumulators {
                 accumulator.merge(&mut self.states, &mut self.heap, group, &partial.states, &partial.heap, from);
             }
         }
     }
-}
-
-fn key_of<'a>(ends: &[u64], bytes: &'a [u8], group: usize) -> &'a [u8] {
-    let start = if group == 0 { 0 } else { ends[group - 1] };
-    &bytes[start as usize..ends[group] as usize]
 }

@@ -6,6 +6,10 @@
 
 use std::collections::HashSet;
 use std::hash::Hash;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{ArrayRef, StringArray};
 
 use crate::batch::{Column, Strings, Values};
 use crate::limits::BATCH_ROWS_DEFAULT;
@@ -66,8 +70,8 @@ pub(super) enum Keys {
     None,
     Codes {
         codes: Vec<u32>,
-        offsets: Vec<i32>,
-        bytes: Vec<u8>,
+        /// The distinct texts, as a source hands them on.
+        names: ArrayRef,
     },
     Integers(Vec<i64>),
     /// Blocks of `BLOCK_ROWS + 1` offsets, each from 0; the bytes of block `b` start at `starts[b]`.
@@ -143,14 +147,10 @@ impl Input {
             KeyKind::None => Keys::None,
             KeyKind::Codes(count) => {
                 let names = texts(count, names);
-                let ends = names.iter().scan(0, |end, name| {
-                    *end += name.len() as i32;
-                    Some(*end)
-                });
+                let names = names.iter().map(|name| std::str::from_utf8(name).expect("letters and digits"));
                 Keys::Codes {
-                    offsets: std::iter::once(0).chain(ends).collect(),
                     codes: column(rows, |i| below(count as u64, random(keys, i)) as u32),
-                    bytes: names.concat(),
+                    names: Arc::new(StringArray::from_iter_values(names)),
                 }
             }
             // The finaliser is a bijection, so distinct numbers stay distinct.
@@ -192,8 +192,10 @@ impl Input {
             0 => Values::Int64(&self.time[rows]),
             1 => match &self.key {
                 Keys::None => panic!("a query names the key of an input without one"),
-                Keys::Codes { codes, offsets, bytes } => {
-                    Values::Dictionary { codes: &codes[rows], values: Strings { offsets, bytes } }
+                Keys::Codes { codes, names } => {
+                    let texts = names.as_string::<i32>();
+                    let values = Strings { offsets: texts.value_offsets(), bytes: texts.value_data() };
+                    Values::Dictionary { codes: &codes[rows], values, source: Some(names) }
                 }
                 Keys::Integers(values) => Values::Int64(&values[rows]),
                 Keys::Text { offsets, bytes, starts } => Values::Utf8(Strings {
@@ -254,8 +256,8 @@ mod tests {
     #[test]
     fn there_are_as_many_keys_as_asked_for() {
         let count = |key| match Input::new(Wanted { key, ..ALL }, 100_000, 7).key {
-            Keys::Codes { codes, offsets, .. } => {
-                assert_eq!(offsets.len(), 101);
+            Keys::Codes { codes, names } => {
+                assert_eq!(names.len(), 100);
                 codes.iter().collect::<HashSet<_>>().len()
             }
             Keys::Integers(values) => values.iter().collect::<HashSet<_>>().len(),

@@ -126,9 +126,9 @@ fn slide(frame: &mut VecDeque<f64>, frame_rows: usize, value: f64) {
 /// The contender that scans a frame anew for every row: AVG, MIN and MAX of the last `frame_rows` prices of each key, with
 /// the compensated sum that DOUBLE has. What it gives is what [`Look::Columns`](super::drive::Look) gives of the query.
 pub(super) fn naive_rows(input: &Input, blocks: std::ops::Range<usize>, frame_rows: usize) -> Sums {
-    let Keys::Codes { codes, offsets, .. } = &input.key else { panic!("the case has coded keys") };
+    let Keys::Codes { codes, names } = &input.key else { panic!("the case has coded keys") };
     let frame = || VecDeque::with_capacity(frame_rows);
-    let mut frames: Vec<VecDeque<f64>> = (1..offsets.len()).map(|_| frame()).collect();
+    let mut frames: Vec<VecDeque<f64>> = (0..names.len()).map(|_| frame()).collect();
     let [mut average, mut least, mut greatest] = [[0.0; BLOCK_ROWS]; 3];
     let mut sums = Sums::default();
     for block in blocks {

@@ -7,7 +7,7 @@ use super::datum::{Datum, Mask, Scalar, Scope};
 use super::failures::RowFailures;
 use super::{arithmetic, cast, compare, logic, moment, text};
 use crate::batch::Column;
-use crate::kernel::bitmap;
+use crate::kernel::{Simd, bitmap, selection as selections};
 use crate::plan::{Expr, Function};
 use crate::types::{DataType, Value};
 
@@ -52,6 +52,7 @@ impl Evaluator {
         selection: Option<&'a [u32]>,
         arena: &'a Bump,
         failures: &mut RowFailures<'_>,
+        simd: Simd,
     ) -> Option<&'a [u32]> {
         let scope = Scope { columns, rows, arena };
         let datum = self.run(scope, selection, failures);
@@ -72,7 +73,7 @@ impl Evaluator {
         let (room, filled) = match selection {
             Some(selection) => {
                 let room = arena.alloc_slice_fill_copy(selection.len(), 0);
-                let filled = bitmap::restrict_selection(passing, selection, room);
+                let filled = selections::restrict(simd, passing, selection, room);
                 (room, filled)
             }
             None => {
@@ -81,7 +82,7 @@ impl Evaluator {
                     return None;
                 }
                 let room = arena.alloc_slice_fill_copy(count, 0);
-                let filled = bitmap::to_selection(passing, room);
+                let filled = selections::from_bitmap(simd, passing, room);
                 (room, filled)
             }
         };

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 use super::{Evaluator, RowFailures};
 use crate::batch::{Column, Values};
+use crate::kernel::Simd;
 use crate::plan::Expr;
 use crate::types::{DataType, Value};
 use generate::{Generator, TYPES};
@@ -79,7 +80,7 @@ fn check(expr: &Expr, rows: &[Vec<Value>], columns: &[Column<'_>], selection: Op
     }
     if expr.data_type == DataType::Boolean {
         let mut failures = RowFailures::new(arena, rows.len());
-        let found = evaluator.select(columns, rows.len(), selection, arena, &mut failures);
+        let found = evaluator.select(columns, rows.len(), selection, arena, &mut failures, Simd::detect());
         assert_eq!(found.unwrap_or(&all), passing, "{expr:#?}");
     }
 }
