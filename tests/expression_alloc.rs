@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bumpalo::Bump;
 use corelane::batch::{Column, Selection, Strings, Values};
+use corelane::kernel::Simd;
 use corelane::operator::expr::{Evaluator, RowFailures};
 use corelane::plan::{ArithmeticOp, CompareOp, DatePart, Expr, ExprKind, Function};
 use corelane::types::{DataType, Value};
@@ -134,6 +135,6 @@ fn run(evaluator: &Evaluator, expr: &Expr, columns: &[Column<'_>], selection: &[
     let column = evaluator.evaluate(columns, ROWS, Selection::Rows(selection), arena, &mut failures);
     assert_eq!(column.physical(), expr.data_type.physical());
     if expr.data_type == DataType::Boolean {
-        evaluator.select(columns, ROWS, Selection::All, arena, &mut failures);
+        evaluator.select(columns, ROWS, Selection::All, arena, &mut failures, Simd::detect());
     }
 }

@@ -14,8 +14,11 @@ pub mod compare;
 pub mod direct;
 pub mod hash;
 pub mod lanes;
+pub mod pane;
 pub mod probe;
 pub mod rows;
+pub mod scatter;
+pub mod selection;
 pub mod simd;
 pub mod update;
 

@@ -6,6 +6,7 @@ use super::mesh::Mesh;
 use super::message::{Origin, PartialMessage, RowsMessage, ScatteredRows};
 use crate::batch::{Batch, BatchBuffer, RowOrder, Selection};
 use crate::error::Result;
+use crate::kernel::scatter;
 use crate::operator::expr::{Evaluator, RowFailures};
 use crate::operator::{Context, GroupBy, MergePanes, Next};
 use crate::pipeline::ExchangeStage;
@@ -46,7 +47,6 @@ impl Exchanger {
                     to,
                     schema: schema.clone(),
                     mesh,
-                    selections: vec![Vec::new(); partitions],
                     building: (0..partitions).map(|_| None).collect(),
                     next: 0,
                     moved: 0,
@@ -108,8 +108,6 @@ pub struct RowsExchange {
     keyer: Keyer,
     schema: Schema,
     mesh: Mesh<RowsMessage, ScatteredRows>,
-    /// Rows of a batch per owner.
-    selections: Vec<Vec<u32>>,
     /// Rows of the chunk per owner.
     building: Vec<Option<ScatteredRows>>,
     /// Messages ended so far: the next one comes from partition `next % N`.
@@ -121,48 +119,44 @@ pub struct RowsExchange {
 impl RowsExchange {
     /// Adds the batch's rows to what their owners will get of the chunk.
     pub fn scatter(&mut self, batch: &Batch<'_>, context: &mut Context<'_>) -> Result<()> {
-        let arena = context.arena;
-        for selection in &mut self.selections {
-            selection.clear();
-            selection.reserve(batch.rows);
+        if let Some(owner) = self.to {
+            self.append(owner, batch, batch.selection.list());
+            return Ok(());
         }
-        let batch = match self.to {
-            Some(owner) => {
-                batch.for_each(|i| self.selections[owner].push(i as u32));
-                *batch
-            }
-            None => {
-                let mut failures = RowFailures::new(arena, batch.rows);
-                let (columns, rows, selection) = (batch.columns, batch.rows, batch.selection);
-                let evaluate = |key: &Evaluator| key.evaluate(columns, rows, selection, arena, &mut failures);
-                let columns = arena.alloc_slice_fill_iter(self.keys.iter().map(evaluate));
-                let batch = context.settle(*batch, &failures, arena)?;
-                let hashes = self.keyer.hashes(&self.keyer.keys(columns, batch.rows, batch.selection.list()), arena);
-                let owners = self.selections.len();
-                let mut j = 0;
-                batch.for_each(|i| {
-                    self.selections[KeyHasher::owner(hashes[j], owners)].push(i as u32);
-                    j += 1;
-                });
-                batch
-            }
-        };
-        for (owner, selection) in self.selections.iter().enumerate() {
-            if selection.is_empty() {
-                continue;
-            }
-            *(if owner == self.index { &mut self.stayed } else { &mut self.moved }) += selection.len() as u64;
-            let rows = self.building[owner].get_or_insert_with(|| {
-                self.mesh.reuse(owner).unwrap_or_else(|| {
-                    let mut buffer = BatchBuffer::for_schema(&self.schema);
-                    buffer.reserve(batch.rows);
-                    ScatteredRows { buffer, rows: Vec::with_capacity(batch.rows) }
-                })
-            });
-            rows.buffer.append(batch.columns, batch.rows, Some(selection));
-            rows.rows.extend(selection.iter().map(|&i| batch.key(i as usize).row));
+        let arena = context.arena;
+        let mut failures = RowFailures::new(arena, batch.rows);
+        let (columns, rows, selection) = (batch.columns, batch.rows, batch.selection);
+        let evaluate = |key: &Evaluator| key.evaluate(columns, rows, selection, arena, &mut failures);
+        let columns = arena.alloc_slice_fill_iter(self.keys.iter().map(evaluate));
+        let batch = context.settle(*batch, &failures, arena)?;
+        let hashes = self.keyer.hashes(&self.keyer.keys(columns, batch.rows, batch.selection.list()), arena);
+        let owners = arena.alloc_slice_fill_copy(hashes.len(), 0);
+        scatter::owners(context.simd, hashes, self.building.len(), owners);
+        let starts = arena.alloc_slice_fill_copy(self.building.len() + 1, 0);
+        let rows = arena.alloc_slice_fill_copy(hashes.len(), 0);
+        scatter::scatter(context.simd, owners, batch.selection.list(), starts, rows);
+        for (owner, ends) in starts.windows(2).enumerate() {
+            self.append(owner, &batch, Some(&rows[ends[0] as usize..ends[1] as usize]));
         }
         Ok(())
+    }
+
+    /// Adds the selected rows to what `owner` will get of the chunk.
+    fn append(&mut self, owner: usize, batch: &Batch<'_>, selection: Option<&[u32]>) {
+        let batch = Batch { selection: selection.map_or(Selection::All, Selection::Rows), ..*batch };
+        if batch.selected() == 0 {
+            return;
+        }
+        *(if owner == self.index { &mut self.stayed } else { &mut self.moved }) += batch.selected() as u64;
+        let rows = self.building[owner].get_or_insert_with(|| {
+            self.mesh.reuse(owner).unwrap_or_else(|| {
+                let mut buffer = BatchBuffer::for_schema(&self.schema);
+                buffer.reserve(batch.rows);
+                ScatteredRows { buffer, rows: Vec::with_capacity(batch.rows) }
+            })
+        });
+        rows.buffer.append(batch.columns, batch.rows, selection);
+        batch.for_each(|i| rows.rows.push(batch.key(i).row));
     }
 
     /// The chunk is through: every owner gets its rows, or an empty header.

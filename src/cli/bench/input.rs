@@ -70,6 +70,7 @@ pub(super) enum Keys {
     None,
     Codes {
         codes: Vec<u32>,
+        /// The distinct texts, as a source hands them on.
         names: ArrayRef,
     },
     Integers(Vec<i64>),
@@ -146,10 +147,10 @@ impl Input {
             KeyKind::None => Keys::None,
             KeyKind::Codes(count) => {
                 let names = texts(count, names);
-                let names = names.iter().map(|name| String::from_utf8_lossy(name).into_owned());
+                let names = names.iter().map(|name| std::str::from_utf8(name).expect("letters and digits"));
                 Keys::Codes {
                     codes: column(rows, |i| below(count as u64, random(keys, i)) as u32),
-                    names: Arc::new(names.map(Some).collect::<StringArray>()),
+                    names: Arc::new(StringArray::from_iter_values(names)),
                 }
             }
             // The finaliser is a bijection, so distinct numbers stay distinct.
@@ -192,8 +193,8 @@ impl Input {
             1 => match &self.key {
                 Keys::None => panic!("a query names the key of an input without one"),
                 Keys::Codes { codes, names } => {
-                    let strings = names.as_string::<i32>();
-                    let values = Strings { offsets: strings.value_offsets(), bytes: strings.value_data() };
+                    let texts = names.as_string::<i32>();
+                    let values = Strings { offsets: texts.value_offsets(), bytes: texts.value_data() };
                     Values::Dictionary { codes: &codes[rows], values, source: Some(names) }
                 }
                 Keys::Integers(values) => Values::Int64(&values[rows]),

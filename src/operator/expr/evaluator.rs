@@ -7,7 +7,7 @@ use super::datum::{Datum, Mask, Scalar, Scope};
 use super::failures::RowFailures;
 use super::{arithmetic, cast, compare, logic, moment, text};
 use crate::batch::{Column, Selection};
-use crate::kernel::bitmap;
+use crate::kernel::{Simd, bitmap, selection as selections};
 use crate::plan::{Expr, Function};
 use crate::types::{DataType, Value};
 
@@ -60,6 +60,7 @@ impl Evaluator {
         selection: Selection<'a>,
         arena: &'a Bump,
         failures: &mut RowFailures<'_>,
+        simd: Simd,
     ) -> Selection<'a> {
         let scope = Scope { columns, rows, arena };
         let datum = self.run(scope, selection, failures);
@@ -79,7 +80,7 @@ impl Evaluator {
         }
         if let Selection::Rows(rows) = selection {
             let room = arena.alloc_slice_fill_copy(rows.len(), 0);
-            let filled = bitmap::restrict_selection(passing, rows, room);
+            let filled = selections::restrict(simd, passing, rows, room);
             return Selection::Rows(&room[..filled]);
         }
         if let Selection::Mask(words) = selection {
@@ -94,7 +95,7 @@ impl Evaluator {
             Selection::Mask(passing)
         } else {
             let room = arena.alloc_slice_fill_copy(count, 0);
-            bitmap::to_selection(passing, room);
+            selections::from_bitmap(simd, passing, room);
             Selection::Rows(room)
         }
     }

@@ -19,6 +19,7 @@ use bumpalo::Bump;
 use crate::batch::Column;
 use crate::kernel::hash::Hasher;
 use crate::kernel::probe::BLOCK_ROWS;
+use crate::kernel::scatter;
 use crate::types::DataType;
 
 /// Hashes of keys. Seeded per process, so that keys that collide cannot be chosen beforehand; owners and slots are taken
@@ -53,7 +54,7 @@ impl KeyHasher {
     /// Which of `owners` partitions owns the key of `hash`. Uses the lower half: tables use the upper.
     #[inline(always)]
     pub fn owner(hash: u64, owners: usize) -> usize {
-        (((hash & 0xffff_ffff) * owners as u64) >> 32) as usize
+        scatter::owner(hash, owners)
     }
 }
 

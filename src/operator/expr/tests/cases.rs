@@ -5,6 +5,7 @@ use bumpalo::Bump;
 use super::super::{Evaluator, FailureReason, RowFailures, evaluate_constant};
 use super::value;
 use crate::batch::{Column, Selection, Strings, Values};
+use crate::kernel::Simd;
 use crate::plan::{ArithmeticOp, CompareOp, DatePart, Expr, ExprKind, Function};
 use crate::types::text::{parse, print};
 use crate::types::{DataType, Value};
@@ -197,13 +198,13 @@ fn decided_rows_do_not_fail() {
         expr(ExprKind::And(vec![compare(CompareOp::Equal, kind, text("17")), above.clone()]), DataType::Boolean);
     let mut failures = RowFailures::new(&arena, 4);
     assert_eq!(
-        Evaluator::new(&guarded).select(&columns, 4, Selection::All, &arena, &mut failures),
+        Evaluator::new(&guarded).select(&columns, 4, Selection::All, &arena, &mut failures, Simd::detect()),
         Selection::Mask(&[0b1010])
     );
     assert!(failures.is_empty());
 
     assert_eq!(
-        Evaluator::new(&above).select(&columns, 4, Selection::Rows(&[1, 2]), &arena, &mut failures),
+        Evaluator::new(&above).select(&columns, 4, Selection::Rows(&[1, 2]), &arena, &mut failures, Simd::detect()),
         Selection::Rows(&[1])
     );
     let reason = FailureReason::Cast { from: DataType::Varchar, to: DataType::Int };
@@ -214,7 +215,7 @@ fn decided_rows_do_not_fail() {
     let is_null = expr(ExprKind::IsNull { arg: Box::new(number), negated: false }, DataType::Boolean);
     let mut failures = RowFailures::new(&arena, 4);
     assert_eq!(
-        Evaluator::new(&is_null).select(&columns, 4, Selection::All, &arena, &mut failures),
+        Evaluator::new(&is_null).select(&columns, 4, Selection::All, &arena, &mut failures, Simd::detect()),
         Selection::Rows(&[])
     );
     assert_eq!(failures.count(), 2);
@@ -240,5 +241,5 @@ fn what_is_there_is_not_copied() {
     assert_eq!(codes(&upper), codes(&columns[0]));
     assert_eq!(value(&upper, 0), Value::Utf8("X".into()));
     let all = compare(CompareOp::NotEqual, column, text(""));
-    assert_eq!(Evaluator::new(&all).select(&columns, 3, Selection::All, &arena, &mut failures), Selection::All);
+    assert_eq!(Evaluator::new(&all).select(&columns, 3, Selection::All, &arena, &mut failures, Simd::detect()), Selection::All);
 }

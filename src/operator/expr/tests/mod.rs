@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 use super::{Evaluator, RowFailures};
 use crate::batch::{Batch, Column, RowOrder, Selection, Values};
+use crate::kernel::Simd;
 use crate::plan::Expr;
 use crate::types::{DataType, Value};
 use generate::{Generator, TYPES};
@@ -90,7 +91,7 @@ fn check(expr: &Expr, rows: &[Vec<Value>], columns: &[Column<'_>], selection: Op
         selected.iter().for_each(|&i| mask[i as usize / 64] |= 1 << (i % 64));
         for chosen in [chosen, Selection::Mask(arena.alloc_slice_copy(&mask))] {
             let mut failures = RowFailures::new(arena, rows.len());
-            let selection = evaluator.select(columns, rows.len(), chosen, arena, &mut failures);
+            let selection = evaluator.select(columns, rows.len(), chosen, arena, &mut failures, Simd::detect());
             assert_eq!(indices(selection, rows.len(), arena), passing, "{expr:#?}");
         }
     }
