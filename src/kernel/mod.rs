@@ -13,6 +13,7 @@ pub mod cast;
 pub mod compare;
 pub mod hash;
 pub mod lanes;
+pub mod reduce;
 pub mod simd;
 pub mod update;
 

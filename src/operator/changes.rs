@@ -39,7 +39,7 @@ impl Operator for Changes {
         let Self { group_by, keys, windowed, buffer, places } = self;
         buffer.clear();
         places.clear();
-        group_by.for_each_run(batch, arena, context, &mut |panes, run, batch, _| {
+        group_by.for_each_run(batch, arena, context, &mut |panes, run, batch, context| {
             let layout = Arc::clone(&panes.layout);
             let end = panes.end(run.start);
             let pane = panes.pane(run.start);
@@ -49,14 +49,12 @@ impl Operator for Changes {
                 out.append(column, batch.rows, run.selection);
             }
             let (results, bounds) = rest.split_at_mut(layout.accumulators.len());
-            pane.update_running(&layout, groups, run.selection, run.arguments, results)?;
-            for j in 0..groups.len() {
-                places.push(batch.key(run.selection.map_or(j, |s| s[j] as usize)));
-                if *windowed {
-                    bounds[0].push_int64(run.start);
-                    bounds[1].push_int64(end.0);
-                }
+            pane.update_running(context.simd, &layout, groups, run.selection, run.arguments, results)?;
+            if *windowed {
+                bounds[0].extend_int64(groups.iter().map(|_| Some(run.start)));
+                bounds[1].extend_int64(groups.iter().map(|_| Some(end.0)));
             }
+            places.extend((0..groups.len()).map(|j| batch.key(run.selection.map_or(j, |s| s[j] as usize))));
             buffer.rows_pushed(groups.len());
             Ok(())
         })?;

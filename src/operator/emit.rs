@@ -53,15 +53,17 @@ impl GroupEmitter {
         for part in self.order.chunks(Self::BATCH_GROUPS) {
             self.buffer.clear();
             self.places.clear();
+            let columns = &mut self.buffer.columns;
             for &group in part {
-                let columns = &mut self.buffer.columns;
                 groups.push_key(group, &mut columns[..self.keys]);
-                groups.push_results(&self.layout, group, &mut columns[results.clone()])?;
-                if self.windowed {
-                    columns[results.end].push_int64(start);
-                    columns[results.end + 1].push_int64(end.0);
-                }
-                self.buffer.row_pushed();
+            }
+            groups.push_results(&self.layout, part, &mut columns[results.clone()])?;
+            if self.windowed {
+                columns[results.end].extend_int64(part.iter().map(|_| Some(start)));
+                columns[results.end + 1].extend_int64(part.iter().map(|_| Some(end.0)));
+            }
+            self.buffer.rows_pushed(part.len());
+            for &group in part {
                 let (sequence, row) = groups.first(group);
                 // Rows of one window stand together, windows by their end; without windows all rows stand together.
                 let time = if self.windowed { end } else { EventTime::MIN };

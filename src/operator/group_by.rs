@@ -9,7 +9,7 @@ use crate::arena::ArenaPool;
 use crate::batch::{Batch, Column};
 use crate::error::Result;
 use crate::plan::{AggregateCall, AggregateFunction, AggregateNode, Expr, ExprKind, Window};
-use crate::state::{AccumulatorKind, EncodedKeys, Groups, KeyHasher, StateLayout, encode_keys};
+use crate::state::{Accumulator, AccumulatorKind, EncodedKeys, Groups, KeyHasher, StateLayout, encode_keys};
 use crate::time::Tumbling;
 use crate::types::{DataType, EventTime};
 
@@ -111,10 +111,9 @@ pub struct GroupBy {
     pub panes: Panes,
     /// Column of the event time, if windowed.
     time_column: Option<usize>,
+    /// The keys, then the arguments of the layout.
     exprs: Vec<Evaluator>,
     keys: usize,
-    /// For each call, which of `exprs` after the keys is its argument.
-    arguments: Vec<Option<usize>>,
     hasher: KeyHasher,
 }
 
@@ -129,8 +128,8 @@ pub struct Run<'a> {
     pub keys: EncodedKeys<'a>,
     /// Key columns, of all rows of the batch.
     pub key_columns: &'a [Column<'a>],
-    /// Arguments, of all rows of the batch, one per call.
-    pub arguments: &'a [Option<Column<'a>>],
+    /// Arguments of the layout, of all rows of the batch.
+    pub arguments: &'a [Column<'a>],
     /// The rows of the run; `None` means all rows of the batch.
     pub selection: Option<&'a [u32]>,
 }
@@ -138,23 +137,28 @@ pub struct Run<'a> {
 impl GroupBy {
     /// For a node of a plan.
     pub fn new(node: &AggregateNode, hasher: KeyHasher) -> Self {
-        let mut exprs: Vec<Evaluator> = node.keys.iter().map(Evaluator::new).collect();
-        let mut shapes = Vec::new();
-        let mut arguments = Vec::new();
+        // Calls over one argument share its evaluation and its state.
+        let mut arguments: Vec<Expr> = Vec::new();
+        let mut accumulators = Vec::new();
         for call in &node.calls {
-            let arg = argument(call);
-            shapes.push((accumulator_kind(call.function), arg.as_ref().map(|arg| arg.data_type), call.data_type));
-            arguments.push(arg.map(|arg| {
-                exprs.push(Evaluator::new(&arg));
-                exprs.len() - 1
-            }));
+            let argument = argument(call).map(|arg| {
+                let index = arguments.iter().position(|known| *known == arg).unwrap_or(arguments.len());
+                let data_type = arg.data_type;
+                if index == arguments.len() {
+                    arguments.push(arg);
+                }
+                (index, data_type)
+            });
+            let kind = accumulator_kind(call.function);
+            accumulators.push(Accumulator { kind, argument, result: call.data_type });
         }
+        let exprs = node.keys.iter().chain(&arguments).map(Evaluator::new).collect();
         let (window, time_column) = match node.window {
             Some(Window::Tumbling { column, size_us }) => (Some(Tumbling { size_us }), Some(column)),
             None => (None, None),
         };
-        let panes = Panes::new(Arc::new(StateLayout::new(&shapes)), window);
-        Self { panes, time_column, exprs, keys: node.keys.len(), arguments, hasher }
+        let panes = Panes::new(Arc::new(StateLayout::new(accumulators)), window);
+        Self { panes, time_column, exprs, keys: node.keys.len(), hasher }
     }
 
     /// The hash of the key of a query without GROUP BY.
@@ -171,9 +175,7 @@ impl GroupBy {
         take: &mut TakeRun<'a, '_>,
     ) -> Result<()> {
         let (batch, columns) = evaluate_all(&self.exprs, batch, arena, context)?;
-        let key_columns = &columns[..self.keys];
-        let arguments: &[Option<Column<'a>>] =
-            arena.alloc_slice_fill_iter(self.arguments.iter().map(|argument| argument.map(|i| columns[i])));
+        let (key_columns, arguments) = columns.split_at(self.keys);
         let keys = encode_keys(key_columns, batch.rows, batch.selection, self.hasher, arena);
         let run = |start, keys, selection| Run { start, keys, key_columns, arguments, selection };
         let (Some(window), Some(column)) = (self.panes.window, self.time_column) else {
@@ -206,11 +208,11 @@ impl GroupBy {
     /// Takes all rows of the batch into their groups.
     pub fn ingest(&mut self, batch: Batch<'_>, context: &mut Context<'_>) -> Result<()> {
         let arena = context.arena;
-        self.for_each_run(batch, arena, context, &mut |panes, run, batch, _| {
+        self.for_each_run(batch, arena, context, &mut |panes, run, batch, context| {
             let layout = Arc::clone(&panes.layout);
             let pane = panes.pane(run.start);
             let groups = run.assign(pane, &layout, batch, arena);
-            pane.update(&layout, groups, run.selection, run.arguments);
+            pane.update(context.simd, &layout, groups, run.selection, run.arguments);
             Ok(())
         })
     }

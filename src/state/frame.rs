@@ -14,7 +14,7 @@ use crate::kernel::update::{add_moments, add_pair, add_wrapping, squared_distanc
 use crate::types::{DataType, Value};
 
 use super::AccumulatorKind;
-use super::accumulate::{bigint_overflow, decimal_overflow};
+use super::finish::{bigint_overflow, decimal_overflow};
 
 /// A function over the frame.
 #[derive(Debug, Clone, PartialEq)]

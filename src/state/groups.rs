@@ -3,10 +3,10 @@
 use crate::arena::{PaneArena, PaneTable, PaneVec};
 use crate::batch::{Column, ColumnBuffer};
 use crate::error::Result;
-use crate::kernel::update::Rows;
+use crate::kernel::Simd;
 use crate::types::Sequence;
 
-use super::{EncodedKeys, PartialGroups, StateLayout, decode_keys};
+use super::{EncodedKeys, PartialGroups, StateLayout, States, decode_keys};
 
 /// Groups and their state. Group ids are dense, in the order in which keys first came.
 #[derive(Debug)]
@@ -16,8 +16,9 @@ pub struct Groups {
     key_ends: PaneVec<u64>,
     key_bytes: PaneVec<u8>,
     first: PaneVec<(Sequence, u32)>,
-    states: PaneVec<u64>,
-    heap: PaneVec<u8>,
+    states: States,
+    /// Memory of [`Self::merge`].
+    merged: Vec<u32>,
     arena: PaneArena,
 }
 
@@ -30,8 +31,8 @@ impl Groups {
             key_ends: PaneVec::new_in(arena.clone()),
             key_bytes: PaneVec::new_in(arena.clone()),
             first: PaneVec::new_in(arena.clone()),
-            states: PaneVec::new_in(arena.clone()),
-            heap: PaneVec::new_in(arena.clone()),
+            states: States::new(&arena),
+            merged: Vec::new(),
             arena,
         }
     }
@@ -60,18 +61,13 @@ impl Groups {
         place: impl Fn(usize) -> (Sequence, u32),
     ) {
         for (j, group) in groups.iter_mut().enumerate() {
-            *group = self.find_or_insert(layout, keys.hashes[j], keys.get(j), || place(j));
+            *group = self.find_or_insert(keys.hashes[j], keys.get(j), || place(j));
         }
+        self.states.grow(layout, self.len());
     }
 
-    fn find_or_insert(
-        &mut self,
-        layout: &StateLayout,
-        hash: u64,
-        key: &[u8],
-        place: impl FnOnce() -> (Sequence, u32),
-    ) -> u32 {
-        let Self { table, hashes, key_ends, key_bytes, first, states, .. } = self;
+    fn find_or_insert(&mut self, hash: u64, key: &[u8], place: impl FnOnce() -> (Sequence, u32)) -> u32 {
+        let Self { table, hashes, key_ends, key_bytes, first, .. } = self;
         let entry = table.entry(
             hash,
             |&group| hashes[group as usize] == hash && key_of(key_ends, key_bytes, group as usize) == key,
@@ -85,7 +81,6 @@ impl Groups {
                 key_bytes.extend_from_slice(key);
                 key_ends.push(key_bytes.len() as u64);
                 first.push(place());
-                states.resize(states.len() + layout.width, 0);
                 hashes.push(hash);
                 group
             }
@@ -94,41 +89,33 @@ impl Groups {
 
     /// Makes sure that the group of the empty key is there: a query without GROUP BY has one group even without rows.
     pub fn ensure_global(&mut self, layout: &StateLayout, hash: u64) {
-        self.find_or_insert(layout, hash, &[], || (Sequence::default(), 0));
+        self.find_or_insert(hash, &[], || (Sequence::default(), 0));
+        self.states.grow(layout, self.len());
     }
 
-    /// Takes the selected rows into the states of their groups; `arguments[a]` belongs to the a-th accumulator.
+    /// Takes the selected rows into the states of their groups; `arguments` has one column for each argument of the layout.
     pub fn update(
         &mut self,
+        simd: Simd,
         layout: &StateLayout,
         groups: &[u32],
         selection: Option<&[u32]>,
-        arguments: &[Option<Column<'_>>],
+        arguments: &[Column<'_>],
     ) {
-        for (accumulator, argument) in layout.accumulators.iter().zip(arguments) {
-            let rows = Rows { groups, selection, validity: None };
-            accumulator.update(&mut self.states, &mut self.heap, rows, argument.as_ref());
-        }
+        self.states.update(simd, layout, groups, selection, arguments);
     }
 
     /// Takes the rows in one after another and appends, after each, the running result of its group to `out[a]`.
     pub fn update_running(
         &mut self,
+        simd: Simd,
         layout: &StateLayout,
         groups: &[u32],
         selection: Option<&[u32]>,
-        arguments: &[Option<Column<'_>>],
+        arguments: &[Column<'_>],
         out: &mut [ColumnBuffer],
     ) -> Result<()> {
-        for ((accumulator, argument), out) in layout.accumulators.iter().zip(arguments).zip(out) {
-            for (j, &group) in groups.iter().enumerate() {
-                let row = [selection.map_or(j as u32, |s| s[j])];
-                let rows = Rows { groups: &[group], selection: Some(&row), validity: None };
-                accumulator.update(&mut self.states, &mut self.heap, rows, argument.as_ref());
-                accumulator.finish(&self.states, &self.heap, group as usize, out)?;
-            }
-        }
-        Ok(())
+        self.states.update_running(simd, layout, groups, selection, arguments, out)
     }
 
     /// Group ids in the order of first appearance in the input.
@@ -151,26 +138,16 @@ impl Groups {
         decode_keys(key_of(&self.key_ends, &self.key_bytes, group as usize), columns);
     }
 
-    /// Appends the results of `group` to `columns`, one per accumulator.
-    pub fn push_results(&self, layout: &StateLayout, group: u32, columns: &mut [ColumnBuffer]) -> Result<()> {
-        for (accumulator, column) in layout.accumulators.iter().zip(columns) {
-            accumulator.finish(&self.states, &self.heap, group as usize, column)?;
-        }
-        Ok(())
+    /// Appends the results of `groups` to `columns`, one per accumulator.
+    pub fn push_results(&self, layout: &StateLayout, groups: &[u32], columns: &mut [ColumnBuffer]) -> Result<()> {
+        self.states.finish(layout, groups, columns)
     }
 
     /// Copies `group` into a partial that may cross threads.
     pub fn export(&self, layout: &StateLayout, group: u32, into: &mut PartialGroups) {
-        let group = group as usize;
-        let key = key_of(&self.key_ends, &self.key_bytes, group);
-        let row = &self.states[group * layout.width..(group + 1) * layout.width];
-        into.push(self.hashes[group], key, self.first[group], row);
-        let moved = into.len() - 1;
-        for accumulator in &layout.accumulators {
-            if let Some(text) = accumulator.text(&self.states, &self.heap, group) {
-                accumulator.move_text(&mut into.states, moved, &mut into.heap, text);
-            }
-        }
+        let key = key_of(&self.key_ends, &self.key_bytes, group as usize);
+        into.push(self.hashes[group as usize], key, self.first[group as usize]);
+        self.states.export(layout, &[group], &mut into.states);
     }
 
     /// The hash of `group`'s key.
@@ -180,14 +157,17 @@ impl Groups {
 
     /// Merges a partial of another table of the same layout.
     pub fn merge(&mut self, layout: &StateLayout, partial: &PartialGroups) {
+        let mut groups = std::mem::take(&mut self.merged);
+        groups.clear();
         for from in 0..partial.len() {
             let (hash, key, first) = partial.group(from);
-            let group = self.find_or_insert(layout, hash, key, || first) as usize;
-            self.first[group] = self.first[group].min(first);
-            for accumulator in &layout.accumulators {
-                accumulator.merge(&mut self.states, &mut self.heap, group, &partial.states, &partial.heap, from);
-            }
+            let group = self.find_or_insert(hash, key, || first);
+            self.first[group as usize] = self.first[group as usize].min(first);
+            groups.push(group);
         }
+        self.states.grow(layout, self.len());
+        self.states.merge(layout, &groups, &partial.states);
+        self.merged = groups;
     }
 }
 

@@ -4,14 +4,18 @@
 //! tables of one shape can be merged, and the result equals the table that saw all rows. Keys are compared by a canonical
 //! byte form: NULL equals NULL, NaN equals NaN, -0 equals +0. Knows nothing of plans, rings or threads.
 
-mod accumulate;
+mod finish;
 mod frame;
 mod groups;
 mod keys;
+mod layout;
 mod partial;
+mod states;
+mod text;
 
-pub use accumulate::{Accumulator, AccumulatorKind, StateLayout};
 pub use frame::{FrameFunction, FrameStates};
 pub use groups::Groups;
 pub use keys::{EncodedKeys, KeyHasher, decode_keys, encode_keys};
+pub use layout::{Accumulator, AccumulatorKind, StateLayout};
 pub use partial::PartialGroups;
+pub use states::{StateBlock, States};

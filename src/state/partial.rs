@@ -2,6 +2,8 @@
 
 use crate::types::Sequence;
 
+use super::states::StateBlock;
+
 /// Some groups of a pane. Its memory is kept when it is cleared and goes back to its sender.
 #[derive(Debug, Default)]
 pub struct PartialGroups {
@@ -9,8 +11,7 @@ pub struct PartialGroups {
     key_ends: Vec<usize>,
     key_bytes: Vec<u8>,
     first: Vec<(Sequence, u32)>,
-    pub(super) states: Vec<u64>,
-    pub(super) heap: Vec<u8>,
+    pub(super) states: StateBlock,
 }
 
 impl PartialGroups {
@@ -31,15 +32,14 @@ impl PartialGroups {
         self.key_bytes.clear();
         self.first.clear();
         self.states.clear();
-        self.heap.clear();
     }
 
-    pub(super) fn push(&mut self, hash: u64, key: &[u8], first: (Sequence, u32), states: &[u64]) {
+    /// Appends a group without its states.
+    pub(super) fn push(&mut self, hash: u64, key: &[u8], first: (Sequence, u32)) {
         self.hashes.push(hash);
         self.key_bytes.extend_from_slice(key);
         self.key_ends.push(self.key_bytes.len());
         self.first.push(first);
-        self.states.extend_from_slice(states);
     }
 
     /// Hash, key and first place of group `i`.
