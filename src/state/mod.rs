@@ -11,6 +11,8 @@ mod keys;
 mod layout;
 mod partial;
 mod states;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use frame::{FrameFunction, FrameStates};

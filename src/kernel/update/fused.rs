@@ -135,6 +135,7 @@ fn greatest(kept: f64, value: f64) -> f64 {
 /// The same pointer, as a value that the compiler must hold in one register: with the sum of base and offset spelled out in
 /// every access, as it prefers, each is split into one more instruction inside the CPU, a tenth of the whole loop.
 #[inline(always)]
+#[expect(clippy::pointers_in_nomem_asm_block, reason = "there is no instruction that could access memory")]
 fn in_register(mut pointer: *mut u64) -> *mut u64 {
     // SAFETY: no instruction is emitted.
     unsafe { std::arch::asm!("/* {0} */", inout(reg) pointer, options(pure, nomem, nostack, preserves_flags)) };
