@@ -241,5 +241,8 @@ fn what_is_there_is_not_copied() {
     assert_eq!(codes(&upper), codes(&columns[0]));
     assert_eq!(value(&upper, 0), Value::Utf8("X".into()));
     let all = compare(CompareOp::NotEqual, column, text(""));
-    assert_eq!(Evaluator::new(&all).select(&columns, 3, Selection::All, &arena, &mut failures, Simd::detect()), Selection::All);
+    assert_eq!(
+        Evaluator::new(&all).select(&columns, 3, Selection::All, &arena, &mut failures, Simd::detect()),
+        Selection::All
+    );
 }
