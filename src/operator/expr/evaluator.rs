@@ -37,8 +37,9 @@ impl Evaluator {
         selection: Option<&[u32]>,
         arena: &'a Bump,
         failures: &mut RowFailures<'_>,
+        simd: Simd,
     ) -> Column<'a> {
-        let scope = Scope { columns, rows, arena };
+        let scope = Scope { columns, rows, arena, simd };
         let datum = self.run(scope, selection, failures);
         scope.column(datum, self.root.data_type.physical())
     }
@@ -54,7 +55,7 @@ impl Evaluator {
         failures: &mut RowFailures<'_>,
         simd: Simd,
     ) -> Option<&'a [u32]> {
-        let scope = Scope { columns, rows, arena };
+        let scope = Scope { columns, rows, arena, simd };
         let datum = self.run(scope, selection, failures);
         match datum {
             Datum::Constant(Scalar::Boolean(true)) if failures.is_empty() => return selection,
@@ -108,7 +109,7 @@ pub fn evaluate_constant(expr: &Expr) -> Result<Value, String> {
         return Err("expected a constant, found a column".into());
     }
     let arena = Bump::new();
-    let scope = Scope { columns: &[], rows: 1, arena: &arena };
+    let scope = Scope { columns: &[], rows: 1, arena: &arena, simd: Simd::WIDE };
     let mut failures = RowFailures::new(&arena, 1);
     let datum = Node::compile(expr).evaluate(scope, None, &mut failures);
     match failures.reason(0) {

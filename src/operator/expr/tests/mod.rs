@@ -44,7 +44,7 @@ fn check(expr: &Expr, rows: &[Vec<Value>], columns: &[Column<'_>], selection: Op
     let evaluator = Evaluator::new(expr);
     let mut failures = RowFailures::new(arena, rows.len());
     // Columns live in the caller's arena; a view of the same lifetime as the results' arena is what operators have too.
-    let column = evaluator.evaluate(columns, rows.len(), selection, arena, &mut failures);
+    let column = evaluator.evaluate(columns, rows.len(), selection, arena, &mut failures, Simd::detect());
     assert_eq!(column.physical(), expr.data_type.physical(), "{expr:?}");
     let all: Vec<u32> = (0..rows.len() as u32).collect();
     let selected = selection.unwrap_or(&all);
@@ -119,7 +119,7 @@ proptest! {
                 arena.reset();
                 let mut failures = RowFailures::new(&arena, rows.len());
                 let scratch = arena.alloc_slice_copy(&columns);
-                evaluator.evaluate(scratch, rows.len(), None, &arena, &mut failures);
+                evaluator.evaluate(scratch, rows.len(), None, &arena, &mut failures, Simd::detect());
             }
             sizes.push(arena.allocated_bytes());
         }
