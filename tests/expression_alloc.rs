@@ -132,7 +132,7 @@ fn evaluation_takes_nothing_from_the_heap() {
 
 fn run(evaluator: &Evaluator, expr: &Expr, columns: &[Column<'_>], selection: &[u32], arena: &Bump) {
     let mut failures = RowFailures::new(arena, ROWS);
-    let column = evaluator.evaluate(columns, ROWS, Selection::Rows(selection), arena, &mut failures);
+    let column = evaluator.evaluate(columns, ROWS, Selection::Rows(selection), arena, &mut failures, Simd::detect());
     assert_eq!(column.physical(), expr.data_type.physical());
     if expr.data_type == DataType::Boolean {
         evaluator.select(columns, ROWS, Selection::All, arena, &mut failures, Simd::detect());

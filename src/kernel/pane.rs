@@ -7,9 +7,9 @@
 //! runs are read off the two bitmaps; where more than a few panes take turns within 64 rows, each run is divided.
 //!
 //! Measured on a Xeon at 2.6 GHz over 8192 rows in L2, cycles per row, scalar definition (a division a row), wide, AVX-512:
-//! all rows in one pane 13, 0.22, 0.24; sorted over 7 panes 13, 0.35, 0.31; a border crossed with jitter 13, 0.61, 0.52; eight
-//! panes of which neighbours overlap 20, 3.2, 2.8; ten panes at random 16, 17, 16 (the calls for runs of one row bound it).
-//! A reciprocal does not pay here: this CPU divides in 6.5 cycles. Bounds: 0.48, 0.25, 0.21.
+//! all rows in one pane 13, 0.22, 0.19; sorted over 7 panes 13, 0.40, 0.33; a border crossed with jitter 13, 0.71, 0.57; eight
+//! panes of which neighbours overlap 18, 4.3, 2.8; ten panes at random 16, 18, 14 (the calls for runs of one row bound it).
+//! A reciprocal does not pay here: this CPU divides in 6.5 cycles. Bounds: 0.49, 0.49, 0.16.
 
 use std::ops::Range;
 
@@ -53,33 +53,14 @@ pub fn bounds(simd: Simd, times: &[i64]) -> Option<(i64, i64)> {
     if times.is_empty() {
         return None;
     }
-    // The compiler finds the best form of the plain loop for AVX-512, but not for the base.
-    let plain = !simd.is_scalar() && !simd.is_avx512();
-    Some(if plain { bounds_lanes(times) } else { simd.run(|| bounds_plain(times)) })
-}
-
-#[inline(always)]
-fn bounds_plain(times: &[i64]) -> (i64, i64) {
-    let (mut least, mut greatest) = (i64::MAX, i64::MIN);
-    for &time in times {
-        least = least.min(time);
-        greatest = greatest.max(time);
-    }
-    (least, greatest)
-}
-
-fn bounds_lanes(times: &[i64]) -> (i64, i64) {
-    let (blocks, tail) = times.as_chunks::<32>();
-    let mut least = [i64::MAX; 32];
-    let mut greatest = [i64::MIN; 32];
-    for block in blocks {
-        for i in 0..32 {
-            least[i] = least[i].min(block[i]);
-            greatest[i] = greatest[i].max(block[i]);
+    Some(simd.run(|| {
+        let (mut least, mut greatest) = (i64::MAX, i64::MIN);
+        for &time in times {
+            least = least.min(time);
+            greatest = greatest.max(time);
         }
-    }
-    let (low, high) = bounds_plain(tail);
-    (bounds_plain(&least).0.min(low), bounds_plain(&greatest).1.max(high))
+        (least, greatest)
+    }))
 }
 
 /// Calls `f(pane, j)` for every run of rows of one pane, in order: together the runs are all selected rows, `j` counts

@@ -30,7 +30,9 @@ pub(super) fn evaluate_all<'a>(
 ) -> Result<(Batch<'a>, &'a [Column<'a>])> {
     let mut failures = RowFailures::new(arena, batch.rows);
     let columns = arena.alloc_slice_fill_iter(
-        exprs.iter().map(|expr| expr.evaluate(batch.columns, batch.rows, batch.selection, arena, &mut failures)),
+        exprs
+            .iter()
+            .map(|expr| expr.evaluate(batch.columns, batch.rows, batch.selection, arena, &mut failures, context.simd)),
     );
     Ok((context.settle(batch, &failures, arena)?, columns))
 }

@@ -126,7 +126,7 @@ impl RowsExchange {
         let arena = context.arena;
         let mut failures = RowFailures::new(arena, batch.rows);
         let (columns, rows, selection) = (batch.columns, batch.rows, batch.selection);
-        let evaluate = |key: &Evaluator| key.evaluate(columns, rows, selection, arena, &mut failures);
+        let evaluate = |key: &Evaluator| key.evaluate(columns, rows, selection, arena, &mut failures, context.simd);
         let columns = arena.alloc_slice_fill_iter(self.keys.iter().map(evaluate));
         let batch = context.settle(*batch, &failures, arena)?;
         let hashes = self.keyer.hashes(&self.keyer.keys(columns, batch.rows, batch.selection.list()), arena);

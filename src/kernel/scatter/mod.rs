@@ -3,8 +3,8 @@
 //! The definition is a counting sort: count, sum up, place; it is stable, so rows stay in order within a partition. For few
 //! partitions it is cheaper to look for the rows of each in turn: `wide` tests 64 owners at once and lists the bits, AVX-512
 //! compresses row numbers in a register. Measured on a Xeon at 2.6 GHz over 8192 random owners in L2, cycles per row for 2,
-//! 4, 8 and 16 partitions: counting 4.4, 2.8, 2.5, 2.3; wide 1.4, 2.7 and more; AVX-512 0.26, 0.51, 1.1, 2.2. Beyond those
-//! numbers of partitions, which any value may replace, all levels count.
+//! 4, 8 and 16 partitions: counting 4.4, 2.8, 2.5, 2.3 (pushing onto one list each costs 3); wide 0.94, 1.9 and so on; AVX-512
+//! 0.26, 0.51, 1.1, 2.2. From some number of partitions on all levels count.
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -16,9 +16,9 @@ use super::selection::list_word;
 /// Greatest number of partitions.
 pub const PARTITIONS_MAX: usize = 256;
 /// Up to so many partitions, `wide` looks for the rows of each. Any value is correct.
-const WIDE_PARTITIONS_MAX: usize = 3;
+const WIDE_PARTITIONS_MAX: usize = 5;
 /// The same for AVX-512.
-const AVX512_PARTITIONS_MAX: usize = 16;
+const AVX512_PARTITIONS_MAX: usize = 12;
 
 /// Which of `partitions` owns each hash, a byte a row.
 pub fn owners(simd: Simd, hashes: &[u64], partitions: usize, out: &mut [u8]) {

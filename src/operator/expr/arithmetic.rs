@@ -7,8 +7,8 @@ use super::datum::{Datum, Mask, Operand, Scalar, Scope, with_lanes};
 use super::failures::{FailureReason, RowFailures};
 use crate::batch::Values;
 use crate::kernel::arithmetic as kernel;
-use crate::kernel::bitmap;
 use crate::kernel::lanes::{Lanes, map, map_flagged, test, zip, zip_flagged};
+use crate::kernel::{Simd, bitmap};
 use crate::plan::ArithmeticOp;
 use crate::types::{DataType, Physical};
 
@@ -41,8 +41,14 @@ pub(super) fn arithmetic<'a>(
     match physical {
         Physical::Int64 => {
             let (out, flags) = (scope.fill(0), scope.bitmap());
-            let any =
-                with_lanes!(left.int64(rows), right.int64(rows), |a, b| long_kernel(op, a, b, &mut *out, &mut *flags));
+            let any = with_lanes!(left.int64(rows), right.int64(rows), |a, b| long_kernel(
+                scope.simd,
+                op,
+                a,
+                b,
+                &mut *out,
+                &mut *flags
+            ));
             if any {
                 validity = scope.settle(flags, validity, active, failures, FailureReason::Overflow(data_type));
             }
@@ -71,10 +77,17 @@ pub(super) fn arithmetic<'a>(
     }
 }
 
-fn long_kernel(op: ArithmeticOp, a: impl Lanes<i64>, b: impl Lanes<i64>, out: &mut [i64], flags: &mut [u64]) -> bool {
+fn long_kernel(
+    simd: Simd,
+    op: ArithmeticOp,
+    a: impl Lanes<i64>,
+    b: impl Lanes<i64>,
+    out: &mut [i64],
+    flags: &mut [u64],
+) -> bool {
     match op {
-        ArithmeticOp::Add => zip_flagged(a, b, out, flags, kernel::add_i64),
-        ArithmeticOp::Subtract => zip_flagged(a, b, out, flags, kernel::subtract_i64),
+        ArithmeticOp::Add => simd.run(|| zip_flagged(a, b, out, flags, kernel::add_i64)),
+        ArithmeticOp::Subtract => simd.run(|| zip_flagged(a, b, out, flags, kernel::subtract_i64)),
         ArithmeticOp::Multiply => zip_flagged(a, b, out, flags, kernel::multiply_i64),
         ArithmeticOp::Divide => zip_flagged(a, b, out, flags, kernel::divide_i64),
         ArithmeticOp::Modulo => {

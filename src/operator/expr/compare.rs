@@ -23,16 +23,24 @@ pub(super) fn compare<'a>(
     let out = scope.bitmap();
     match physical {
         Physical::Int32 => {
-            with_lanes!(left.int32(rows), right.int32(rows), |a, b| kernel::compare(op, a, b, rows, &mut *out));
+            with_lanes!(left.int32(rows), right.int32(rows), |a, b| kernel::compare(
+                scope.simd, op, a, b, rows, &mut *out
+            ));
         }
         Physical::Int64 => {
-            with_lanes!(left.int64(rows), right.int64(rows), |a, b| kernel::compare(op, a, b, rows, &mut *out));
+            with_lanes!(left.int64(rows), right.int64(rows), |a, b| kernel::compare(
+                scope.simd, op, a, b, rows, &mut *out
+            ));
         }
         Physical::Float64 => {
-            with_lanes!(left.float64(rows), right.float64(rows), |a, b| kernel::compare(op, a, b, rows, &mut *out));
+            with_lanes!(left.float64(rows), right.float64(rows), |a, b| kernel::compare(
+                scope.simd, op, a, b, rows, &mut *out
+            ));
         }
         Physical::Int128 => {
-            with_lanes!(left.int128(rows), right.int128(rows), |a, b| kernel::compare(op, a, b, rows, &mut *out));
+            with_lanes!(left.int128(rows), right.int128(rows), |a, b| kernel::compare(
+                scope.simd, op, a, b, rows, &mut *out
+            ));
         }
         Physical::Boolean => compare_bits(op, scope.truth(left).0, scope.truth(right).0, rows, out),
         Physical::Utf8 => {}

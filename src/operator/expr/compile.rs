@@ -6,6 +6,7 @@ use super::datum::{Datum, Scalar, Scope};
 use super::failures::RowFailures;
 use super::in_list::ConstantSet;
 use super::like::Pattern;
+use crate::kernel::Simd;
 use crate::kernel::compare::Comparison;
 use crate::plan::{ArithmeticOp, CompareOp, Expr, ExprKind, Function};
 use crate::types::{DataType, Value};
@@ -109,7 +110,7 @@ impl Node {
 
     /// The value of an expression without columns; `None` if it fails.
     fn evaluate_once(&self, arena: &Bump) -> Option<Value> {
-        let scope = Scope { columns: &[], rows: 1, arena };
+        let scope = Scope { columns: &[], rows: 1, arena, simd: Simd::WIDE };
         let mut failures = RowFailures::new(arena, 1);
         let datum = self.evaluate(scope, None, &mut failures);
         failures.is_empty().then(|| first_value(&datum))

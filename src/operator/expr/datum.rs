@@ -4,7 +4,7 @@ use bumpalo::Bump;
 
 use super::failures::{FailureReason, RowFailures};
 use crate::batch::{Column, Strings, Values};
-use crate::kernel::bitmap;
+use crate::kernel::{Simd, bitmap};
 use crate::types::{Physical, Value};
 
 /// Rows that count, as bitmap words; `None` means all. Also validity: rows that are not NULL.
@@ -168,6 +168,8 @@ pub(super) struct Scope<'c, 'a> {
     pub rows: usize,
     /// Where results live.
     pub arena: &'a Bump,
+    /// The vectors that kernels may use.
+    pub simd: Simd,
 }
 
 impl<'a> Scope<'_, 'a> {

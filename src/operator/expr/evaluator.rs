@@ -45,8 +45,9 @@ impl Evaluator {
         selection: Selection<'_>,
         arena: &'a Bump,
         failures: &mut RowFailures<'_>,
+        simd: Simd,
     ) -> Column<'a> {
-        let scope = Scope { columns, rows, arena };
+        let scope = Scope { columns, rows, arena, simd };
         let datum = self.run(scope, selection, failures);
         scope.column(datum, self.root.data_type.physical())
     }
@@ -62,7 +63,7 @@ impl Evaluator {
         failures: &mut RowFailures<'_>,
         simd: Simd,
     ) -> Selection<'a> {
-        let scope = Scope { columns, rows, arena };
+        let scope = Scope { columns, rows, arena, simd };
         let datum = self.run(scope, selection, failures);
         match datum {
             Datum::Constant(Scalar::Boolean(true)) if failures.is_empty() => return selection,
@@ -124,7 +125,7 @@ pub fn evaluate_constant(expr: &Expr) -> Result<Value, String> {
         return Err("expected a constant, found a column".into());
     }
     let arena = Bump::new();
-    let scope = Scope { columns: &[], rows: 1, arena: &arena };
+    let scope = Scope { columns: &[], rows: 1, arena: &arena, simd: Simd::WIDE };
     let mut failures = RowFailures::new(&arena, 1);
     let datum = Node::compile(expr).evaluate(scope, None, &mut failures);
     match failures.reason(0) {

@@ -233,11 +233,12 @@ fn what_is_there_is_not_copied() {
     };
     let before = arena.allocated_bytes_including_metadata() - arena.chunk_capacity();
     let mut failures = RowFailures::new(&arena, 3);
-    let same = Evaluator::new(&column).evaluate(&columns, 3, Selection::Rows(&[1]), &arena, &mut failures);
+    let same =
+        Evaluator::new(&column).evaluate(&columns, 3, Selection::Rows(&[1]), &arena, &mut failures, Simd::detect());
     assert_eq!(codes(&same), codes(&columns[0]));
     assert_eq!(before, arena.allocated_bytes_including_metadata() - arena.chunk_capacity());
     let upper = call(Function::Upper, vec![column.clone()], DataType::Varchar);
-    let upper = Evaluator::new(&upper).evaluate(&columns, 3, Selection::All, &arena, &mut failures);
+    let upper = Evaluator::new(&upper).evaluate(&columns, 3, Selection::All, &arena, &mut failures, Simd::detect());
     assert_eq!(codes(&upper), codes(&columns[0]));
     assert_eq!(value(&upper, 0), Value::Utf8("X".into()));
     let all = compare(CompareOp::NotEqual, column, text(""));

@@ -52,7 +52,7 @@ fn check(expr: &Expr, rows: &[Vec<Value>], columns: &[Column<'_>], selection: Op
     let chosen = selection.map_or(Selection::All, |rows| Selection::Rows(arena.alloc_slice_copy(rows)));
     let mut failures = RowFailures::new(arena, rows.len());
     // Columns live in the caller's arena; a view of the same lifetime as the results' arena is what operators have too.
-    let column = evaluator.evaluate(columns, rows.len(), chosen, arena, &mut failures);
+    let column = evaluator.evaluate(columns, rows.len(), chosen, arena, &mut failures, Simd::detect());
     assert_eq!(column.physical(), expr.data_type.physical(), "{expr:?}");
     let all: Vec<u32> = (0..rows.len() as u32).collect();
     let selected = selection.unwrap_or(&all);
@@ -131,7 +131,7 @@ proptest! {
                 arena.reset();
                 let mut failures = RowFailures::new(&arena, rows.len());
                 let scratch = arena.alloc_slice_copy(&columns);
-                evaluator.evaluate(scratch, rows.len(), Selection::All, &arena, &mut failures);
+                evaluator.evaluate(scratch, rows.len(), Selection::All, &arena, &mut failures, Simd::detect());
             }
             sizes.push(arena.allocated_bytes());
         }
