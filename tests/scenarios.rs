@@ -112,3 +112,34 @@ fn one_split_disordered_with_late_records_and_nulls() {
 fn eight_splits() {
     check("rows = '4000', seed = '3', keys = '20', skew = '1.1', spacing = '20ms', splits = '8'");
 }
+
+/// Groups that rarely meet their like are scattered row by row once a partition has seen that; a hot key is grouped first
+/// all the same. The result does not show it.
+#[test]
+fn many_keys_with_a_hot_one() {
+    let engine = Engine::new();
+    let source = "CREATE SOURCE trades (trade_time TIMESTAMP, symbol VARCHAR, trader_id INT, price DOUBLE, quantity BIGINT,
+                                        WATERMARK FOR trade_time AS trade_time - INTERVAL '1' SECOND)
+                  WITH (connector = 'generator', rows = '150000', seed = '4', keys = '300', skew = '0.4', spacing = '1ms',
+                        nulls = '0.02');";
+    for window in ["", "WINDOW TUMBLING (trade_time, INTERVAL '1' MINUTE)"] {
+        let sql = format!(
+            "{source} SELECT trader_id, symbol, COUNT(*), AVG(price), MAX(price), MIN(symbol), SUM(quantity), COUNT(price)
+             FROM trades GROUP BY trader_id, symbol {window}"
+        );
+        let (_, expected) = run(&engine, &sql, &options(&[("processor", "inline")]));
+        for partitions in ["2", "3"] {
+            for batch_rows in ["1024", "8192"] {
+                let settings = [("processor", "partitioned"), ("partitions", partitions), ("batch_rows", batch_rows)];
+                let (report, rows) = run(&engine, &sql, &options(&settings));
+                assert_eq!(rows, expected, "{window} {settings:?}");
+                let exchanged = report.routed_natural + report.routed_repartitioned;
+                assert!(
+                    exchanged as usize > 2 * rows.len(),
+                    "{exchanged} exchanged for {} groups: none by row",
+                    rows.len()
+                );
+            }
+        }
+    }
+}

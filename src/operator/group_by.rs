@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bumpalo::Bump;
+use bumpalo::collections::Vec as BumpVec;
 
 use crate::arena::ArenaPool;
 use crate::batch::{Batch, Column, Selection};
@@ -142,6 +143,38 @@ impl Panes {
         take(pane, layout, numbers)
     }
 
+    /// Number of groups and of rows of the pane that starts at `start`; none if it is not open.
+    pub fn extent(&self, start: i64) -> (usize, usize) {
+        self.open.get(&start).map_or((0, 0), |groups| (groups.len(), groups.rows()))
+    }
+
+    /// Takes the rows of a run into their groups, but makes no group beyond the first `limit` of the pane; returns the rows
+    /// of groups that were not made.
+    pub fn ingest_up_to<'a>(&mut self, run: &Run<'a>, limit: usize, arena: &'a Bump, simd: Simd) -> &'a [u32] {
+        self.pane(run.start).limit(limit);
+        let (selection, arguments) = (run.keyed.batch.selection.list(), run.keyed.arguments);
+        self.assign(run, arena, |pane, layout, groups| {
+            if limit == usize::MAX || !groups.contains(&u32::MAX) {
+                pane.update(simd, layout, groups, selection, arguments);
+                return &[][..];
+            }
+            let mut left = BumpVec::with_capacity_in(groups.len(), arena);
+            let mut known = BumpVec::with_capacity_in(groups.len(), arena);
+            let mut known_rows = BumpVec::with_capacity_in(groups.len(), arena);
+            for (j, &group) in groups.iter().enumerate() {
+                let row = selection.map_or(j as u32, |selection| selection[j]);
+                if group == u32::MAX {
+                    left.push(row);
+                } else {
+                    known.push(group);
+                    known_rows.push(row);
+                }
+            }
+            pane.update(simd, layout, &known, Some(&known_rows), arguments);
+            left.into_bump_slice()
+        })
+    }
+
     /// Takes a run without keys into its one group; its selection is no list.
     fn update_only<'a>(&mut self, run: &Run<'a>, simd: Simd, arena: &'a Bump) {
         let Keyed { batch, arguments, .. } = run.keyed;
@@ -224,6 +257,11 @@ impl GroupBy {
         let keyer = Keyer::new(node.keys.iter().map(|key| key.data_type), hasher);
         let panes = Panes::new(StateLayout::new(accumulators), keyer, window);
         Self { panes, time_column, exprs, keys: node.keys.len() }
+    }
+
+    /// Whether there is a key.
+    pub fn is_keyed(&self) -> bool {
+        self.keys > 0
     }
 
     /// Evaluates keys and arguments of a batch.

@@ -26,7 +26,7 @@ pub use context::{Context, Counts, OnError, RecordFailure};
 pub use emit::GroupEmitter;
 pub use filter::Filter;
 pub use gather::Gather;
-pub use group_by::{GroupBy, Panes};
+pub use group_by::{GroupBy, Keyed, Panes, Run};
 pub use late::{Late, LateRule};
 pub use project::Project;
 pub use reorder::Reorder;

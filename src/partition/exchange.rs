@@ -4,13 +4,14 @@ use bumpalo::Bump;
 
 use super::mesh::Mesh;
 use super::message::{Origin, PartialMessage, RowsMessage, ScatteredRows};
+use super::reduction::Reduction;
 use crate::batch::{Batch, BatchBuffer, RowOrder, Selection};
 use crate::error::Result;
 use crate::kernel::scatter;
 use crate::operator::expr::{Evaluator, RowFailures};
-use crate::operator::{Context, GroupBy, MergePanes, Next};
+use crate::operator::{Context, GroupBy, Keyed, MergePanes, Next};
 use crate::pipeline::ExchangeStage;
-use crate::state::{KeyHasher, Keyer, PartialGroups};
+use crate::state::{KeyHasher, Keyer, PartialGroups, RowStates};
 use crate::types::{EventTime, Schema, Sequence};
 
 /// Ring ends of the exchange, as they cross to the partition's thread.
@@ -55,6 +56,8 @@ impl Exchanger {
             }
             (ExchangeStage::Partials { group_by, merge }, MeshEnds::Partials(mesh)) => {
                 Self::Partials(PartialsExchange {
+                    reduction: Reduction::default(),
+                    row_states: RowStates::new(&group_by.panes.layout),
                     group_by,
                     merge,
                     closed: vec![EventTime::MIN; mesh.partitions()],
@@ -216,6 +219,8 @@ pub struct PartialsExchange {
     served: usize,
     /// Groups of a closing pane by owner.
     owned: Vec<Vec<u32>>,
+    reduction: Reduction,
+    row_states: RowStates,
     moved: u64,
     stayed: u64,
 }
@@ -224,9 +229,48 @@ impl PartialsExchange {
     /// Groups in one message. Any value is correct.
     const MESSAGE_GROUPS: usize = 4096;
 
-    /// Groups the rows of a batch.
+    /// Groups the rows of a batch, or as many as it pays for; the others go to their owners.
     pub fn ingest(&mut self, batch: Batch<'_>, context: &mut Context<'_>) -> Result<()> {
-        self.group_by.ingest(batch, context)
+        if !self.group_by.is_keyed() {
+            return self.group_by.ingest(batch, context);
+        }
+        let (arena, simd) = (context.arena, context.simd);
+        let Self { group_by, reduction, mesh, row_states, index, stayed, moved, .. } = self;
+        let keyed = group_by.evaluate(batch, arena, context)?;
+        group_by.for_each_run(keyed, arena, simd, &mut |panes, run| {
+            let (before, _) = panes.extent(run.start);
+            let limit = reduction.limit(before);
+            let left = panes.ingest_up_to(&run, limit, arena, simd);
+            if limit == usize::MAX {
+                let (after, rows) = panes.extent(run.start);
+                reduction.observe(run.keyed.batch.selected(), before, after, rows);
+            }
+            if left.is_empty() {
+                return Ok(());
+            }
+            let Keyed { batch, keys, arguments, .. } = run.keyed;
+            let hashes = panes.keyer.hashes(&panes.keyer.keys(keys, batch.rows, Some(left)), arena);
+            let owners = arena.alloc_slice_fill_copy(hashes.len(), 0);
+            scatter::owners(simd, hashes, mesh.partitions(), owners);
+            let starts = arena.alloc_slice_fill_copy(mesh.partitions() + 1, 0);
+            let rows = arena.alloc_slice_fill_copy(hashes.len(), 0);
+            scatter::scatter(simd, owners, Some(left), starts, rows);
+            for (owner, ends) in starts.windows(2).enumerate() {
+                let owned = &rows[ends[0] as usize..ends[1] as usize];
+                *(if owner == *index { &mut *stayed } else { &mut *moved }) += owned.len() as u64;
+                for part in owned.chunks(Self::MESSAGE_GROUPS) {
+                    let mut partial = mesh.reuse(owner).unwrap_or_default();
+                    let place = |j: usize| {
+                        let key = batch.key(part[j] as usize);
+                        (key.sequence, key.row)
+                    };
+                    let keys = panes.keyer.keys(keys, batch.rows, Some(part));
+                    partial.push_rows(simd, &panes.layout, &keys, arguments, place, row_states);
+                    mesh.send(owner, PartialMessage::Groups(run.start, partial));
+                }
+            }
+            Ok(())
+        })
     }
 
     /// Sends the groups of all panes that `watermark` closes to the owners of their keys.

@@ -19,6 +19,7 @@ mod mesh;
 mod message;
 mod output;
 mod reader;
+mod reduction;
 mod wiring;
 mod writer;
 

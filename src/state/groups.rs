@@ -69,6 +69,11 @@ impl Groups {
         self.rows += groups.len();
     }
 
+    /// From now on a row of a new group beyond the first `limit` is given the group `u32::MAX`.
+    pub fn limit(&mut self, limit: usize) {
+        self.keys.limit(limit);
+    }
+
     /// Makes sure that the group of a query without GROUP BY is there, even without rows; `place` is where its first row
     /// stands.
     pub fn ensure_global(&mut self, layout: &StateLayout, place: (Sequence, u32)) {

@@ -19,5 +19,5 @@ pub use frame::{FrameCall, FrameFunction, FrameStates};
 pub use groups::Groups;
 pub use keys::{DirectRows, KeyHasher, KeyTable, Keyer, PackedColumns};
 pub use layout::{Accumulator, AccumulatorKind, StateLayout};
-pub use partial::PartialGroups;
+pub use partial::{PartialGroups, RowStates};
 pub use states::{StateBlock, States};

@@ -61,6 +61,13 @@ impl States {
         }
     }
 
+    /// Forgets all groups, keeps the memory.
+    pub fn clear(&mut self) {
+        self.groups = 0;
+        self.nulls.clear();
+        self.heap.clear();
+    }
+
     /// Makes empty states for groups up to `groups`, if they are not there.
     pub fn grow(&mut self, layout: &StateLayout, groups: usize) {
         if groups <= self.groups {

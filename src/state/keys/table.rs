@@ -18,6 +18,8 @@ pub struct KeyTable {
     keys: u32,
     /// The key that is NULL and nothing else, where the layout marks it so.
     absent: Option<u32>,
+    /// Keys beyond so many are not taken in.
+    limit: usize,
     long: LongTexts,
     /// Number plus one of each key of a small domain; a cache of `slots`.
     direct: PaneVec<u32>,
@@ -49,6 +51,7 @@ impl KeyTable {
             words: PaneVec::with_capacity_in(expected * layout.width(), arena.clone()),
             keys: 0,
             absent: None,
+            limit: u32::MAX as usize - 1,
             long: LongTexts { starts: PaneVec::new_in(arena.clone()), bytes: PaneVec::new_in(arena.clone()) },
             direct: PaneVec::new_in(arena.clone()),
             direct_version: None,
@@ -66,6 +69,11 @@ impl KeyTable {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.keys == 0
+    }
+
+    /// From now on a new key beyond the first `limit` gets no number but `u32::MAX`.
+    pub fn limit(&mut self, limit: usize) {
+        self.limit = limit.min(u32::MAX as usize - 1);
     }
 
     /// Writes the number of each selected row's key to `numbers`; `on_new(j)` is called, in order, for each row whose key
@@ -92,12 +100,12 @@ impl KeyTable {
                 let index = direct.indices[row] as usize;
                 if self.direct[index] == 0 {
                     let known = self.keys;
-                    self.direct[index] = self.find_or_insert_row(keys, j) + 1;
+                    self.direct[index] = self.find_or_insert_row(keys, j).wrapping_add(1);
                     if self.keys > known {
                         on_new(j);
                     }
                 }
-                numbers[j] = self.direct[index] - 1;
+                numbers[j] = self.direct[index].wrapping_sub(1);
             }
         }
     }
@@ -210,6 +218,9 @@ impl KeyTable {
         if let Some(number) = self.absent {
             return number;
         }
+        if self.is_full() {
+            return u32::MAX;
+        }
         let number = self.keys;
         self.absent = Some(number);
         self.words.resize(self.words.len() + self.width, 0);
@@ -236,8 +247,10 @@ impl KeyTable {
                 Some(_) => at += 1,
             }
         }
+        if self.is_full() {
+            return u32::MAX;
+        }
         let number = self.keys;
-        assert!(number < u32::MAX - 1, "a table holds fewer than 2^32 keys");
         self.slots[at & mask] = slot_word(hash, number);
         self.words.extend_from_slice(key);
         if !layout.texts.is_empty() {
@@ -302,7 +315,7 @@ impl KeyTable {
         for &number in numbers {
             let words = self.words(number);
             if self.absent == Some(number) {
-                into.absent = Some(into.keys);
+                into.absent.push(into.keys);
             }
             if !self.long.starts.is_empty() {
                 for (t, field) in layout.texts.iter().enumerate() {
@@ -326,6 +339,11 @@ impl KeyTable {
         }
     }
 
+    fn is_full(&self) -> bool {
+        assert!(self.keys < u32::MAX - 1, "a table holds fewer than 2^32 keys");
+        self.keys as usize >= self.limit
+    }
+
     fn slots_for(keys: usize) -> usize {
         // At most half are taken, of a table that fits the L2 cache a quarter: then nearly all keys are found in the first
         // two slots.
@@ -335,7 +353,7 @@ impl KeyTable {
 
     /// Makes room for `more` keys.
     fn reserve(&mut self, more: usize) {
-        let wanted = Self::slots_for(self.keys as usize + more);
+        let wanted = Self::slots_for(self.keys as usize + more.min(self.limit.saturating_sub(self.keys as usize)));
         if wanted <= self.slots.len() {
             return;
         }
@@ -409,7 +427,8 @@ impl Width for Any {
 pub struct KeyBlock {
     keys: usize,
     words: Vec<u64>,
-    absent: Option<usize>,
+    /// Ascending.
+    absent: Vec<usize>,
     /// Key and text field (as one number), and where its text starts in `bytes`, of each long text; ascending.
     long: Vec<(usize, usize)>,
     bytes: Vec<u8>,
@@ -426,11 +445,33 @@ impl KeyBlock {
         self.keys == 0
     }
 
+    /// Appends the keys of rows.
+    pub fn push_rows(&mut self, keys: &PackedColumns<'_>) {
+        let (layout, count) = (keys.layout, keys.len());
+        let start = self.words.len();
+        self.words.resize(start + count * layout.width(), 0);
+        let long = keys.pack(0, count, &mut self.words[start..]);
+        if long {
+            for (j, key) in self.words[start..].chunks_exact(layout.width()).enumerate() {
+                for (t, field) in layout.texts.iter().enumerate() {
+                    if field.long_length(key).is_some() {
+                        self.long.push(((self.keys + j) * layout.texts.len() + t, self.bytes.len()));
+                        self.bytes.extend_from_slice(keys.text(j, field.field));
+                    }
+                }
+            }
+        }
+        if keys.has_absent() {
+            self.absent.extend((0..count).filter(|&j| keys.is_absent(j)).map(|j| self.keys + j));
+        }
+        self.keys += count;
+    }
+
     /// Drops all keys, keeps the memory.
     pub fn clear(&mut self) {
         self.keys = 0;
         self.words.clear();
-        self.absent = None;
+        self.absent.clear();
         self.long.clear();
         self.bytes.clear();
     }
@@ -457,11 +498,11 @@ impl KeySource for BlockKeys<'_> {
     }
 
     fn has_absent(&self) -> bool {
-        self.block.absent.is_some()
+        !self.block.absent.is_empty()
     }
 
     fn is_absent(&self, j: usize) -> bool {
-        self.block.absent == Some(j)
+        self.block.absent.binary_search(&j).is_ok()
     }
 
     fn text(&self, j: usize, field: usize) -> &[u8] {
