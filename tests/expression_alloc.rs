@@ -4,7 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bumpalo::Bump;
-use corelane::batch::{Column, Strings, Values};
+use corelane::batch::{Column, Selection, Strings, Values};
 use corelane::kernel::Simd;
 use corelane::operator::expr::{Evaluator, RowFailures};
 use corelane::plan::{ArithmeticOp, CompareOp, DatePart, Expr, ExprKind, Function};
@@ -132,9 +132,9 @@ fn evaluation_takes_nothing_from_the_heap() {
 
 fn run(evaluator: &Evaluator, expr: &Expr, columns: &[Column<'_>], selection: &[u32], arena: &Bump) {
     let mut failures = RowFailures::new(arena, ROWS);
-    let column = evaluator.evaluate(columns, ROWS, Some(selection), arena, &mut failures, Simd::detect());
+    let column = evaluator.evaluate(columns, ROWS, Selection::Rows(selection), arena, &mut failures, Simd::detect());
     assert_eq!(column.physical(), expr.data_type.physical());
     if expr.data_type == DataType::Boolean {
-        evaluator.select(columns, ROWS, None, arena, &mut failures, Simd::detect());
+        evaluator.select(columns, ROWS, Selection::All, arena, &mut failures, Simd::detect());
     }
 }

@@ -1,6 +1,6 @@
 //! EMIT CHANGES: one row per input row, with the changed group's running values.
 
-use crate::batch::{Batch, BatchBuffer, RowOrder};
+use crate::batch::{Batch, BatchBuffer, RowOrder, Selection};
 use crate::error::Result;
 use crate::plan::{AggregateNode, Emit};
 use crate::state::KeyHasher;
@@ -41,15 +41,15 @@ impl Operator for Changes {
             let end = panes.end(run.start);
             let (key_columns, rest) = buffer.columns.split_at_mut(*keys);
             for (out, column) in key_columns.iter_mut().zip(run.key_columns) {
-                out.append(column, batch.rows, run.selection);
+                out.append(column, batch.rows, run.selection.list());
             }
             let (results, bounds) = rest.split_at_mut(panes.layout.accumulators.len());
             panes.assign(&run, batch, arena, |pane, layout, groups| {
-                pane.update_running(layout, groups, run.selection, run.arguments, results)
+                pane.update_running(layout, groups, run.selection.list(), run.arguments, results)
             })?;
             let count = run.rows(batch);
             for j in 0..count {
-                places.push(batch.key(run.selection.map_or(j, |s| s[j] as usize)));
+                places.push(batch.key(run.selection.list().map_or(j, |s| s[j] as usize)));
                 if *windowed {
                     bounds[0].push_int64(run.start);
                     bounds[1].push_int64(end.0);
@@ -59,7 +59,7 @@ impl Operator for Changes {
             Ok(())
         })?;
         let columns = buffer.views(arena);
-        next(Batch { rows: buffer.len(), columns, selection: None, order: RowOrder::Keys(places) }, context)
+        next(Batch { rows: buffer.len(), columns, selection: Selection::All, order: RowOrder::Keys(places) }, context)
     }
 
     fn advance(&mut self, watermark: EventTime, _: &mut Context<'_>, _: &mut Next<'_>) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use bumpalo::Bump;
 
-use crate::batch::{Batch, BatchBuffer, RowOrder};
+use crate::batch::{Batch, BatchBuffer, RowOrder, Selection};
 use crate::error::Result;
 use crate::plan::AggregateNode;
 use crate::state::Groups;
@@ -68,7 +68,7 @@ impl GroupEmitter {
             let batch = Batch {
                 rows: part.len(),
                 columns: self.buffer.views(&self.scratch),
-                selection: None,
+                selection: Selection::All,
                 order: RowOrder::Keys(&self.places),
             };
             let mut inner = context.with_arena(&self.scratch);

@@ -22,6 +22,10 @@ impl Filter {
 }
 
 impl Operator for Filter {
+    fn takes_masks(&self) -> bool {
+        true
+    }
+
     fn process(&mut self, batch: Batch<'_>, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()> {
         let arena = context.arena;
         let mut failures = RowFailures::new(arena, batch.rows);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bumpalo::Bump;
 
 use crate::arena::ArenaPool;
-use crate::batch::{Batch, Column};
+use crate::batch::{Batch, Column, Selection};
 use crate::error::Result;
 use crate::kernel::direct::bounds;
 use crate::plan::{AggregateCall, AggregateFunction, AggregateNode, Expr, ExprKind, Window};
@@ -132,9 +132,10 @@ impl Panes {
         self.pane(run.start);
         let Self { open, layout, keyer, .. } = self;
         let pane = open.get_mut(&run.start).expect("the pane was just opened");
-        let keys = keyer.keys(run.key_columns, batch.rows, run.selection);
+        let selection = run.selection.list();
+        let keys = keyer.keys(run.key_columns, batch.rows, selection);
         pane.assign(layout, &keys, run.direct, numbers, |j| {
-            let key = batch.key(run.selection.map_or(j, |s| s[j] as usize));
+            let key = batch.key(selection.map_or(j, |s| s[j] as usize));
             (key.sequence, key.row)
         });
         take(pane, layout, numbers)
@@ -167,14 +168,14 @@ pub struct Run<'a> {
     pub key_columns: &'a [Column<'a>],
     /// Arguments, of all rows of the batch, one per call.
     pub arguments: &'a [Option<Column<'a>>],
-    /// The rows of the run; `None` means all rows of the batch.
-    pub selection: Option<&'a [u32]>,
+    /// The rows of the run; a mask only if there is no key.
+    pub selection: Selection<'a>,
 }
 
 impl Run<'_> {
     /// Number of rows.
     pub fn rows(&self, batch: &Batch<'_>) -> usize {
-        self.selection.map_or(batch.rows, <[u32]>::len)
+        Batch { selection: self.selection, ..*batch }.selected()
     }
 }
 
@@ -209,6 +210,7 @@ impl GroupBy {
         context: &mut Context<'_>,
         take: &mut TakeRun<'a, '_>,
     ) -> Result<()> {
+        let batch = batch.listed(arena);
         let (batch, columns) = evaluate_all(&self.exprs, batch, arena, context)?;
         let key_columns = &columns[..self.keys];
         let arguments: &[Option<Column<'a>>] =
@@ -226,23 +228,25 @@ impl GroupBy {
         {
             return take(&mut self.panes, run(window.start(least), batch.selection), &batch, context);
         }
+        let batch = batch.listed(arena);
+        let listed = batch.selection.list();
         let count = batch.selected();
-        let start_of = |j: usize| window.start(times[batch.selection.map_or(j, |s| s[j] as usize)]);
-        let mut selection = batch.selection;
+        let start_of = |j: usize| window.start(times[listed.map_or(j, |s| s[j] as usize)]);
+        let mut rows = listed;
         let mut begin = 0;
         while begin < count {
             let start = start_of(begin);
             let end = start.saturating_add(window.size_us);
             let inside = |j: usize| {
-                let time = times[batch.selection.map_or(j, |s| s[j] as usize)];
+                let time = times[listed.map_or(j, |s| s[j] as usize)];
                 (start..end).contains(&time)
             };
             let stop = (begin + 1..count).find(|&j| !inside(j)).unwrap_or(count);
             if begin == 0 && stop == count {
-                return take(&mut self.panes, run(start, selection), &batch, context);
+                return take(&mut self.panes, run(start, batch.selection), &batch, context);
             }
-            let rows = *selection.get_or_insert_with(|| arena.alloc_slice_fill_with(count, |j| j as u32));
-            take(&mut self.panes, run(start, Some(&rows[begin..stop])), &batch, context)?;
+            let rows = *rows.get_or_insert_with(|| arena.alloc_slice_fill_with(count, |j| j as u32));
+            take(&mut self.panes, run(start, Selection::Rows(&rows[begin..stop])), &batch, context)?;
             begin = stop;
         }
         Ok(())
@@ -253,7 +257,7 @@ impl GroupBy {
         let arena = context.arena;
         self.for_each_run(batch, arena, context, &mut |panes, run, batch, _| {
             panes.assign(&run, batch, arena, |pane, layout, groups| {
-                pane.update(layout, groups, run.selection, run.arguments);
+                pane.update(layout, groups, run.selection.list(), run.arguments);
             });
             Ok(())
         })

@@ -4,7 +4,7 @@ use bumpalo::Bump;
 
 use super::mesh::Mesh;
 use super::message::{Origin, PartialMessage, RowsMessage, ScatteredRows};
-use crate::batch::{Batch, BatchBuffer, RowOrder};
+use crate::batch::{Batch, BatchBuffer, RowOrder, Selection};
 use crate::error::Result;
 use crate::kernel::scatter;
 use crate::operator::expr::{Evaluator, RowFailures};
@@ -60,6 +60,7 @@ impl Exchanger {
                     closed: vec![EventTime::MIN; mesh.partitions()],
                     merged: EventTime::MIN,
                     served: 0,
+                    owned: vec![Vec::new(); mesh.partitions()],
                     mesh,
                     index,
                     moved: 0,
@@ -119,34 +120,35 @@ impl RowsExchange {
     /// Adds the batch's rows to what their owners will get of the chunk.
     pub fn scatter(&mut self, batch: &Batch<'_>, context: &mut Context<'_>) -> Result<()> {
         if let Some(owner) = self.to {
-            self.append(owner, batch, batch.selection);
+            self.append(owner, batch, batch.selection.list());
             return Ok(());
         }
         let arena = context.arena;
         let mut failures = RowFailures::new(arena, batch.rows);
-        let (columns, rows, selection) = (batch.columns, batch.rows, batch.selection);
-        let evaluate = |key: &Evaluator| key.evaluate(columns, rows, selection, arena, &mut failures, context.simd);
+        let (columns, rows, selection, simd) = (batch.columns, batch.rows, batch.selection, context.simd);
+        let evaluate = |key: &Evaluator| key.evaluate(columns, rows, selection, arena, &mut failures, simd);
         let columns = arena.alloc_slice_fill_iter(self.keys.iter().map(evaluate));
         let batch = context.settle(*batch, &failures, arena)?;
-        let hashes = self.keyer.hashes(&self.keyer.keys(columns, batch.rows, batch.selection), arena);
+        let selected = batch.selection.list();
+        let hashes = self.keyer.hashes(&self.keyer.keys(columns, batch.rows, selected), arena);
         let owners = arena.alloc_slice_fill_copy(hashes.len(), 0);
-        scatter::owners(context.simd, hashes, self.building.len(), owners);
+        scatter::owners(simd, hashes, self.building.len(), owners);
         let starts = arena.alloc_slice_fill_copy(self.building.len() + 1, 0);
         let rows = arena.alloc_slice_fill_copy(hashes.len(), 0);
-        scatter::scatter(context.simd, owners, batch.selection, starts, rows);
+        scatter::scatter(simd, owners, selected, starts, rows);
         for (owner, ends) in starts.windows(2).enumerate() {
             self.append(owner, &batch, Some(&rows[ends[0] as usize..ends[1] as usize]));
         }
         Ok(())
     }
 
-    /// Adds the selected rows to what `owner` will get of the chunk.
-    fn append(&mut self, owner: usize, batch: &Batch<'_>, selection: Option<&[u32]>) {
-        let batch = Batch { selection, ..*batch };
-        if batch.selected() == 0 {
+    /// Adds the selected rows, or all, to what `owner` will get of the chunk.
+    fn append(&mut self, owner: usize, batch: &Batch<'_>, selected: Option<&[u32]>) {
+        let count = selected.map_or(batch.rows, <[u32]>::len);
+        if count == 0 {
             return;
         }
-        *(if owner == self.index { &mut self.stayed } else { &mut self.moved }) += batch.selected() as u64;
+        *(if owner == self.index { &mut self.stayed } else { &mut self.moved }) += count as u64;
         let rows = self.building[owner].get_or_insert_with(|| {
             self.mesh.reuse(owner).unwrap_or_else(|| {
                 let mut buffer = BatchBuffer::for_schema(&self.schema);
@@ -154,8 +156,11 @@ impl RowsExchange {
                 ScatteredRows { buffer, rows: Vec::with_capacity(batch.rows) }
             })
         });
-        rows.buffer.append(batch.columns, batch.rows, selection);
-        batch.for_each(|i| rows.rows.push(batch.key(i).row));
+        rows.buffer.append(batch.columns, batch.rows, selected);
+        match selected {
+            None => rows.rows.extend((0..batch.rows).map(|i| batch.key(i).row)),
+            Some(selected) => rows.rows.extend(selected.iter().map(|&i| batch.key(i as usize).row)),
+        }
     }
 
     /// The chunk is through: every owner gets its rows, or an empty header.
@@ -195,7 +200,7 @@ impl ScatteredRows {
         Batch {
             rows: self.buffer.len(),
             columns: self.buffer.views(arena),
-            selection: None,
+            selection: Selection::All,
             order: RowOrder::Rows { sequence, rows: &self.rows },
         }
     }
@@ -213,6 +218,8 @@ pub struct PartialsExchange {
     merged: EventTime,
     /// The partition whose message was taken last.
     served: usize,
+    /// Groups of a closing pane by owner.
+    owned: Vec<Vec<u32>>,
     moved: u64,
     stayed: u64,
 }
@@ -229,22 +236,15 @@ impl PartialsExchange {
     /// Sends the groups of all panes that `watermark` closes to the owners of their keys.
     pub fn close(&mut self, watermark: EventTime) {
         let owners = self.mesh.partitions();
-        let mut parts: Vec<Option<PartialGroups>> = (0..owners).map(|_| None).collect();
         while let Some((start, groups)) = self.group_by.panes.close_next(watermark) {
-            for group in 0..groups.len() as u32 {
-                let owner = KeyHasher::owner(groups.hash(&self.group_by.panes.keyer, group), owners);
-                *(if owner == self.index { &mut self.stayed } else { &mut self.moved }) += 1;
-                let part = parts[owner].get_or_insert_with(|| self.mesh.reuse(owner).unwrap_or_default());
-                groups.export(&self.group_by.panes.keyer, &self.group_by.panes.layout, group, part);
-                if part.len() == Self::MESSAGE_GROUPS
-                    && let Some(part) = parts[owner].take()
-                {
-                    self.mesh.send(owner, PartialMessage::Groups(start, part));
-                }
-            }
-            for (owner, part) in parts.iter_mut().enumerate() {
-                if let Some(part) = part.take() {
-                    self.mesh.send(owner, PartialMessage::Groups(start, part));
+            let panes = &self.group_by.panes;
+            groups.by_owner(&panes.keyer, &mut self.owned);
+            for (owner, owned) in self.owned.iter().enumerate() {
+                *(if owner == self.index { &mut self.stayed } else { &mut self.moved }) += owned.len() as u64;
+                for part in owned.chunks(Self::MESSAGE_GROUPS) {
+                    let mut partial = self.mesh.reuse(owner).unwrap_or_default();
+                    groups.export(&panes.keyer, &panes.layout, part, &mut partial);
+                    self.mesh.send(owner, PartialMessage::Groups(start, partial));
                 }
             }
             self.group_by.panes.recycle(groups);

@@ -142,23 +142,25 @@ impl Groups {
         Ok(())
     }
 
-    /// Copies `group` into a partial that may cross threads.
-    pub fn export(&self, keyer: &Keyer, layout: &StateLayout, group: u32, into: &mut PartialGroups) {
-        self.keys.export(&keyer.layout, group, &mut into.keys);
-        let group = group as usize;
-        into.first.push(self.first[group]);
-        into.states.extend_from_slice(&self.states[group * layout.width..(group + 1) * layout.width]);
-        let moved = into.len() - 1;
-        for accumulator in &layout.accumulators {
-            if let Some(text) = accumulator.text(&self.states, &self.heap, group) {
-                accumulator.move_text(&mut into.states, moved, &mut into.heap, text);
+    /// Copies some groups into a partial that may cross threads.
+    pub fn export(&self, keyer: &Keyer, layout: &StateLayout, groups: &[u32], into: &mut PartialGroups) {
+        self.keys.export(&keyer.layout, groups, &mut into.keys);
+        into.first.extend(groups.iter().map(|&group| self.first[group as usize]));
+        let before = into.len() - groups.len();
+        for (i, &group) in groups.iter().enumerate() {
+            let group = group as usize;
+            into.states.extend_from_slice(&self.states[group * layout.width..(group + 1) * layout.width]);
+            for accumulator in &layout.accumulators {
+                if let Some(text) = accumulator.text(&self.states, &self.heap, group) {
+                    accumulator.move_text(&mut into.states, before + i, &mut into.heap, text);
+                }
             }
         }
     }
 
-    /// The hash of `group`'s key.
-    pub fn hash(&self, keyer: &Keyer, group: u32) -> u64 {
-        self.keys.hash(&keyer.hasher, group)
+    /// Writes to `lists[o]` the groups that partition `o` of as many as there are lists owns.
+    pub fn by_owner(&self, keyer: &Keyer, lists: &mut [Vec<u32>]) {
+        self.keys.by_owner(&keyer.hasher, lists);
     }
 
     /// Merges a partial of another table of the same layout; `groups` is scratch.

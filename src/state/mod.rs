@@ -11,7 +11,7 @@ mod keys;
 mod partial;
 
 pub use accumulate::{Accumulator, AccumulatorKind, StateLayout};
-pub use frame::{FrameFunction, FrameStates};
+pub use frame::{FrameCall, FrameFunction, FrameStates};
 pub use groups::Groups;
 pub use keys::{DirectRows, KeyHasher, KeyTable, Keyer, PackedColumns};
 pub use partial::PartialGroups;

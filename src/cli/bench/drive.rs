@@ -9,7 +9,7 @@ use bumpalo::Bump;
 
 use super::cases::Case;
 use super::input::{BLOCK_ROWS, Input, KeyKind, Wanted};
-use crate::batch::{Batch, Column, RowOrder, Values};
+use crate::batch::{Batch, Column, RowOrder, Selection, Values};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::kernel::Simd;
@@ -139,7 +139,7 @@ impl Pipeline<'_> {
             let arena = &*arena;
             let columns = arena.alloc_slice_fill_iter(projection.iter().map(|&column| input.column(column, block)));
             let order = RowOrder::Chunk { sequence: Sequence::new(SplitId(0), block as u64), first_row: 0 };
-            let batch = Batch { rows: BLOCK_ROWS, columns, selection: None, order };
+            let batch = Batch { rows: BLOCK_ROWS, columns, selection: Selection::All, order };
             chain.process(batch, &mut context!(), &mut out)?;
             if let Some(bound_us) = *bound_us {
                 greatest_before = EventTime(input.greatest_time(block));
@@ -194,10 +194,10 @@ fn sum_columns(batch: &Batch<'_>) -> Sums {
     let mut sum = 0_u64;
     for (number, column) in (0_u64..).zip(batch.columns) {
         let total = match (batch.selection, column.validity, column.values) {
-            (None, None, Values::Int64(values)) => sum_of(&values[..batch.rows], |v| v.cast_unsigned()),
-            (None, None, Values::Float64(values)) => sum_of(&values[..batch.rows], f64::to_bits),
-            (None, None, Values::Dictionary { codes, .. }) => sum_of(&codes[..batch.rows], u64::from),
-            (None, None, Values::Utf8(strings)) => strings.bytes.len() as u64,
+            (Selection::All, None, Values::Int64(values)) => sum_of(&values[..batch.rows], |v| v.cast_unsigned()),
+            (Selection::All, None, Values::Float64(values)) => sum_of(&values[..batch.rows], f64::to_bits),
+            (Selection::All, None, Values::Dictionary { codes, .. }) => sum_of(&codes[..batch.rows], u64::from),
+            (Selection::All, None, Values::Utf8(strings)) => strings.bytes.len() as u64,
             _ => {
                 let mut total = 0_u64;
                 batch.for_each(|i| total = total.wrapping_add(value(column, i)));

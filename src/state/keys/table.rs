@@ -36,6 +36,8 @@ struct LongTexts {
 
 impl KeyTable {
     const SLOTS_MIN: usize = 64;
+    /// Keys up to which slots are plenty.
+    const SPARSE_KEYS: usize = 1 << 14;
     /// Slots from which on probes are prefetched: half a megabyte, more than fits the L1 cache and less than the L2.
     const PREFETCHED_SLOTS: usize = 1 << 14;
 
@@ -116,11 +118,11 @@ impl KeyTable {
                     self.number_only_key(on_new);
                 }
             }
-            1 => self.assign_width::<1>(layout, hasher, keys, numbers, on_new),
-            2 => self.assign_width::<2>(layout, hasher, keys, numbers, on_new),
-            3 => self.assign_width::<3>(layout, hasher, keys, numbers, on_new),
-            4 => self.assign_width::<4>(layout, hasher, keys, numbers, on_new),
-            _ => self.assign_width::<0>(layout, hasher, keys, numbers, on_new),
+            1 => self.assign_width(Fixed::<1>, layout, hasher, keys, numbers, on_new),
+            2 => self.assign_width(Fixed::<2>, layout, hasher, keys, numbers, on_new),
+            3 => self.assign_width(Fixed::<3>, layout, hasher, keys, numbers, on_new),
+            4 => self.assign_width(Fixed::<4>, layout, hasher, keys, numbers, on_new),
+            words => self.assign_width(Any(words), layout, hasher, keys, numbers, on_new),
         }
     }
 
@@ -132,28 +134,28 @@ impl KeyTable {
         }
     }
 
-    /// For keys of `W` words; 0 stands for any width.
-    fn assign_width<const W: usize>(
+    /// For keys of that width.
+    fn assign_width(
         &mut self,
+        width: impl Width,
         layout: &KeyLayout,
         hasher: &KeyHasher,
         keys: &impl KeySource,
         numbers: &mut [u32],
         mut on_new: impl FnMut(usize),
     ) {
-        let width = if W == 0 { self.width } else { W };
+        let w = width.words();
         let has_absent = keys.has_absent();
         let mut block = std::mem::replace(&mut self.block, PaneVec::new_in(self.words.allocator().clone()));
+        block.resize(BLOCK_ROWS * (w + 1), 0);
+        let (words, hashes) = block.split_at_mut(BLOCK_ROWS * w);
         let mut from = 0;
         for numbers in numbers.chunks_mut(BLOCK_ROWS) {
             let count = numbers.len();
-            block.clear();
-            block.resize(count * (width + 1), 0);
-            let (words, hashes) = block.split_at_mut(count * width);
+            let (words, hashes) = (&mut words[..count * w], &mut hashes[..count]);
+            words.fill(0);
             let long = keys.pack(from, count, words);
-            for (key, hash) in words.chunks_exact(width).zip(&mut *hashes) {
-                *hash = hasher.hash(key);
-            }
+            width.hash(hasher, words, hashes);
             self.reserve(count);
             let far = self.slots.len() > Self::PREFETCHED_SLOTS;
             if far {
@@ -161,32 +163,25 @@ impl KeyTable {
             }
             candidates(&self.slots, hashes, numbers);
             if far {
-                numbers
-                    .iter()
-                    .filter(|&&number| number > 0)
-                    .for_each(|&n| prefetch(&self.words, (n as usize - 1) * width));
+                numbers.iter().filter(|&&number| number > 0).for_each(|&n| prefetch(&self.words, (n as usize - 1) * w));
             }
+            // Long texts that look alike are compared in full, one by one.
+            let compare = !long && !has_absent;
             for (k, number) in numbers.iter_mut().enumerate() {
-                let key = &words[k * width..(k + 1) * width];
-                let candidate = (*number as usize).wrapping_sub(1).wrapping_mul(width);
-                // Long texts that look alike are compared in full below.
-                let same = !long
-                    && !has_absent
-                    && *number > 0
-                    && self.words.get(candidate..candidate.wrapping_add(width)).is_some_and(|known| known == key);
-                if same {
+                if compare && *number > 0 && width.same(&self.words, *number as usize - 1, words, k) {
                     *number -= 1;
-                    continue;
-                }
-                let known = self.keys;
-                let j = from + k;
-                *number = if has_absent && keys.is_absent(j) {
-                    self.find_or_insert_absent()
                 } else {
-                    self.find_or_insert(layout, key, hashes[k], &|field| keys.text(j, field))
-                };
-                if self.keys > known {
-                    on_new(j);
+                    let known = self.keys;
+                    let j = from + k;
+                    let key = &words[k * w..(k + 1) * w];
+                    *number = if has_absent && keys.is_absent(j) {
+                        self.find_or_insert_absent()
+                    } else {
+                        self.find_or_insert(layout, key, hashes[k], &|field| keys.text(j, field))
+                    };
+                    if self.keys > known {
+                        on_new(j);
+                    }
                 }
             }
             from += count;
@@ -292,11 +287,6 @@ impl KeyTable {
         &self.words[number * self.width..(number + 1) * self.width]
     }
 
-    /// The hash of a key; of an absent one it is that of its words.
-    pub fn hash(&self, hasher: &KeyHasher, number: u32) -> u64 {
-        hasher.hash(self.words(number))
-    }
-
     /// Appends the keys of `numbers` to `columns`, one a field.
     pub fn push_keys(&self, layout: &KeyLayout, numbers: &[u32], columns: &mut [ColumnBuffer]) {
         for (field, column) in columns.iter_mut().enumerate() {
@@ -307,26 +297,40 @@ impl KeyTable {
         }
     }
 
-    /// Copies a key to where it may cross threads.
-    pub fn export(&self, layout: &KeyLayout, number: u32, into: &mut KeyBlock) {
-        let words = self.words(number);
-        if self.absent == Some(number) {
-            into.absent = Some(into.keys);
-        }
-        for (t, field) in layout.texts.iter().enumerate() {
-            if field.long_length(words).is_some() {
-                // Texts are few to a block or in every key: a list by key is no slower than an index.
-                into.long.push((into.keys * layout.texts.len() + t, into.bytes.len()));
-                into.bytes.extend_from_slice(self.long_text(layout, number as usize, t));
+    /// Copies some keys to where they may cross threads.
+    pub fn export(&self, layout: &KeyLayout, numbers: &[u32], into: &mut KeyBlock) {
+        for &number in numbers {
+            let words = self.words(number);
+            if self.absent == Some(number) {
+                into.absent = Some(into.keys);
             }
+            if !self.long.starts.is_empty() {
+                for (t, field) in layout.texts.iter().enumerate() {
+                    if field.long_length(words).is_some() {
+                        into.long.push((into.keys * layout.texts.len() + t, into.bytes.len()));
+                        into.bytes.extend_from_slice(self.long_text(layout, number as usize, t));
+                    }
+                }
+            }
+            into.words.extend_from_slice(words);
+            into.keys += 1;
         }
-        into.words.extend_from_slice(words);
-        into.keys += 1;
+    }
+
+    /// Writes to `lists[o]` the keys that partition `o` of as many as there are lists owns.
+    pub fn by_owner(&self, hasher: &KeyHasher, lists: &mut [Vec<u32>]) {
+        let owners = lists.len();
+        lists.iter_mut().for_each(Vec::clear);
+        for number in 0..self.keys {
+            lists[KeyHasher::owner(hasher.hash(self.words(number)), owners)].push(number);
+        }
     }
 
     fn slots_for(keys: usize) -> usize {
-        // At most three quarters are taken.
-        (keys + keys / 3 + 1).next_power_of_two().max(Self::SLOTS_MIN)
+        // At most half are taken, of a table that fits the L2 cache a quarter: then nearly all keys are found in the first
+        // two slots.
+        let slots = if keys <= Self::SPARSE_KEYS { 4 * keys } else { 2 * keys };
+        (slots + 1).next_power_of_two().max(Self::SLOTS_MIN)
     }
 
     /// Makes room for `more` keys.
@@ -346,6 +350,57 @@ impl KeyTable {
             slots[at & mask] = slot;
         }
         self.slots = slots;
+    }
+}
+
+/// Number of words of a key: known when compiling for narrow keys, so that comparing and hashing are a few instructions.
+trait Width: Copy {
+    fn words(self) -> usize;
+
+    fn hash(self, hasher: &KeyHasher, words: &[u64], hashes: &mut [u64]);
+
+    /// Whether key `i` of some keys is key `j` of others.
+    fn same(self, some: &[u64], i: usize, others: &[u64], j: usize) -> bool;
+}
+
+#[derive(Clone, Copy)]
+struct Fixed<const W: usize>;
+
+impl<const W: usize> Width for Fixed<W> {
+    #[inline(always)]
+    fn words(self) -> usize {
+        W
+    }
+
+    #[inline(always)]
+    fn hash(self, hasher: &KeyHasher, words: &[u64], hashes: &mut [u64]) {
+        for (key, hash) in words.as_chunks::<W>().0.iter().zip(hashes) {
+            *hash = hasher.hash(key);
+        }
+    }
+
+    #[inline(always)]
+    fn same(self, some: &[u64], i: usize, others: &[u64], j: usize) -> bool {
+        some.as_chunks::<W>().0[i] == others.as_chunks::<W>().0[j]
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Any(usize);
+
+impl Width for Any {
+    fn words(self) -> usize {
+        self.0
+    }
+
+    fn hash(self, hasher: &KeyHasher, words: &[u64], hashes: &mut [u64]) {
+        for (key, hash) in words.chunks_exact(self.0).zip(hashes) {
+            *hash = hasher.hash(key);
+        }
+    }
+
+    fn same(self, some: &[u64], i: usize, others: &[u64], j: usize) -> bool {
+        some[i * self.0..(i + 1) * self.0] == others[j * self.0..(j + 1) * self.0]
     }
 }
 

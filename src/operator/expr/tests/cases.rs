@@ -4,7 +4,7 @@ use bumpalo::Bump;
 
 use super::super::{Evaluator, FailureReason, RowFailures, evaluate_constant};
 use super::value;
-use crate::batch::{Column, Strings, Values};
+use crate::batch::{Column, Selection, Strings, Values};
 use crate::kernel::Simd;
 use crate::plan::{ArithmeticOp, CompareOp, DatePart, Expr, ExprKind, Function};
 use crate::types::text::{parse, print};
@@ -198,14 +198,14 @@ fn decided_rows_do_not_fail() {
         expr(ExprKind::And(vec![compare(CompareOp::Equal, kind, text("17")), above.clone()]), DataType::Boolean);
     let mut failures = RowFailures::new(&arena, 4);
     assert_eq!(
-        Evaluator::new(&guarded).select(&columns, 4, None, &arena, &mut failures, Simd::detect()),
-        Some(&[1, 3][..])
+        Evaluator::new(&guarded).select(&columns, 4, Selection::All, &arena, &mut failures, Simd::detect()),
+        Selection::Mask(&[0b1010])
     );
     assert!(failures.is_empty());
 
     assert_eq!(
-        Evaluator::new(&above).select(&columns, 4, Some(&[1, 2]), &arena, &mut failures, Simd::detect()),
-        Some(&[1][..])
+        Evaluator::new(&above).select(&columns, 4, Selection::Rows(&[1, 2]), &arena, &mut failures, Simd::detect()),
+        Selection::Rows(&[1])
     );
     let reason = FailureReason::Cast { from: DataType::Varchar, to: DataType::Int };
     assert_eq!(failures.iter().collect::<Vec<_>>(), [(2, reason)]);
@@ -215,8 +215,8 @@ fn decided_rows_do_not_fail() {
     let is_null = expr(ExprKind::IsNull { arg: Box::new(number), negated: false }, DataType::Boolean);
     let mut failures = RowFailures::new(&arena, 4);
     assert_eq!(
-        Evaluator::new(&is_null).select(&columns, 4, None, &arena, &mut failures, Simd::detect()),
-        Some(&[][..])
+        Evaluator::new(&is_null).select(&columns, 4, Selection::All, &arena, &mut failures, Simd::detect()),
+        Selection::Rows(&[])
     );
     assert_eq!(failures.count(), 2);
 }
@@ -233,13 +233,17 @@ fn what_is_there_is_not_copied() {
     };
     let before = arena.allocated_bytes_including_metadata() - arena.chunk_capacity();
     let mut failures = RowFailures::new(&arena, 3);
-    let same = Evaluator::new(&column).evaluate(&columns, 3, Some(&[1]), &arena, &mut failures, Simd::detect());
+    let same =
+        Evaluator::new(&column).evaluate(&columns, 3, Selection::Rows(&[1]), &arena, &mut failures, Simd::detect());
     assert_eq!(codes(&same), codes(&columns[0]));
     assert_eq!(before, arena.allocated_bytes_including_metadata() - arena.chunk_capacity());
     let upper = call(Function::Upper, vec![column.clone()], DataType::Varchar);
-    let upper = Evaluator::new(&upper).evaluate(&columns, 3, None, &arena, &mut failures, Simd::detect());
+    let upper = Evaluator::new(&upper).evaluate(&columns, 3, Selection::All, &arena, &mut failures, Simd::detect());
     assert_eq!(codes(&upper), codes(&columns[0]));
     assert_eq!(value(&upper, 0), Value::Utf8("X".into()));
     let all = compare(CompareOp::NotEqual, column, text(""));
-    assert_eq!(Evaluator::new(&all).select(&columns, 3, None, &arena, &mut failures, Simd::detect()), None);
+    assert_eq!(
+        Evaluator::new(&all).select(&columns, 3, Selection::All, &arena, &mut failures, Simd::detect()),
+        Selection::All
+    );
 }
