@@ -175,6 +175,24 @@ impl ColumnBuffer {
         self.validity.push(true);
     }
 
+    /// Appends many 32-bit values and NULLs.
+    pub fn extend_int32(&mut self, values: impl Iterator<Item = Option<i32>>) {
+        let Store::Int32(v) = &mut self.store else { panic!("{} is not 32-bit", self.data_type) };
+        self.nulls += extend_plain(v, &mut self.validity, values);
+    }
+
+    /// Appends many 64-bit values and NULLs.
+    pub fn extend_int64(&mut self, values: impl Iterator<Item = Option<i64>>) {
+        let Store::Int64(v) = &mut self.store else { panic!("{} is not 64-bit", self.data_type) };
+        self.nulls += extend_plain(v, &mut self.validity, values);
+    }
+
+    /// Appends many DOUBLEs and NULLs.
+    pub fn extend_float64(&mut self, values: impl Iterator<Item = Option<f64>>) {
+        let Store::Float64(v) = &mut self.store else { panic!("{} is not double", self.data_type) };
+        self.nulls += extend_plain(v, &mut self.validity, values);
+    }
+
     /// Appends text, which must be UTF-8 (checked when the column becomes an Arrow array).
     pub fn push_text(&mut self, text: &[u8]) {
         let Store::Utf8 { offsets, bytes } = &mut self.store else { panic!("{} is not text", self.data_type) };
@@ -195,21 +213,21 @@ impl ColumnBuffer {
     }
 
     /// Appends 32-bit values; panics on another layout. So do the typed extensions below.
-    pub fn extend_int32(&mut self, values: impl ExactSizeIterator<Item = i32>) {
+    pub fn extend_valid_int32(&mut self, values: impl ExactSizeIterator<Item = i32>) {
         let Store::Int32(v) = &mut self.store else { panic!("{} is not 32-bit", self.data_type) };
         self.validity.push_many(true, values.len());
         v.extend(values);
     }
 
     /// Appends 64-bit values.
-    pub fn extend_int64(&mut self, values: impl ExactSizeIterator<Item = i64>) {
+    pub fn extend_valid_int64(&mut self, values: impl ExactSizeIterator<Item = i64>) {
         let Store::Int64(v) = &mut self.store else { panic!("{} is not 64-bit", self.data_type) };
         self.validity.push_many(true, values.len());
         v.extend(values);
     }
 
     /// Appends DOUBLEs.
-    pub fn extend_float64(&mut self, values: impl ExactSizeIterator<Item = f64>) {
+    pub fn extend_valid_float64(&mut self, values: impl ExactSizeIterator<Item = f64>) {
         let Store::Float64(v) = &mut self.store else { panic!("{} is not double", self.data_type) };
         self.validity.push_many(true, values.len());
         v.extend(values);
@@ -382,6 +400,29 @@ fn append_plain<T: Copy>(into: &mut Vec<T>, values: &[T], rows: usize, selection
         None => into.extend_from_slice(&values[..rows]),
         Some(selection) => into.extend(selection.iter().map(|&i| values[i as usize])),
     }
+}
+
+/// Appends values, with bits that say which are NULL, and counts those.
+fn extend_plain<T: Copy + Default>(
+    into: &mut Vec<T>,
+    validity: &mut Bitmap,
+    values: impl Iterator<Item = Option<T>>,
+) -> usize {
+    let before = into.len();
+    let (mut word, mut bits, mut valid) = (0_u64, 0, 0);
+    into.extend(values.map(|value| {
+        if bits == 64 {
+            validity.extend(&[word], 64);
+            valid += word.count_ones() as usize;
+            (word, bits) = (0, 0);
+        }
+        word |= u64::from(value.is_some()) << bits;
+        bits += 1;
+        value.unwrap_or_default()
+    }));
+    validity.extend(&[word], bits);
+    valid += word.count_ones() as usize;
+    into.len() - before - valid
 }
 
 fn append_text<'a>(offsets: &mut Vec<i32>, bytes: &mut Vec<u8>, selection: &[u32], text: impl Fn(usize) -> &'a [u8]) {

@@ -16,6 +16,7 @@ pub mod hash;
 pub mod lanes;
 pub mod pane;
 pub mod probe;
+pub mod reduce;
 pub mod rows;
 pub mod scatter;
 pub mod selection;

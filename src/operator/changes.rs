@@ -1,65 +1,59 @@
 //! EMIT CHANGES: one row per input row, with the changed group's running values.
 
-use crate::batch::{Batch, BatchBuffer, RowOrder, Selection};
+use bumpalo::collections::Vec as BumpVec;
+
+use crate::batch::{Batch, BatchBuffer, ColumnBuffer};
 use crate::error::Result;
 use crate::plan::{AggregateNode, Emit};
 use crate::state::KeyHasher;
-use crate::types::{EventTime, OrderKey, Schema};
+use crate::types::{EventTime, Schema};
 
 use super::{Context, GroupBy, Next, Operator};
 
 /// Running aggregation by the partition that sees all rows of its keys, in order.
 pub struct Changes {
     group_by: GroupBy,
-    keys: usize,
     windowed: bool,
-    buffer: BatchBuffer,
-    places: Vec<OrderKey>,
+    /// Results and window bounds, one row a row of the batch.
+    added: BatchBuffer,
 }
 
 impl Changes {
     /// For a node of a plan whose output is `schema`.
     pub fn new(node: &AggregateNode, schema: &Schema, hasher: KeyHasher) -> Self {
         debug_assert_eq!(node.emit, Emit::Changes);
-        Self {
-            group_by: GroupBy::new(node, hasher),
-            keys: node.keys.len(),
-            windowed: node.window.is_some(),
-            buffer: BatchBuffer::for_schema(schema),
-            places: Vec::new(),
-        }
+        let added = schema.fields[node.keys.len()..].iter().map(|field| field.data_type);
+        Self { group_by: GroupBy::new(node, hasher), windowed: node.window.is_some(), added: BatchBuffer::new(added) }
     }
 }
 
 impl Operator for Changes {
     fn process(&mut self, batch: Batch<'_>, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()> {
-        let arena = context.arena;
-        let Self { group_by, keys, windowed, buffer, places } = self;
-        buffer.clear();
-        places.clear();
-        group_by.for_each_run(batch, arena, context, &mut |panes, run, batch, _| {
+        let (arena, simd) = (context.arena, context.simd);
+        let Self { group_by, windowed, added } = self;
+        added.clear();
+        let keyed = group_by.evaluate(batch.listed(arena), arena, context)?;
+        group_by.for_each_run(keyed, arena, simd, &mut |panes, run| {
             let end = panes.end(run.start);
-            let (key_columns, rest) = buffer.columns.split_at_mut(*keys);
-            for (out, column) in key_columns.iter_mut().zip(run.key_columns) {
-                out.append(column, batch.rows, run.selection.list());
-            }
-            let (results, bounds) = rest.split_at_mut(panes.layout.accumulators.len());
-            panes.assign(&run, batch, arena, |pane, layout, groups| {
-                pane.update_running(layout, groups, run.selection.list(), run.arguments, results)
+            let (results, bounds) = added.columns.split_at_mut(panes.layout.accumulators.len());
+            let batch = run.keyed.batch;
+            panes.assign(&run, arena, |pane, layout, groups| {
+                pane.update_running(simd, layout, groups, batch.selection.list(), run.keyed.arguments, results)
             })?;
-            let count = run.rows(batch);
-            for j in 0..count {
-                places.push(batch.key(run.selection.list().map_or(j, |s| s[j] as usize)));
-                if *windowed {
-                    bounds[0].push_int64(run.start);
-                    bounds[1].push_int64(end.0);
-                }
+            let count = batch.selected();
+            if *windowed {
+                bounds[0].extend_valid_int64(std::iter::repeat_n(run.start, count));
+                bounds[1].extend_valid_int64(std::iter::repeat_n(end.0, count));
             }
-            buffer.rows_pushed(count);
+            added.rows_pushed(count);
             Ok(())
         })?;
-        let columns = buffer.views(arena);
-        next(Batch { rows: buffer.len(), columns, selection: Selection::All, order: RowOrder::Keys(places) }, context)
+        // The rows that are left, with their keys as they came and what was added to them.
+        let batch = Batch { columns: keyed.keys, ..keyed.batch }.compact(arena);
+        let added = added.columns.iter().map(ColumnBuffer::column);
+        let mut columns = BumpVec::with_capacity_in(batch.columns.len() + added.len(), arena);
+        columns.extend(batch.columns.iter().copied().chain(added));
+        next(Batch { columns: &columns, ..batch }, context)
     }
 
     fn advance(&mut self, watermark: EventTime, _: &mut Context<'_>, _: &mut Next<'_>) -> Result<()> {

@@ -53,16 +53,16 @@ impl GroupEmitter {
             self.places.clear();
             let columns = &mut self.buffer.columns;
             groups.push_keys(&panes.keyer, part, &mut columns[..self.keys]);
+            groups.push_results(&panes.layout, part, &mut columns[results.clone()])?;
             for &group in part {
-                groups.push_results(&panes.layout, group, &mut columns[results.clone()])?;
                 let (sequence, row) = groups.first(group);
                 // Rows of one window stand together, windows by their end; without windows all rows stand together.
                 let time = if self.windowed { end } else { EventTime::MIN };
                 self.places.push(OrderKey { time, sequence, row });
             }
             if self.windowed {
-                columns[results.end].extend_int64(std::iter::repeat_n(start, part.len()));
-                columns[results.end + 1].extend_int64(std::iter::repeat_n(end.0, part.len()));
+                columns[results.end].extend_valid_int64(std::iter::repeat_n(start, part.len()));
+                columns[results.end + 1].extend_valid_int64(std::iter::repeat_n(end.0, part.len()));
             }
             self.buffer.rows_pushed(part.len());
             let batch = Batch {

@@ -7,11 +7,12 @@ use bumpalo::Bump;
 use crate::arena::ArenaPool;
 use crate::batch::{Batch, Column, Selection};
 use crate::error::Result;
-use crate::kernel::direct::bounds;
+use crate::kernel::Simd;
+use crate::kernel::pane::{self, Pane};
 use crate::plan::{AggregateCall, AggregateFunction, AggregateNode, Expr, ExprKind, Window};
-use crate::state::{AccumulatorKind, DirectRows, Groups, KeyHasher, Keyer, PartialGroups, StateLayout};
+use crate::state::{Accumulator, AccumulatorKind, DirectRows, Groups, KeyHasher, Keyer, PartialGroups, StateLayout};
 use crate::time::Tumbling;
-use crate::types::{DataType, EventTime};
+use crate::types::{DataType, EventTime, Sequence};
 
 use super::Context;
 use super::expr::Evaluator;
@@ -108,7 +109,8 @@ impl Panes {
     pub fn ensure_global(&mut self) {
         self.pane(i64::MIN);
         let Self { open, layout, .. } = self;
-        open.values_mut().for_each(|groups| groups.ensure_global(layout));
+        let place = (Sequence::default(), 0);
+        open.values_mut().for_each(|groups| groups.ensure_global(layout, place));
     }
 
     /// Merges some groups of the pane that starts at `start`; `scratch` is overwritten.
@@ -124,21 +126,39 @@ impl Panes {
     pub fn assign<'a, R>(
         &mut self,
         run: &Run<'a>,
-        batch: &Batch<'_>,
         arena: &'a Bump,
         take: impl FnOnce(&mut Groups, &StateLayout, &'a [u32]) -> R,
     ) -> R {
-        let numbers = arena.alloc_slice_fill_copy(run.rows(batch), 0);
+        let Keyed { batch, keys, direct, .. } = run.keyed;
+        let numbers = arena.alloc_slice_fill_copy(batch.selected(), 0);
         self.pane(run.start);
         let Self { open, layout, keyer, .. } = self;
         let pane = open.get_mut(&run.start).expect("the pane was just opened");
-        let selection = run.selection.list();
-        let keys = keyer.keys(run.key_columns, batch.rows, selection);
-        pane.assign(layout, &keys, run.direct, numbers, |j| {
-            let key = batch.key(selection.map_or(j, |s| s[j] as usize));
+        let selection = batch.selection.list();
+        pane.assign(layout, &keyer.keys(keys, batch.rows, selection), direct, numbers, |j| {
+            let key = batch.key(selection.map_or(j, |selection| selection[j] as usize));
             (key.sequence, key.row)
         });
         take(pane, layout, numbers)
+    }
+
+    /// Takes a run without keys into its one group; its selection is no list.
+    fn update_only<'a>(&mut self, run: &Run<'a>, simd: Simd, arena: &'a Bump) {
+        let Keyed { batch, arguments, .. } = run.keyed;
+        let mut first = None;
+        batch.for_each(|i| {
+            first.get_or_insert(i);
+        });
+        let Some(first) = first else { return };
+        let key = batch.key(first);
+        self.pane(run.start);
+        let Self { open, layout, .. } = self;
+        let pane = open.get_mut(&run.start).expect("the pane was just opened");
+        let mask = match batch.selection {
+            Selection::Mask(words) => Some(words),
+            _ => None,
+        };
+        pane.update_only(simd, layout, (key.sequence, key.row), batch.rows, mask, arguments, arena);
     }
 }
 
@@ -148,117 +168,119 @@ pub struct GroupBy {
     pub panes: Panes,
     /// Column of the event time, if windowed.
     time_column: Option<usize>,
+    /// The keys, then the arguments of the layout.
     exprs: Vec<Evaluator>,
     keys: usize,
-    /// For each call, which of `exprs` after the keys is its argument.
-    arguments: Vec<Option<usize>>,
 }
 
-/// What is done with a run: its panes, the run, the batch it is of.
-pub type TakeRun<'a, 't> = dyn FnMut(&mut Panes, Run<'a>, &Batch<'a>, &mut Context<'_>) -> Result<()> + 't;
+/// What is done with a run: its panes and the run.
+pub type TakeRun<'a, 't> = dyn FnMut(&mut Panes, Run<'a>) -> Result<()> + 't;
+
+/// A batch whose keys and arguments are evaluated.
+#[derive(Clone, Copy)]
+pub struct Keyed<'a> {
+    /// The batch; rows that failed are no longer selected.
+    pub batch: Batch<'a>,
+    /// Key columns.
+    pub keys: &'a [Column<'a>],
+    /// Arguments of the layout.
+    pub arguments: &'a [Column<'a>],
+    /// Numbers of the keys, if their domain is small.
+    direct: Option<DirectRows<'a>>,
+}
 
 /// One run of rows of one pane.
 #[derive(Clone, Copy)]
 pub struct Run<'a> {
     /// Start of the pane.
     pub start: i64,
-    /// Numbers of the keys of all rows of the batch, if their domain is small.
-    pub direct: Option<DirectRows<'a>>,
-    /// Key columns, of all rows of the batch.
-    pub key_columns: &'a [Column<'a>],
-    /// Arguments, of all rows of the batch, one per call.
-    pub arguments: &'a [Option<Column<'a>>],
-    /// The rows of the run; a mask only if there is no key.
-    pub selection: Selection<'a>,
-}
-
-impl Run<'_> {
-    /// Number of rows.
-    pub fn rows(&self, batch: &Batch<'_>) -> usize {
-        Batch { selection: self.selection, ..*batch }.selected()
-    }
+    /// The batch; its selection are the rows of the run.
+    pub keyed: Keyed<'a>,
 }
 
 impl GroupBy {
     /// For a node of a plan.
     pub fn new(node: &AggregateNode, hasher: KeyHasher) -> Self {
-        let mut exprs: Vec<Evaluator> = node.keys.iter().map(Evaluator::new).collect();
-        let mut shapes = Vec::new();
-        let mut arguments = Vec::new();
+        // Calls over one argument share its evaluation and its state.
+        let mut arguments: Vec<Expr> = Vec::new();
+        let mut accumulators = Vec::new();
         for call in &node.calls {
-            let arg = argument(call);
-            shapes.push((accumulator_kind(call.function), arg.as_ref().map(|arg| arg.data_type), call.data_type));
-            arguments.push(arg.map(|arg| {
-                exprs.push(Evaluator::new(&arg));
-                exprs.len() - 1
-            }));
+            let argument = argument(call).map(|arg| {
+                let index = arguments.iter().position(|known| *known == arg).unwrap_or(arguments.len());
+                let data_type = arg.data_type;
+                if index == arguments.len() {
+                    arguments.push(arg);
+                }
+                (index, data_type)
+            });
+            let kind = accumulator_kind(call.function);
+            accumulators.push(Accumulator { kind, argument, result: call.data_type });
         }
+        let exprs = node.keys.iter().chain(&arguments).map(Evaluator::new).collect();
         let (window, time_column) = match node.window {
             Some(Window::Tumbling { column, size_us }) => (Some(Tumbling { size_us }), Some(column)),
             None => (None, None),
         };
         let keyer = Keyer::new(node.keys.iter().map(|key| key.data_type), hasher);
-        let panes = Panes::new(StateLayout::new(&shapes), keyer, window);
-        Self { panes, time_column, exprs, keys: node.keys.len(), arguments }
+        let panes = Panes::new(StateLayout::new(accumulators), keyer, window);
+        Self { panes, time_column, exprs, keys: node.keys.len() }
     }
 
-    /// Cuts the batch into runs of rows of one pane, in order, and hands each to `take` with its pane open.
+    /// Evaluates keys and arguments of a batch.
+    pub fn evaluate<'a>(&mut self, batch: Batch<'a>, arena: &'a Bump, context: &mut Context<'_>) -> Result<Keyed<'a>> {
+        // Without keys whole columns are reduced, for which a mask will do.
+        let batch = if self.keys == 0 && self.panes.layout.takes_masks() { batch } else { batch.listed(arena) };
+        let (batch, columns) = evaluate_all(&self.exprs, batch, arena, context)?;
+        let (keys, arguments) = columns.split_at(self.keys);
+        let direct = self.panes.keyer.index(keys, batch.rows, self.panes.expected_rows(), arena);
+        Ok(Keyed { batch, keys, arguments, direct })
+    }
+
+    /// Cuts the batch into runs of rows of one pane, in order, and hands each to `take`.
     pub fn for_each_run<'a>(
         &mut self,
-        batch: Batch<'a>,
+        keyed: Keyed<'a>,
         arena: &'a Bump,
-        context: &mut Context<'_>,
+        simd: Simd,
         take: &mut TakeRun<'a, '_>,
     ) -> Result<()> {
-        let batch = batch.listed(arena);
-        let (batch, columns) = evaluate_all(&self.exprs, batch, arena, context)?;
-        let key_columns = &columns[..self.keys];
-        let arguments: &[Option<Column<'a>>] =
-            arena.alloc_slice_fill_iter(self.arguments.iter().map(|argument| argument.map(|i| columns[i])));
-        let expected_rows = self.panes.expected_rows();
-        let direct = self.panes.keyer.index(key_columns, batch.rows, expected_rows, arena);
-        let run = |start, selection| Run { start, direct, key_columns, arguments, selection };
         let (Some(window), Some(column)) = (self.panes.window, self.time_column) else {
-            return take(&mut self.panes, run(i64::MIN, batch.selection), &batch, context);
+            return take(&mut self.panes, Run { start: i64::MIN, keyed });
         };
-        let times = batch.columns[column].int64();
+        let times = &keyed.batch.columns[column].int64()[..keyed.batch.rows];
         // Most batches lie in one pane: their least and greatest time tell so.
-        if let Some((least, greatest)) = bounds(times)
-            && window.start(least) == window.start(greatest)
+        if let Some((least, greatest)) = pane::bounds(simd, times)
+            && Pane::of(least, window.size_us).holds(greatest)
         {
-            return take(&mut self.panes, run(window.start(least), batch.selection), &batch, context);
+            return take(&mut self.panes, Run { start: window.start(least), keyed });
         }
-        let batch = batch.listed(arena);
+        let batch = keyed.batch.listed(arena);
         let listed = batch.selection.list();
-        let count = batch.selected();
-        let start_of = |j: usize| window.start(times[listed.map_or(j, |s| s[j] as usize)]);
-        let mut rows = listed;
-        let mut begin = 0;
-        while begin < count {
-            let start = start_of(begin);
-            let end = start.saturating_add(window.size_us);
-            let inside = |j: usize| {
-                let time = times[listed.map_or(j, |s| s[j] as usize)];
-                (start..end).contains(&time)
-            };
-            let stop = (begin + 1..count).find(|&j| !inside(j)).unwrap_or(count);
-            if begin == 0 && stop == count {
-                return take(&mut self.panes, run(start, batch.selection), &batch, context);
+        let mut result = Ok(());
+        pane::for_each_run(simd, times, listed, window.size_us, |pane, run| {
+            let rows = listed.unwrap_or_else(|| arena.alloc_slice_fill_iter(run.clone().map(|row| row as u32)));
+            let rows = if listed.is_some() { &rows[run] } else { rows };
+            let batch = Batch { selection: Selection::Rows(rows), ..batch };
+            if result.is_ok() {
+                result = take(&mut self.panes, Run { start: pane.first, keyed: Keyed { batch, ..keyed } });
             }
-            let rows = *rows.get_or_insert_with(|| arena.alloc_slice_fill_with(count, |j| j as u32));
-            take(&mut self.panes, run(start, Selection::Rows(&rows[begin..stop])), &batch, context)?;
-            begin = stop;
-        }
-        Ok(())
+        });
+        result
     }
 
     /// Takes all rows of the batch into their groups.
     pub fn ingest(&mut self, batch: Batch<'_>, context: &mut Context<'_>) -> Result<()> {
-        let arena = context.arena;
-        self.for_each_run(batch, arena, context, &mut |panes, run, batch, _| {
-            panes.assign(&run, batch, arena, |pane, layout, groups| {
-                pane.update(layout, groups, run.selection.list(), run.arguments);
-            });
+        let (arena, simd) = (context.arena, context.simd);
+        let keyed = self.evaluate(batch, arena, context)?;
+        let keyless = self.keys == 0;
+        self.for_each_run(keyed, arena, simd, &mut |panes, run| {
+            if keyless && !matches!(run.keyed.batch.selection, Selection::Rows(_)) {
+                panes.update_only(&run, simd, arena);
+            } else {
+                panes.assign(&run, arena, |pane, layout, groups| {
+                    pane.update(simd, layout, groups, run.keyed.batch.selection.list(), run.keyed.arguments);
+                });
+            }
             Ok(())
         })
     }

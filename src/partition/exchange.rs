@@ -125,30 +125,29 @@ impl RowsExchange {
         }
         let arena = context.arena;
         let mut failures = RowFailures::new(arena, batch.rows);
-        let (columns, rows, selection, simd) = (batch.columns, batch.rows, batch.selection, context.simd);
-        let evaluate = |key: &Evaluator| key.evaluate(columns, rows, selection, arena, &mut failures, simd);
+        let (columns, rows, selection) = (batch.columns, batch.rows, batch.selection);
+        let evaluate = |key: &Evaluator| key.evaluate(columns, rows, selection, arena, &mut failures, context.simd);
         let columns = arena.alloc_slice_fill_iter(self.keys.iter().map(evaluate));
         let batch = context.settle(*batch, &failures, arena)?;
-        let selected = batch.selection.list();
-        let hashes = self.keyer.hashes(&self.keyer.keys(columns, batch.rows, selected), arena);
+        let hashes = self.keyer.hashes(&self.keyer.keys(columns, batch.rows, batch.selection.list()), arena);
         let owners = arena.alloc_slice_fill_copy(hashes.len(), 0);
-        scatter::owners(simd, hashes, self.building.len(), owners);
+        scatter::owners(context.simd, hashes, self.building.len(), owners);
         let starts = arena.alloc_slice_fill_copy(self.building.len() + 1, 0);
         let rows = arena.alloc_slice_fill_copy(hashes.len(), 0);
-        scatter::scatter(simd, owners, selected, starts, rows);
+        scatter::scatter(context.simd, owners, batch.selection.list(), starts, rows);
         for (owner, ends) in starts.windows(2).enumerate() {
             self.append(owner, &batch, Some(&rows[ends[0] as usize..ends[1] as usize]));
         }
         Ok(())
     }
 
-    /// Adds the selected rows, or all, to what `owner` will get of the chunk.
-    fn append(&mut self, owner: usize, batch: &Batch<'_>, selected: Option<&[u32]>) {
-        let count = selected.map_or(batch.rows, <[u32]>::len);
-        if count == 0 {
+    /// Adds the selected rows to what `owner` will get of the chunk.
+    fn append(&mut self, owner: usize, batch: &Batch<'_>, selection: Option<&[u32]>) {
+        let batch = Batch { selection: selection.map_or(Selection::All, Selection::Rows), ..*batch };
+        if batch.selected() == 0 {
             return;
         }
-        *(if owner == self.index { &mut self.stayed } else { &mut self.moved }) += count as u64;
+        *(if owner == self.index { &mut self.stayed } else { &mut self.moved }) += batch.selected() as u64;
         let rows = self.building[owner].get_or_insert_with(|| {
             self.mesh.reuse(owner).unwrap_or_else(|| {
                 let mut buffer = BatchBuffer::for_schema(&self.schema);
@@ -156,11 +155,8 @@ impl RowsExchange {
                 ScatteredRows { buffer, rows: Vec::with_capacity(batch.rows) }
             })
         });
-        rows.buffer.append(batch.columns, batch.rows, selected);
-        match selected {
-            None => rows.rows.extend((0..batch.rows).map(|i| batch.key(i).row)),
-            Some(selected) => rows.rows.extend(selected.iter().map(|&i| batch.key(i as usize).row)),
-        }
+        rows.buffer.append(batch.columns, batch.rows, selection);
+        batch.for_each(|i| rows.rows.push(batch.key(i).row));
     }
 
     /// The chunk is through: every owner gets its rows, or an empty header.

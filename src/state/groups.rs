@@ -1,21 +1,22 @@
 //! The groups of one pane: a table from key to group id, and one state row per group, all in the pane's arena.
 
+use bumpalo::Bump;
+
 use crate::arena::{PaneArena, PaneVec};
 use crate::batch::{Column, ColumnBuffer};
 use crate::error::Result;
-use crate::kernel::update::Rows;
+use crate::kernel::Simd;
 use crate::types::Sequence;
 
 use super::keys::{BlockKeys, DirectRows, KeyTable, Keyer, PackedColumns};
-use super::{PartialGroups, StateLayout};
+use super::{PartialGroups, StateLayout, States};
 
 /// Groups and their state. Group ids are dense, in the order in which keys first came.
 #[derive(Debug)]
 pub struct Groups {
     keys: KeyTable,
     first: PaneVec<(Sequence, u32)>,
-    states: PaneVec<u64>,
-    heap: PaneVec<u8>,
+    states: States,
     /// Rows taken in.
     rows: usize,
     arena: PaneArena,
@@ -27,8 +28,7 @@ impl Groups {
         Self {
             keys: KeyTable::new(&keyer.layout, expected, &arena),
             first: PaneVec::with_capacity_in(expected, arena.clone()),
-            states: PaneVec::with_capacity_in(expected * layout.width, arena.clone()),
-            heap: PaneVec::new_in(arena.clone()),
+            states: States::new(layout, expected, &arena),
             rows: 0,
             arena,
         }
@@ -63,55 +63,61 @@ impl Groups {
         groups: &mut [u32],
         place: impl Fn(usize) -> (Sequence, u32),
     ) {
-        let Self { first, states, .. } = self;
-        self.keys.assign(keys, direct, groups, |j| {
-            first.push(place(j));
-            states.resize(states.len() + layout.width, 0);
-        });
+        let first = &mut self.first;
+        self.keys.assign(keys, direct, groups, |j| first.push(place(j)));
+        self.states.grow(layout, self.keys.len());
         self.rows += groups.len();
     }
 
-    /// Makes sure that the group of a query without GROUP BY is there, even without rows.
-    pub fn ensure_global(&mut self, layout: &StateLayout) {
-        let Self { first, states, .. } = self;
-        self.keys.number_only_key(|_| {
-            first.push((Sequence::default(), 0));
-            states.resize(layout.width, 0);
-        });
+    /// Makes sure that the group of a query without GROUP BY is there, even without rows; `place` is where its first row
+    /// stands.
+    pub fn ensure_global(&mut self, layout: &StateLayout, place: (Sequence, u32)) {
+        let first = &mut self.first;
+        self.keys.number_only_key(|_| first.push(place));
+        self.states.grow(layout, self.keys.len());
     }
 
-    /// Takes the selected rows into the states of their groups; `arguments[a]` belongs to the a-th accumulator.
+    /// Takes the selected rows into the states of their groups; `arguments` has one column for each argument of the layout.
     pub fn update(
         &mut self,
+        simd: Simd,
         layout: &StateLayout,
         groups: &[u32],
         selection: Option<&[u32]>,
-        arguments: &[Option<Column<'_>>],
+        arguments: &[Column<'_>],
     ) {
-        for (accumulator, argument) in layout.accumulators.iter().zip(arguments) {
-            let rows = Rows { groups, selection, validity: None };
-            accumulator.update(&mut self.states, &mut self.heap, rows, argument.as_ref());
-        }
+        self.states.update(simd, layout, groups, selection, arguments);
+    }
+
+    /// Takes `rows` rows, or those of them that pass `mask`, into the one group of a query without GROUP BY. The layout must
+    /// take masks.
+    #[expect(clippy::too_many_arguments, reason = "the columns of a batch, one by one")]
+    pub fn update_only(
+        &mut self,
+        simd: Simd,
+        layout: &StateLayout,
+        place: (Sequence, u32),
+        rows: usize,
+        mask: Option<&[u64]>,
+        arguments: &[Column<'_>],
+        arena: &Bump,
+    ) {
+        self.ensure_global(layout, place);
+        self.rows += rows;
+        self.states.update_only(simd, layout, rows, mask, arguments, arena);
     }
 
     /// Takes the rows in one after another and appends, after each, the running result of its group to `out[a]`.
     pub fn update_running(
         &mut self,
+        simd: Simd,
         layout: &StateLayout,
         groups: &[u32],
         selection: Option<&[u32]>,
-        arguments: &[Option<Column<'_>>],
+        arguments: &[Column<'_>],
         out: &mut [ColumnBuffer],
     ) -> Result<()> {
-        for ((accumulator, argument), out) in layout.accumulators.iter().zip(arguments).zip(out) {
-            for (j, &group) in groups.iter().enumerate() {
-                let row = [selection.map_or(j as u32, |s| s[j])];
-                let rows = Rows { groups: &[group], selection: Some(&row), validity: None };
-                accumulator.update(&mut self.states, &mut self.heap, rows, argument.as_ref());
-                accumulator.finish(&self.states, &self.heap, group as usize, out)?;
-            }
-        }
-        Ok(())
+        self.states.update_running(simd, layout, groups, selection, arguments, out)
     }
 
     /// Group ids in the order of first appearance in the input.
@@ -134,28 +140,16 @@ impl Groups {
         self.keys.push_keys(&keyer.layout, groups, columns);
     }
 
-    /// Appends the results of `group` to `columns`, one per accumulator.
-    pub fn push_results(&self, layout: &StateLayout, group: u32, columns: &mut [ColumnBuffer]) -> Result<()> {
-        for (accumulator, column) in layout.accumulators.iter().zip(columns) {
-            accumulator.finish(&self.states, &self.heap, group as usize, column)?;
-        }
-        Ok(())
+    /// Appends the results of `groups` to `columns`, one per accumulator.
+    pub fn push_results(&self, layout: &StateLayout, groups: &[u32], columns: &mut [ColumnBuffer]) -> Result<()> {
+        self.states.finish(layout, groups, columns)
     }
 
     /// Copies some groups into a partial that may cross threads.
     pub fn export(&self, keyer: &Keyer, layout: &StateLayout, groups: &[u32], into: &mut PartialGroups) {
         self.keys.export(&keyer.layout, groups, &mut into.keys);
         into.first.extend(groups.iter().map(|&group| self.first[group as usize]));
-        let before = into.len() - groups.len();
-        for (i, &group) in groups.iter().enumerate() {
-            let group = group as usize;
-            into.states.extend_from_slice(&self.states[group * layout.width..(group + 1) * layout.width]);
-            for accumulator in &layout.accumulators {
-                if let Some(text) = accumulator.text(&self.states, &self.heap, group) {
-                    accumulator.move_text(&mut into.states, before + i, &mut into.heap, text);
-                }
-            }
-        }
+        self.states.export(layout, groups, &mut into.states);
     }
 
     /// Writes to `lists[o]` the groups that partition `o` of as many as there are lists owns.
@@ -167,18 +161,14 @@ impl Groups {
     pub fn merge(&mut self, keyer: &Keyer, layout: &StateLayout, partial: &PartialGroups, groups: &mut Vec<u32>) {
         groups.clear();
         groups.resize(partial.len(), 0);
-        let Self { first, states, .. } = self;
+        let first = &mut self.first;
         let keys = BlockKeys { layout: &keyer.layout, block: &partial.keys };
-        self.keys.assign_packed(&keyer.layout, &keyer.hasher, &keys, groups, |j| {
-            first.push(partial.first[j]);
-            states.resize(states.len() + layout.width, 0);
-        });
-        for (from, &group) in groups.iter().enumerate() {
-            let group = group as usize;
-            self.first[group] = self.first[group].min(partial.first[from]);
-            for accumulator in &layout.accumulators {
-                accumulator.merge(&mut self.states, &mut self.heap, group, &partial.states, &partial.heap, from);
-            }
+        self.keys.assign_packed(&keyer.layout, &keyer.hasher, &keys, groups, |j| first.push(partial.first[j]));
+        for (&group, &place) in groups.iter().zip(&partial.first) {
+            let first = &mut self.first[group as usize];
+            *first = place.min(*first);
         }
+        self.states.grow(layout, self.keys.len());
+        self.states.merge(layout, groups, &partial.states);
     }
 }

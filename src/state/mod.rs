@@ -4,14 +4,20 @@
 //! tables of one shape can be merged, and the result equals the table that saw all rows. Of keys, NULL
 //! equals NULL, NaN equals NaN, -0 equals +0. Knows nothing of plans, rings or threads.
 
-mod accumulate;
+mod finish;
 mod frame;
 mod groups;
 mod keys;
+mod layout;
 mod partial;
+mod states;
+#[cfg(test)]
+mod tests;
+mod text;
 
-pub use accumulate::{Accumulator, AccumulatorKind, StateLayout};
 pub use frame::{FrameCall, FrameFunction, FrameStates};
 pub use groups::Groups;
 pub use keys::{DirectRows, KeyHasher, KeyTable, Keyer, PackedColumns};
+pub use layout::{Accumulator, AccumulatorKind, StateLayout};
 pub use partial::PartialGroups;
+pub use states::{StateBlock, States};

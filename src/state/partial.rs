@@ -3,13 +3,14 @@
 use super::keys::KeyBlock;
 use crate::types::Sequence;
 
+use super::states::StateBlock;
+
 /// Some groups of a pane. Its memory is kept when it is cleared and goes back to its sender.
 #[derive(Debug, Default)]
 pub struct PartialGroups {
     pub(super) keys: KeyBlock,
     pub(super) first: Vec<(Sequence, u32)>,
-    pub(super) states: Vec<u64>,
-    pub(super) heap: Vec<u8>,
+    pub(super) states: StateBlock,
 }
 
 impl PartialGroups {
@@ -28,6 +29,5 @@ impl PartialGroups {
         self.keys.clear();
         self.first.clear();
         self.states.clear();
-        self.heap.clear();
     }
 }

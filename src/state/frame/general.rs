@@ -11,7 +11,7 @@ use crate::kernel::arithmetic::fits_precision;
 use crate::kernel::update::add_wrapping;
 
 use super::super::AccumulatorKind;
-use super::super::accumulate::decimal_overflow;
+use super::super::finish::decimal_overflow;
 use super::{FrameCall, FrameFunction};
 
 /// A value that frames hold.

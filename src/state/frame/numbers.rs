@@ -8,7 +8,7 @@ use crate::kernel::rows::{Frames, Looks, Number, Results, Wanted};
 use crate::types::{DataType, Value};
 
 use super::super::AccumulatorKind;
-use super::super::accumulate::bigint_overflow;
+use super::super::finish::bigint_overflow;
 use super::{FrameCall, FrameFunction, bitmap};
 
 /// The frames of one argument and length.
