@@ -310,9 +310,9 @@ impl GroupBy {
     pub fn ingest(&mut self, batch: Batch<'_>, context: &mut Context<'_>) -> Result<()> {
         let (arena, simd) = (context.arena, context.simd);
         let keyed = self.evaluate(batch, arena, context)?;
-        let keyless = self.keys == 0;
+        let whole = self.keys == 0 && self.panes.layout.takes_masks();
         self.for_each_run(keyed, arena, simd, &mut |panes, run| {
-            if keyless && !matches!(run.keyed.batch.selection, Selection::Rows(_)) {
+            if whole && !matches!(run.keyed.batch.selection, Selection::Rows(_)) {
                 panes.update_only(&run, simd, arena);
             } else {
                 panes.assign(&run, arena, |pane, layout, groups| {

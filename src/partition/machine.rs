@@ -230,8 +230,8 @@ impl Partition {
         let Some((partition, message)) = exchange.receive() else { return Ok(false) };
         self.arena.reset();
         let output = &mut self.output;
-        let mut collect = |batch: Batch<'_>, _: &mut Context<'_>| {
-            output.collect(&batch);
+        let mut collect = |batch: Batch<'_>, context: &mut Context<'_>| {
+            output.collect(&batch, context.arena);
             Ok(())
         };
         let mut context = context!(self, EventTime::MIN);
@@ -262,8 +262,8 @@ impl Partition {
         let (output, owner) = (&mut self.output, &mut self.owner);
         let mut context = context!(self, EventTime::MIN);
         let passed = exchange.pass_on(&mut context, &mut |batch, context| {
-            owner.process(batch, context, &mut |batch, _| {
-                output.collect(&batch);
+            owner.process(batch, context, &mut |batch, context| {
+                output.collect(&batch, context.arena);
                 Ok(())
             })
         })?;
@@ -369,7 +369,7 @@ impl Partition {
             let (exchanger, output) = (&mut self.exchanger, &mut self.output);
             self.local.process(batch, &mut context, &mut |batch, context| match exchanger {
                 Exchanger::None => {
-                    output.collect(&batch.listed(context.arena));
+                    output.collect(&batch, context.arena);
                     Ok(())
                 }
                 Exchanger::Rows(exchange) => exchange.scatter(&batch.listed(context.arena), context),
@@ -436,8 +436,8 @@ impl Partition {
         self.arena.reset();
         let output = &mut self.output;
         let mut context = context!(self, EventTime::MIN);
-        self.local.advance(watermark, &mut context, &mut |batch, _| {
-            output.collect(&batch);
+        self.local.advance(watermark, &mut context, &mut |batch, context| {
+            output.collect(&batch, context.arena);
             Ok(())
         })?;
         self.settle_failures(SplitId(0), 0);
