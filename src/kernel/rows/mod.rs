@@ -72,6 +72,10 @@ impl<T> Looks<'_, T> {
     /// The frame has as many rows as it may.
     pub const FULL: u8 = 2;
 
+    fn state(is_value: bool, is_full: bool) -> u8 {
+        (u8::from(is_value) * Self::VALUE) | (u8::from(is_full) * Self::FULL)
+    }
+
     fn is_empty(&self) -> bool {
         self.oldest.is_empty() && self.squares.is_empty()
     }

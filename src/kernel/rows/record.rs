@@ -115,7 +115,7 @@ impl Shape {
     /// Words of a record of a class, and the rows that it has room for: twice the words of the class before, until the
     /// whole frame has room.
     pub(super) fn size(&self, class: u8) -> (usize, usize) {
-        let words = 2 * HEAD << class;
+        let words = (2 * HEAD) << class;
         let room = words - HEAD - (words - HEAD).div_ceil(65);
         if room < self.rows { (words, room) } else { (self.words.next_multiple_of(HEAD), self.rows) }
     }

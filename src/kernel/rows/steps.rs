@@ -238,8 +238,7 @@ fn look_back<T: Number>(
     let room = Shape::room(record);
     if let Some(slot) = looks.oldest.get_mut(j) {
         *slot = T::from_word(record[HEAD + oldest]);
-        looks.oldest_is[j] =
-            u8::from(!is_null(record, room, oldest)) * Looks::<T>::VALUE | u8::from(is_full) * Looks::<T>::FULL;
+        looks.oldest_is[j] = Looks::<T>::state(!is_null(record, room, oldest), is_full);
     }
     if let Some(slot) = looks.squares.get_mut(j) {
         let mut moments = [0; 5];
@@ -296,7 +295,7 @@ pub(super) fn unbounded<T: Number, const SUMS: bool, const EXTREMES: bool>(
         }
         if let Some(slot) = looks.oldest.get_mut(j) {
             *slot = T::from_word(record[running::FIRST]);
-            looks.oldest_is[j] = u8::from(record[running::ROWS] & 1 == 0) * Looks::<T>::VALUE;
+            looks.oldest_is[j] = Looks::<T>::state(record[running::ROWS] & 1 == 0, false);
         }
         if let Some(slot) = looks.squares.get_mut(j) {
             let moments: &mut [u64; 5] =
