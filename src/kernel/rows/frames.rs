@@ -97,8 +97,8 @@ impl<T: Number> Frames<T> {
     pub fn push(&mut self, groups: &[u32], values: &[T], validity: Option<&[u64]>, results: &mut Results<'_, T>) {
         assert_eq!(groups.len(), values.len(), "one value a row");
         self.special |= validity.is_some() || !T::all_plain(values);
-        let keys = groups.iter().fold(0, |keys, &group| keys.max(group as usize + 1));
-        while self.starts.len() < keys {
+        let Some(greatest) = groups.iter().copied().max() else { return };
+        while self.starts.len() <= greatest as usize {
             self.add_key();
         }
         let mut done = 0;

@@ -22,7 +22,7 @@ pub trait Number: Copy + Default + PartialEq + std::fmt::Debug {
     /// The value that [`Self::to_word`] made `word` of.
     fn from_word(word: u64) -> Self;
 
-    /// Whether every value is a number far enough from the greatest that no sum of a frame overflows on its way.
+    /// Whether every value is canonical, not NaN, and so far from the greatest that no sum of a frame overflows on its way.
     fn all_plain(values: &[Self]) -> bool;
 
     /// Whether the value is NaN.
@@ -69,10 +69,16 @@ impl Number for f64 {
         Self::from_bits(word)
     }
 
-    // 2^32 rows of this size stay below the greatest DOUBLE.
+    // 2^32 rows of this size stay below the greatest DOUBLE. Integers, because the compiler makes little of a fold of
+    // comparisons of DOUBLE.
     #[inline(always)]
     fn all_plain(values: &[Self]) -> bool {
-        values.iter().fold(true, |all, value| all & (value.abs() < 1e290))
+        let most = 1e290_f64.to_bits().cast_signed();
+        let odd = values.iter().fold(0, |odd, value| {
+            let bits = value.to_bits().cast_signed();
+            odd | i64::from(bits & i64::MAX > most) | i64::from(bits == i64::MIN)
+        });
+        odd == 0
     }
 
     #[inline(always)]
@@ -102,19 +108,15 @@ impl Number for f64 {
 
     #[inline(always)]
     fn add(sum: Sum, value: Self) -> Sum {
-        Self::join(sum, [value.to_bits(), 0])
+        let (high, error) = exact_sum(Self::from_bits(sum[0]), value);
+        [high.to_bits(), (Self::from_bits(sum[1]) + error).to_bits()]
     }
 
-    // The low half may become NaN once the high half is not finite, which it then stays: `finish` looks at the high half
-    // alone then, and so one test a row is enough.
     #[inline(always)]
     fn join(a: Sum, b: Sum) -> Sum {
-        let (lhs, rhs) = (Self::from_bits(a[0]), Self::from_bits(b[0]));
-        let sum = lhs + rhs;
-        let rhs_part = sum - lhs;
-        let error = (lhs - (sum - rhs_part)) + (rhs - rhs_part);
+        let (high, error) = exact_sum(Self::from_bits(a[0]), Self::from_bits(b[0]));
         let low = Self::from_bits(a[1]) + Self::from_bits(b[1]) + error;
-        [sum.to_bits(), low.to_bits()]
+        [high.to_bits(), low.to_bits()]
     }
 
     #[inline(always)]
@@ -127,6 +129,15 @@ impl Number for f64 {
     fn to_double(self) -> f64 {
         self
     }
+}
+
+/// TwoSum without a test: the error of a sum that is not finite may be NaN. A sum that has once not been finite stays so,
+/// and `finish` looks at its high half alone then.
+#[inline(always)]
+fn exact_sum(lhs: f64, rhs: f64) -> (f64, f64) {
+    let sum = lhs + rhs;
+    let rhs_part = sum - lhs;
+    (sum, (lhs - (sum - rhs_part)) + (rhs - rhs_part))
 }
 
 impl Number for i64 {

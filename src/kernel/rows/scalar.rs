@@ -52,7 +52,7 @@ fn write<T: Number>(frame: &VecDeque<Option<T>>, is_full: bool, j: usize, result
     put(results.greatest, j, if nans > 0 { T::nan() } else { greatest.canonical() });
     let oldest = frame.front().copied().flatten();
     put(results.looks.oldest, j, oldest.unwrap_or_default());
-    let is = u8::from(oldest.is_some()) * Looks::<T>::VALUE | u8::from(is_full) * Looks::<T>::FULL;
+    let is = Looks::<T>::state(oldest.is_some(), is_full);
     put(results.looks.oldest_is, j, is);
     if !results.looks.squares.is_empty() {
         let mut moments = [0; 5];

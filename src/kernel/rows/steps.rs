@@ -42,21 +42,33 @@ pub(super) struct Input<'a, T> {
 }
 
 impl<T: Number> Input<'_, T> {
+    /// Rows ahead that records are fetched. Any value is correct.
+    const AHEAD: usize = 16;
+
     #[inline(always)]
     fn get(&self, j: usize) -> Option<T> {
         let bit = self.first_bit + j;
         self.validity.is_none_or(|words| words[bit / 64] >> (bit % 64) & 1 == 1).then(|| self.values[j])
     }
 
-    /// Fetches the head of the record of a row to come, and the places that a nearer one will touch.
+    /// How many rows of the call are looked ahead from.
+    #[inline(always)]
+    fn prefetched(&self) -> usize {
+        if self.prefetch { self.groups.len().saturating_sub(Self::AHEAD) } else { 0 }
+    }
+
+    /// Fetches the head of the record of a row to come, and the places that a nearer one will touch. `j` is below
+    /// [`Self::prefetched`].
     #[inline(always)]
     fn prefetch(&self, j: usize, words: &mut [u64], starts: &[u32], bounded: bool) {
-        /// Rows ahead. Any value is correct.
-        const AHEAD: usize = 16;
-        let Some(groups) = self.groups.get(j + AHEAD / 2..=j + AHEAD) else { return };
-        prefetch(words, start_of(starts, groups[AHEAD / 2]));
+        debug_assert!(j + Self::AHEAD < self.groups.len());
+        // SAFETY: that many rows are still to come.
+        let far = unsafe { *self.groups.get_unchecked(j + Self::AHEAD) };
+        prefetch(words, start_of(starts, far));
         if bounded {
-            let start = start_of(starts, groups[0]);
+            // SAFETY: nearer than the other.
+            let near = unsafe { *self.groups.get_unchecked(j + Self::AHEAD / 2) };
+            let start = start_of(starts, near);
             let head = head_at(words, start);
             let place = head[word::PLACE] as u32 as usize;
             let older = (head[word::OLDER] as usize).wrapping_add(place * WIDTH);
@@ -110,12 +122,13 @@ pub(super) fn bounded<T: Number, const SUMS: bool, const EXTREMES: bool, const S
     let n = input.groups.len();
     let ring_end = HEAD + shape.rows;
     let looks = !results.looks.is_empty();
+    let prefetched = input.prefetched();
     let (groups, values, counts) = (&input.groups[..n], &input.values[..n], &mut results.counts[..n]);
     let (sums, highs) = if SUMS { (&mut results.sums[..n], &mut *results.highs) } else { Default::default() };
     let least = if EXTREMES { &mut results.least[..n] } else { Default::default() };
     let greatest = if EXTREMES { &mut results.greatest[..n] } else { Default::default() };
     for j in 0..n {
-        if input.prefetch {
+        if j < prefetched {
             input.prefetch(j, words, starts, true);
         }
         let start = start_of(starts, groups[j]);
@@ -186,29 +199,46 @@ pub(super) fn bounded<T: Number, const SUMS: bool, const EXTREMES: bool, const S
                 }
             }
             if EXTREMES {
-                let (low, high) = (folded.least.canonical(), folded.greatest.canonical());
-                least[j] = if SPECIAL && nans == count { T::nan() } else { low };
-                greatest[j] = if SPECIAL && nans > 0 { T::nan() } else { high };
+                (least[j], greatest[j]) = match SPECIAL {
+                    true => extremes(&folded, count, nans),
+                    false => (folded.least, folded.greatest),
+                };
             }
         }
         if looks {
-            look_back(&words[start..], shape, place, rows, j, &mut results.looks);
+            look_back(words, start, shape, place, rows, j, &mut results.looks);
         }
     }
     n
 }
 
+/// MIN and MAX of a frame of `count` values, of which `nans` are NaN.
+#[inline(always)]
+fn extremes<T: Number>(folded: &Folded<T>, count: u64, nans: u64) -> (T, T) {
+    let least = if nans == count { T::nan() } else { folded.least.canonical() };
+    let greatest = if nans > 0 { T::nan() } else { folded.greatest.canonical() };
+    (least, greatest)
+}
+
 /// Reads the ring after a row was written to `place`: its oldest row, and all of them.
 #[inline(never)]
-fn look_back<T: Number>(record: &[u64], shape: &Shape, place: usize, rows: usize, j: usize, looks: &mut Looks<'_, T>) {
+fn look_back<T: Number>(
+    words: &[u64],
+    start: usize,
+    shape: &Shape,
+    place: usize,
+    rows: usize,
+    j: usize,
+    looks: &mut Looks<'_, T>,
+) {
+    let record = &words[start..];
     let is_full = rows == shape.rows;
     let newest = place - HEAD;
     let oldest = if is_full && newest + 1 < rows { newest + 1 } else { 0 };
     let room = Shape::room(record);
     if let Some(slot) = looks.oldest.get_mut(j) {
         *slot = T::from_word(record[HEAD + oldest]);
-        looks.oldest_is[j] =
-            u8::from(!is_null(record, room, oldest)) * Looks::<T>::VALUE | u8::from(is_full) * Looks::<T>::FULL;
+        looks.oldest_is[j] = Looks::<T>::state(!is_null(record, room, oldest), is_full);
     }
     if let Some(slot) = looks.squares.get_mut(j) {
         let mut moments = [0; 5];
@@ -230,8 +260,9 @@ pub(super) fn unbounded<T: Number, const SUMS: bool, const EXTREMES: bool>(
     results: &mut Results<'_, T>,
 ) {
     let looks = &mut results.looks;
+    let prefetched = input.prefetched();
     for (j, &group) in input.groups.iter().enumerate() {
-        if input.prefetch {
+        if j < prefetched {
             input.prefetch(j, words, starts, false);
         }
         let record = &mut words[start_of(starts, group)..];
@@ -260,12 +291,11 @@ pub(super) fn unbounded<T: Number, const SUMS: bool, const EXTREMES: bool>(
             }
         }
         if EXTREMES {
-            results.least[j] = if nans == count { T::nan() } else { folded.least.canonical() };
-            results.greatest[j] = if nans > 0 { T::nan() } else { folded.greatest.canonical() };
+            (results.least[j], results.greatest[j]) = extremes(&folded, count, nans);
         }
         if let Some(slot) = looks.oldest.get_mut(j) {
             *slot = T::from_word(record[running::FIRST]);
-            looks.oldest_is[j] = u8::from(record[running::ROWS] & 1 == 0) * Looks::<T>::VALUE;
+            looks.oldest_is[j] = Looks::<T>::state(record[running::ROWS] & 1 == 0, false);
         }
         if let Some(slot) = looks.squares.get_mut(j) {
             let moments: &mut [u64; 5] =

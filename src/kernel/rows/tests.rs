@@ -190,3 +190,12 @@ fn pairs_are_those_of_two_sum() {
         assert_eq!(f64::add([a.to_bits(), 0], b), [high.to_bits(), low.to_bits()]);
     }
 }
+
+#[test]
+fn averages_are_quotients() {
+    let (sums, counts) = ([6.0, -1.0, 0.0, 1e300], [4, 3, 0, (1 << 52) - 1]);
+    let mut out = [0.0; 4];
+    averages(&sums, &counts, &mut out);
+    assert_eq!((out[0], out[1], out[2].is_nan()), (1.5, -1.0 / 3.0, true));
+    assert_eq!(out[3], 1e300 / 4_503_599_627_370_495.0);
+}

@@ -4,7 +4,7 @@ use bumpalo::Bump;
 
 use crate::batch::{Column, Values};
 use crate::error::Result;
-use crate::kernel::rows::{Frames, Looks, Number, Results, Wanted};
+use crate::kernel::rows::{Frames, Looks, Number, Results, Wanted, averages};
 use crate::types::{DataType, Value};
 
 use super::super::AccumulatorKind;
@@ -85,7 +85,11 @@ impl<'a> Found<'a, f64> {
     pub(super) fn double_column(&self, call: &FrameCall, arena: &'a Bump) -> Column<'a> {
         let values = match call.function {
             FrameFunction::Aggregate(AccumulatorKind::Sum) => self.sums,
-            FrameFunction::Aggregate(AccumulatorKind::Avg) => self.averages(|i| self.sums[i], arena),
+            FrameFunction::Aggregate(AccumulatorKind::Avg) => {
+                let out = arena.alloc_slice_fill_copy(self.counts.len(), 0.0);
+                averages(self.sums, self.counts, out);
+                out
+            }
             FrameFunction::Aggregate(AccumulatorKind::Min) => self.least,
             FrameFunction::Aggregate(AccumulatorKind::Max) => self.greatest,
             _ => {
@@ -114,11 +118,14 @@ impl<'a> Found<'a, i64> {
                 Values::Int64(self.sums)
             }
             FrameFunction::Aggregate(AccumulatorKind::Avg) => {
-                let averages = match is_wide() {
-                    true => self.averages(|i| sum(i) as f64, arena),
-                    false => self.averages(|i| self.sums[i] as f64, arena),
+                let n = self.counts.len();
+                let sums = match is_wide() {
+                    true => arena.alloc_slice_fill_with(n, |i| sum(i) as f64),
+                    false => arena.alloc_slice_fill_with(n, |i| self.sums[i] as f64),
                 };
-                Values::Float64(averages)
+                let out = arena.alloc_slice_fill_copy(n, 0.0);
+                averages(sums, self.counts, out);
+                Values::Float64(out)
             }
             FrameFunction::Aggregate(AccumulatorKind::Min) => of_type(call.result, self.least, arena),
             FrameFunction::Aggregate(AccumulatorKind::Max) => of_type(call.result, self.greatest, arena),
@@ -156,11 +163,6 @@ fn of_type<'a>(data_type: DataType, values: &'a [i64], arena: &'a Bump) -> Value
 }
 
 impl<'a, T: Number> Found<'a, T> {
-    fn averages(&self, sum: impl Fn(usize) -> f64, arena: &'a Bump) -> &'a [f64] {
-        // A frame without values gives 0 / 0, which stands at a NULL.
-        arena.alloc_slice_fill_with(self.counts.len(), |i| sum(i) / self.counts[i] as f64)
-    }
-
     /// The column of a call whose result does not depend on how values are summed or ordered. `values` makes values of
     /// what is there: `None` where the default stands.
     fn other_column(
