@@ -170,7 +170,10 @@ impl States {
         for (index, (column, kept)) in arguments.iter().zip(&layout.kept).enumerate() {
             let seen = column.validity.is_some() || self.nulls.get(index).is_some_and(|nulls| !nulls.is_empty());
             if seen {
-                self.count_nulls(index, groups, Some(selected), column, |j, nulls| all_nulls[j] = nulls);
+                for (j, (&group, &row)) in groups.iter().zip(selected).enumerate() {
+                    self.count_nulls(index, std::iter::once((group, row as usize)), column);
+                    all_nulls[j] = self.nulls(index, group);
+                }
             }
             let nulls = seen.then_some(&all_nulls[..rows]);
             let part = kept.part.map(|part| layout.parts[part]);
@@ -187,7 +190,7 @@ impl States {
             }
             if others {
                 for (j, (&group, &row)) in groups.iter().zip(selected).enumerate() {
-                    self.update_others(layout, kept, &[group], Some(&[row]), column);
+                    self.update_others(layout, kept, std::iter::once((group, row as usize)), column);
                     for (c, call) in calls().filter(|(_, call)| !call.is_of_numbers()) {
                         let row = self.row(layout, group);
                         finish_other(call, kept, row, &|| source.sum(j), source.count(j), &self.heap, &mut out[c])?;

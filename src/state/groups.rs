@@ -102,7 +102,11 @@ impl Groups {
         selection: Option<&[u32]>,
         arguments: &[Column<'_>],
     ) {
-        self.states.update(simd, layout, groups, selection, arguments);
+        if self.len() == 1 && selection.is_none() {
+            self.states.update_one(simd, layout, 0, groups.len(), None, arguments);
+        } else {
+            self.states.update(simd, layout, groups, selection, arguments);
+        }
     }
 
     /// Takes the rows in one after another and appends, after each, the running result of its group to `out[a]`.

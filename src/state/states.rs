@@ -96,59 +96,77 @@ impl States {
         selection: Option<&[u32]>,
         arguments: &[Column<'_>],
     ) {
-        let with_inputs = |inputs: &[Input<'_>], states: &mut Self| {
-            update::update(simd, &mut states.rows(layout), &layout.parts, inputs, groups, selection);
-        };
-        let inputs = layout.part_arguments.iter().map(|&argument| input_of(&arguments[argument]));
-        with_few(inputs, |inputs| with_inputs(inputs, self));
-        for (index, (column, kept)) in arguments.iter().zip(&layout.kept).enumerate() {
-            if column.validity.is_some() {
-                self.count_nulls(index, groups, selection, column, |_, _| {});
-            }
-            self.update_others(layout, kept, groups, selection, column);
+        with_inputs(layout, arguments, |inputs| {
+            update::update(simd, &mut self.rows(layout), &layout.parts, inputs, groups, selection);
+        });
+        let row = |j: usize| selection.map_or(j, |selection| selection[j] as usize);
+        let rows = groups.iter().enumerate().map(|(j, &group)| (group, row(j)));
+        for (index, column) in arguments.iter().enumerate() {
+            self.count_nulls(index, rows.clone(), column);
+            self.update_others(layout, &layout.kept[index], rows.clone(), column);
         }
     }
 
-    /// Counts the NULLs of an argument, and calls `each` with every row of `groups` and the NULLs of its group so far.
+    /// Takes rows into one group: all of the first `rows`, or those that `mask` lets through. Else as [`Self::update`].
+    pub fn update_one(
+        &mut self,
+        simd: Simd,
+        layout: &StateLayout,
+        group: u32,
+        rows: usize,
+        mask: Option<&[u64]>,
+        arguments: &[Column<'_>],
+    ) {
+        with_inputs(layout, arguments, |inputs| {
+            update::update_one(simd, &mut self.rows(layout), group, &layout.parts, inputs, rows, mask);
+        });
+        let passes = |i: &usize| mask.is_none_or(|words| words[i / 64] >> (i % 64) & 1 == 1);
+        let rows = (0..rows).filter(passes).map(|i| (group, i));
+        for (index, column) in arguments.iter().enumerate() {
+            self.count_nulls(index, rows.clone(), column);
+            self.update_others(layout, &layout.kept[index], rows.clone(), column);
+        }
+    }
+
+    /// Counts the NULLs of an argument among (group, row).
     pub(super) fn count_nulls(
         &mut self,
         argument: usize,
-        groups: &[u32],
-        selection: Option<&[u32]>,
+        rows: impl Iterator<Item = (u32, usize)>,
         column: &Column<'_>,
-        mut each: impl FnMut(usize, u64),
     ) {
-        let arena = self.nulls.allocator().clone();
-        for (j, &group) in groups.iter().enumerate() {
-            if !column.is_valid(selection.map_or(j, |selection| selection[j] as usize)) {
-                while self.nulls.len() <= argument {
-                    self.nulls.push(PaneVec::new_in(arena.clone()));
-                }
-                let nulls = &mut self.nulls[argument];
-                if nulls.len() <= group as usize {
-                    nulls.resize(self.groups, 0);
-                }
-                nulls[group as usize] += 1;
+        let Some(validity) = column.validity else { return };
+        for (group, i) in rows {
+            if validity[i / 64] >> (i % 64) & 1 == 0 {
+                self.nulls_of(argument)[group as usize] += 1;
             }
-            each(j, self.nulls(argument, group));
         }
     }
 
-    /// Updates what stands in no part.
+    /// The NULLs of an argument, by group.
+    fn nulls_of(&mut self, argument: usize) -> &mut [u64] {
+        let arena = self.nulls.allocator().clone();
+        while self.nulls.len() <= argument {
+            self.nulls.push(PaneVec::new_in(arena.clone()));
+        }
+        let nulls = &mut self.nulls[argument];
+        if nulls.len() < self.groups {
+            nulls.resize(self.groups, 0);
+        }
+        nulls
+    }
+
+    /// Updates what stands in no part with rows given as (group, row).
     pub(super) fn update_others(
         &mut self,
         layout: &StateLayout,
         kept: &Kept,
-        groups: &[u32],
-        selection: Option<&[u32]>,
+        rows: impl Iterator<Item = (u32, usize)> + Clone,
         column: &Column<'_>,
     ) {
         let Self { lines, heap, .. } = self;
         let words = Line::words_mut(lines);
-        let valid = groups.iter().enumerate().filter_map(|(j, &group)| {
-            let i = selection.map_or(j, |selection| selection[j] as usize);
-            column.is_valid(i).then_some(((group as usize) << layout.shift, i))
-        });
+        let valid = rows.filter(|&(_, i)| column.is_valid(i)).map(|(group, i)| ((group as usize) << layout.shift, i));
         if let Some(word) = kept.squares {
             let values = column.float64();
             for (row, i) in valid.clone() {
@@ -224,12 +242,8 @@ impl States {
             }
         }
         if !from.nulls.is_empty() {
-            let arena = self.nulls.allocator().clone();
-            while self.nulls.len() < layout.kept.len() {
-                self.nulls.push(PaneVec::new_in(arena.clone()));
-            }
-            for (argument, nulls) in self.nulls.iter_mut().enumerate() {
-                nulls.resize(self.groups, 0);
+            for argument in 0..layout.kept.len() {
+                let nulls = self.nulls_of(argument);
                 for (&group, from) in groups.iter().zip(from.nulls.chunks_exact(layout.kept.len())) {
                     nulls[group as usize] += from[argument];
                 }
@@ -238,10 +252,11 @@ impl States {
     }
 }
 
-/// Calls `f` with the inputs as a slice, without taking memory if they are few.
-fn with_few<'a>(inputs: impl ExactSizeIterator<Item = Input<'a>>, f: impl FnOnce(&[Input<'a>])) {
+/// Calls `f` with the inputs of the layout's parts, without taking memory if they are few.
+fn with_inputs(layout: &StateLayout, arguments: &[Column<'_>], f: impl FnOnce(&[Input<'_>])) {
     const FEW: usize = 8;
-    let count = inputs.len();
+    let count = layout.part_arguments.len();
+    let inputs = layout.part_arguments.iter().map(|&argument| input_of(&arguments[argument]));
     if count > FEW {
         return f(&inputs.collect::<Vec<_>>());
     }

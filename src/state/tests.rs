@@ -152,6 +152,14 @@ proptest! {
             let show = |columns: &[ColumnBuffer]| columns.iter().map(|c| format!("{:?}", c.column())).collect::<Vec<_>>();
             prop_assert_eq!(show(&after_each), show(&last));
         }
+        let mask: Vec<u64> = (0..rows.len().div_ceil(64))
+            .map(|w| rows.iter().enumerate().skip(64 * w).take(64).fold(0, |word, (i, row)| word | u64::from(row.group == 3) << (i % 64)))
+            .collect();
+        let mut masked = new();
+        with_columns(&rows, &types, |columns| {
+            masked.update_one(Simd::detect(), &layout, 3, rows.len(), Some(&mask), columns);
+        });
+        prop_assert_eq!(finished(&layout, &masked, &[3]), finished(&layout, &one_by_one, &[3]));
         let cut = cut.min(rows.len());
         let (mut first, mut second) = (new(), new());
         update(&mut first, Simd::detect(), 0, cut);
