@@ -248,7 +248,7 @@ pub fn update_one(
 
 /// Rows that [`update_one`] reduces at a time: enough for what folding the lanes costs, few enough to be in a cache when they
 /// are looked at for NaN. A multiple of the rows of a block. Any other value is correct.
-const ONE_ROWS: usize = 8192;
+const ONE_ROWS: usize = 2048;
 
 /// A block of which only the groups `first..=last` occur, reduced group by group.
 #[expect(clippy::too_many_arguments, reason = "one step of `update`, apart for its length")]
