@@ -60,7 +60,7 @@ impl States {
 
     /// Makes empty states for groups up to `groups`, if they are not there.
     pub fn grow(&mut self, layout: &StateLayout, groups: usize) {
-        if groups <= self.groups {
+        if groups <= self.groups || layout.empty.is_empty() {
             return;
         }
         self.lines.resize(Rows::words_for(groups, layout.shift).div_ceil(Line::WORDS), Line::ZERO);
