@@ -4,7 +4,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bumpalo::Bump;
-use corelane::batch::{Column, Strings, Values};
+use corelane::batch::{Column, Selection, Strings, Values};
+use corelane::kernel::Simd;
 use corelane::operator::expr::{Evaluator, RowFailures};
 use corelane::plan::{ArithmeticOp, CompareOp, DatePart, Expr, ExprKind, Function};
 use corelane::types::{DataType, Value};
@@ -108,7 +109,11 @@ fn evaluation_takes_nothing_from_the_heap() {
         Column { values: Values::Int64(&numbers), validity: Some(&validity) },
         Column::valid(Values::Float64(&prices)),
         Column::valid(Values::Utf8(Strings { offsets: &offsets, bytes: bytes.as_bytes() })),
-        Column::valid(Values::Dictionary { codes: &codes, values: Strings { offsets: &[0, 3, 6], bytes: b"abcxyz" } }),
+        Column::valid(Values::Dictionary {
+            codes: &codes,
+            values: Strings { offsets: &[0, 3, 6], bytes: b"abcxyz" },
+            source: None,
+        }),
     ];
     for expr in expressions() {
         let evaluator = Evaluator::new(&expr);
@@ -127,9 +132,9 @@ fn evaluation_takes_nothing_from_the_heap() {
 
 fn run(evaluator: &Evaluator, expr: &Expr, columns: &[Column<'_>], selection: &[u32], arena: &Bump) {
     let mut failures = RowFailures::new(arena, ROWS);
-    let column = evaluator.evaluate(columns, ROWS, Some(selection), arena, &mut failures);
+    let column = evaluator.evaluate(columns, ROWS, Selection::Rows(selection), arena, &mut failures);
     assert_eq!(column.physical(), expr.data_type.physical());
     if expr.data_type == DataType::Boolean {
-        evaluator.select(columns, ROWS, None, arena, &mut failures);
+        evaluator.select(columns, ROWS, Selection::All, arena, &mut failures, Simd::detect());
     }
 }

@@ -135,6 +135,7 @@ pub fn view<'a>(array: &'a dyn Array, offset: usize, rows: usize, arena: &'a Bum
             Values::Dictionary {
                 codes: &codes[offset..end],
                 values: Strings { offsets: values.value_offsets(), bytes: values.value_data() },
+                source: Some(dictionary.values()),
             }
         }
         other => panic!("decoders yield canonical types only, found {other}"),

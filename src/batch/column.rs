@@ -1,5 +1,9 @@
 //! Borrowed columns and batches: what kernels and operators read.
 
+use arrow_array::ArrayRef;
+use bumpalo::Bump;
+use bumpalo::collections::Vec as BumpVec;
+
 use crate::types::{EventTime, OrderKey, Physical, Sequence};
 
 /// Text values: value `i` is `bytes[offsets[i]..offsets[i + 1]]`, valid UTF-8. `offsets` has one entry more than values.
@@ -49,6 +53,8 @@ pub enum Values<'a> {
         codes: &'a [u32],
         /// The distinct values (duplicates are allowed).
         values: Strings<'a>,
+        /// The array that the values are, if it may outlive the batch: whoever holds it knows the dictionary again.
+        source: Option<&'a ArrayRef>,
     },
 }
 
@@ -128,7 +134,7 @@ impl<'a> Column<'a> {
     pub fn text(&self, i: usize) -> &'a [u8] {
         match self.values {
             Values::Utf8(strings) => strings.get(i),
-            Values::Dictionary { codes, values } => values.get(codes[i] as usize),
+            Values::Dictionary { codes, values, .. } => values.get(codes[i] as usize),
             _ => panic!("expected a text column, found {:?}", self.physical()),
         }
     }
@@ -155,6 +161,29 @@ pub enum RowOrder<'a> {
     Keys(&'a [OrderKey]),
 }
 
+/// The rows of a batch that survive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selection<'a> {
+    /// All.
+    All,
+    /// These indices, ascending and distinct: good for few.
+    Rows(&'a [u32]),
+    /// Those whose bit is set (zero past the end): good for many, where each is looked at once. Only operators that say so
+    /// are given it ([`Batch::listed`]).
+    Mask(&'a [u64]),
+}
+
+impl<'a> Selection<'a> {
+    /// The indices; `None` means all. Panics on a mask.
+    pub fn list(self) -> Option<&'a [u32]> {
+        match self {
+            Self::All => None,
+            Self::Rows(rows) => Some(rows),
+            Self::Mask(_) => panic!("a mask reached an operator that does not take one"),
+        }
+    }
+}
+
 /// Columns of up to `rows` rows, of which `selection` survives.
 #[derive(Debug, Clone, Copy)]
 pub struct Batch<'a> {
@@ -162,8 +191,8 @@ pub struct Batch<'a> {
     pub rows: usize,
     /// One view a column.
     pub columns: &'a [Column<'a>],
-    /// Surviving row indices, ascending and distinct; `None` means all.
-    pub selection: Option<&'a [u32]>,
+    /// Surviving rows.
+    pub selection: Selection<'a>,
     /// Place of each row (of all rows, selected or not) in the input.
     pub order: RowOrder<'a>,
 }
@@ -171,7 +200,20 @@ pub struct Batch<'a> {
 impl<'a> Batch<'a> {
     /// Number of surviving rows.
     pub fn selected(&self) -> usize {
-        self.selection.map_or(self.rows, <[u32]>::len)
+        match self.selection {
+            Selection::All => self.rows,
+            Selection::Rows(rows) => rows.len(),
+            Selection::Mask(words) => words.iter().map(|word| word.count_ones() as usize).sum(),
+        }
+    }
+
+    /// The same rows, a mask turned into a list of them in `arena`.
+    #[must_use]
+    pub fn listed(&self, arena: &'a Bump) -> Self {
+        let Selection::Mask(_) = self.selection else { return *self };
+        let mut rows = BumpVec::with_capacity_in(self.selected(), arena);
+        self.for_each(|i| rows.push(i as u32));
+        Self { selection: Selection::Rows(rows.into_bump_slice()), ..*self }
     }
 
     /// Order key of row `i`.
@@ -188,8 +230,17 @@ impl<'a> Batch<'a> {
     /// Calls `f` with every surviving row index, ascending.
     pub fn for_each(&self, mut f: impl FnMut(usize)) {
         match self.selection {
-            None => (0..self.rows).for_each(f),
-            Some(selection) => selection.iter().for_each(|&i| f(i as usize)),
+            Selection::All => (0..self.rows).for_each(f),
+            Selection::Rows(rows) => rows.iter().for_each(|&i| f(i as usize)),
+            Selection::Mask(words) => {
+                for (index, &word) in words.iter().enumerate() {
+                    let mut left = word;
+                    while left != 0 {
+                        f(index * 64 + left.trailing_zeros() as usize);
+                        left &= left - 1;
+                    }
+                }
+            }
         }
     }
 }

@@ -3,13 +3,13 @@
 use bumpalo::Bump;
 use bumpalo::collections::Vec as BumpVec;
 
-use super::{Batch, Column, RowOrder, Strings, Values, words_for};
+use super::{Batch, Column, RowOrder, Selection, Strings, Values, words_for};
 
 impl<'a> Batch<'a> {
     /// The same rows without a selection: columns and order cut down to the surviving rows. Free if all survive.
     #[must_use]
     pub fn compact(&self, arena: &'a Bump) -> Self {
-        let Some(selection) = self.selection else { return *self };
+        let Some(selection) = self.selection.list() else { return *self };
         let columns = arena.alloc_slice_fill_iter(self.columns.iter().map(|column| gather(column, selection, arena)));
         let order = match self.order {
             RowOrder::Chunk { sequence, first_row } => {
@@ -21,7 +21,7 @@ impl<'a> Batch<'a> {
             }
             RowOrder::Keys(keys) => RowOrder::Keys(gather_plain(keys, selection, arena)),
         };
-        Self { rows: selection.len(), columns, selection: None, order }
+        Self { rows: selection.len(), columns, selection: Selection::All, order }
     }
 }
 
@@ -44,8 +44,8 @@ fn gather<'a>(column: &Column<'a>, selection: &[u32], arena: &'a Bump) -> Column
         Values::Int64(values) => Values::Int64(gather_plain(values, selection, arena)),
         Values::Float64(values) => Values::Float64(gather_plain(values, selection, arena)),
         Values::Int128(values) => Values::Int128(gather_plain(values, selection, arena)),
-        Values::Dictionary { codes, values } => {
-            Values::Dictionary { codes: gather_plain(codes, selection, arena), values }
+        Values::Dictionary { codes, values, source } => {
+            Values::Dictionary { codes: gather_plain(codes, selection, arena), values, source }
         }
         Values::Utf8(strings) => {
             let size = selection.iter().map(|&i| strings.get(i as usize).len()).sum();

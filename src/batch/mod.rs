@@ -13,6 +13,6 @@ mod compact;
 
 pub use arrow::{arrow_schema, arrow_type, conform, data_type_of, schema_of, view};
 pub use bitmap::{Bitmap, words_for};
-pub use buffer::{BatchBuffer, ColumnBuffer};
+pub use buffer::{BatchBuffer, ColumnBuffer, Run};
 pub use chunk::{Block, Chunk, ChunkSource, Decode, Decoded, Failure, Payload, Pull, Slice};
-pub use column::{Batch, Column, RowOrder, Strings, Values};
+pub use column::{Batch, Column, RowOrder, Selection, Strings, Values};

@@ -7,13 +7,13 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use super::arguments::{
-    Arguments, CheckArguments, Command, ExplainArguments, Format, ProgressWhen, QueryArguments, RunArguments,
-    WatchFlags,
+    Arguments, BenchCommand, CheckArguments, Command, ExplainArguments, Format, ProgressWhen, QueryArguments,
+    RunArguments, WatchFlags,
 };
 use super::failure::Failure;
 use super::script::Script;
 use super::stats::{StatsTarget, write_stdout};
-use super::{progress, topology};
+use super::{bench, progress, topology};
 use crate::engine::{Control, Engine, JobPlan, JobReport, RunOptions, SETTINGS, StopFlag, reads_stdin};
 use crate::error::{Error, Result};
 use crate::sys::{self, Stream};
@@ -29,6 +29,7 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain(&arguments),
         Command::Check(arguments) => check(&arguments),
         Command::Topology(arguments) => topology::show(&arguments).map_err(Failure::from),
+        Command::Bench(BenchCommand::Kernels(arguments)) => bench::kernels(&arguments).map_err(Failure::from),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,6 +5,7 @@
 //! flags become settings of the same names, the rest is printing.
 
 mod arguments;
+pub mod bench;
 mod commands;
 mod failure;
 mod progress;

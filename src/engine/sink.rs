@@ -137,6 +137,10 @@ impl RowSink for JobSink {
         matches!(self.rows, Rows::Discarded)
     }
 
+    fn keeps(&self) -> bool {
+        matches!(self.rows, Rows::Collected(_))
+    }
+
     fn flush(&mut self) -> Result<()> {
         match &mut self.rows {
             Rows::Encoded(_) if self.bounded => Ok(()),

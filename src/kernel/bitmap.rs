@@ -1,4 +1,4 @@
-//! Bitmaps as truth values, and bitmaps to selections.
+//! Bitmaps as truth values.
 //!
 //! Word operations take slices of one length and keep bits past the end zero, given that their operands' are. A truth
 //! value of SQL is two bitmaps, `values` and `validity`; no validity means that none is NULL.
@@ -97,41 +97,6 @@ pub fn for_each_set(words: &[u64], mut f: impl FnMut(usize)) {
     }
 }
 
-/// Writes the indices of the set bits, ascending, to the front of `out`; returns how many. `out` must have room for
-/// them all.
-pub fn to_selection(words: &[u64], out: &mut [u32]) -> usize {
-    let mut filled = 0;
-    for (index, &word) in words.iter().enumerate() {
-        let base = (index * 64) as u32;
-        if word == u64::MAX {
-            for (i, slot) in out[filled..filled + 64].iter_mut().enumerate() {
-                *slot = base + i as u32;
-            }
-            filled += 64;
-            continue;
-        }
-        let mut rest = word;
-        while rest != 0 {
-            out[filled] = base + rest.trailing_zeros();
-            filled += 1;
-            rest &= rest - 1;
-        }
-    }
-    filled
-}
-
-/// Writes those of `selection` whose bit is set, in order, to the front of `out` (as long as `selection`); returns how
-/// many. Without a branch on the bit: a store that the next one overwrites is cheaper than a misprediction.
-pub fn restrict_selection(words: &[u64], selection: &[u32], out: &mut [u32]) -> usize {
-    assert!(out.len() >= selection.len(), "room for every selected row");
-    let mut filled = 0;
-    for &row in selection {
-        out[filled] = row;
-        filled += (words[row as usize / 64] >> (row % 64) & 1) as usize;
-    }
-    filled
-}
-
 /// Sets exactly the bits of `selection`.
 pub fn from_selection(selection: &[u32], out: &mut [u64]) {
     out.fill(0);
@@ -205,25 +170,17 @@ mod tests {
             }));
         }
 
-        /// Selections list the set bits, whole words included.
+        /// A selection sets its bits, and they are found again.
         #[test]
-        fn selections_list_set_bits(bits in prop::collection::vec(any::<(bool, bool)>(), 0..200), dense: bool) {
-            let keep: Vec<bool> = bits.iter().map(|b| b.0 || dense).collect();
+        fn selections_become_bits(keep in prop::collection::vec(any::<bool>(), 0..200)) {
             let map = words(&keep);
-            let mut out = vec![0; bits.len()];
-            let n = to_selection(&map, &mut out);
-            let expected: Vec<u32> = (0..bits.len() as u32).filter(|&i| keep[i as usize]).collect();
-            prop_assert_eq!(&out[..n], &expected[..]);
+            let expected: Vec<u32> = (0..keep.len() as u32).filter(|&i| keep[i as usize]).collect();
             let mut back = vec![u64::MAX; map.len()];
             from_selection(&expected, &mut back);
             prop_assert_eq!(&back, &map);
             let mut seen = vec![];
             for_each_set(&map, |i| seen.push(i as u32));
             prop_assert_eq!(&seen, &expected);
-            let given: Vec<u32> = (0..bits.len() as u32).filter(|&i| bits[i as usize].1).collect();
-            let n = restrict_selection(&map, &given, &mut out);
-            let expected: Vec<u32> = given.into_iter().filter(|&i| keep[i as usize]).collect();
-            prop_assert_eq!(&out[..n], &expected[..]);
         }
     }
 }

@@ -11,9 +11,15 @@ pub mod arithmetic;
 pub mod bitmap;
 pub mod cast;
 pub mod compare;
+pub mod direct;
 pub mod hash;
 pub mod lanes;
+pub mod pane;
+pub mod probe;
 pub mod reduce;
+pub mod rows;
+pub mod scatter;
+pub mod selection;
 pub mod simd;
 pub mod update;
 

@@ -1,7 +1,5 @@
 //! EMIT FINAL: a group leaves once, when its window closes or the input ends.
 
-use std::sync::Arc;
-
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::plan::{AggregateNode, Emit};
@@ -23,8 +21,7 @@ impl Aggregate {
     pub fn new(node: &AggregateNode, schema: &Schema, hasher: KeyHasher, owns_global: bool) -> Self {
         debug_assert_eq!(node.emit, Emit::Final);
         let group_by = GroupBy::new(node, hasher);
-        let layout = Arc::clone(&group_by.panes.layout);
-        let emitter = GroupEmitter::new(layout, node.keys.len(), node.window.is_some(), schema);
+        let emitter = GroupEmitter::new(node, schema);
         Self { group_by, emitter, global: is_global(node) && owns_global }
     }
 }
@@ -40,16 +37,10 @@ impl Operator for Aggregate {
 
     fn advance(&mut self, watermark: EventTime, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()> {
         if self.global && watermark == EventTime::MAX {
-            let hash = self.group_by.global_hash();
-            ensure_global(&mut self.group_by.panes, hash);
+            self.group_by.panes.ensure_global();
         }
         emit_closed(&mut self.group_by.panes, &mut self.emitter, watermark, context, next)
     }
-}
-
-fn ensure_global(panes: &mut Panes, hash: u64) {
-    let layout = Arc::clone(&panes.layout);
-    panes.pane(i64::MIN).ensure_global(&layout, hash);
 }
 
 fn emit_closed(
@@ -60,7 +51,7 @@ fn emit_closed(
     next: &mut Next<'_>,
 ) -> Result<()> {
     while let Some((start, groups)) = panes.close_next(watermark) {
-        emitter.emit(&groups, start, panes.end(start), context, next)?;
+        emitter.emit(panes, &groups, start, context, next)?;
         panes.recycle(groups);
     }
     Ok(())
@@ -70,32 +61,29 @@ fn emit_closed(
 pub struct MergePanes {
     panes: Panes,
     emitter: GroupEmitter,
-    global_hash: Option<u64>,
+    /// Whether the one group of a query without GROUP BY must come out even without rows, from here.
+    global: bool,
+    scratch: Vec<u32>,
 }
 
 impl MergePanes {
     /// For a node of a plan whose output is `schema`. `owns_global`: whether this partition owns the empty key, so that
     /// the one group of a query without GROUP BY comes out even if no partition saw a row.
     pub fn new(node: &AggregateNode, schema: &Schema, hasher: KeyHasher, owns_global: bool) -> Self {
-        let group_by = GroupBy::new(node, hasher);
-        let global_hash = (is_global(node) && owns_global).then(|| group_by.global_hash());
-        let panes = group_by.panes;
-        let emitter = GroupEmitter::new(Arc::clone(&panes.layout), node.keys.len(), node.window.is_some(), schema);
-        Self { panes, emitter, global_hash }
+        let panes = GroupBy::new(node, hasher).panes;
+        let emitter = GroupEmitter::new(node, schema);
+        Self { panes, emitter, global: is_global(node) && owns_global, scratch: Vec::new() }
     }
 
     /// Merges some groups of the pane that starts at `start`.
     pub fn merge(&mut self, start: i64, partial: &PartialGroups) {
-        let layout = Arc::clone(&self.panes.layout);
-        self.panes.pane(start).merge(&layout, partial);
+        self.panes.merge(start, partial, &mut self.scratch);
     }
 
     /// Every partition has sent its part of the panes that end at or before `watermark`: passes them on.
     pub fn close(&mut self, watermark: EventTime, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()> {
-        if let Some(hash) = self.global_hash
-            && watermark == EventTime::MAX
-        {
-            ensure_global(&mut self.panes, hash);
+        if self.global && watermark == EventTime::MAX {
+            self.panes.ensure_global();
         }
         emit_closed(&mut self.panes, &mut self.emitter, watermark, context, next)
     }

@@ -1,8 +1,6 @@
 //! EMIT CHANGES: one row per input row, with the changed group's running values.
 
-use std::sync::Arc;
-
-use crate::batch::{Batch, BatchBuffer, RowOrder};
+use crate::batch::{Batch, BatchBuffer, RowOrder, Selection};
 use crate::error::Result;
 use crate::plan::{AggregateNode, Emit};
 use crate::state::KeyHasher;
@@ -40,26 +38,27 @@ impl Operator for Changes {
         buffer.clear();
         places.clear();
         group_by.for_each_run(batch, arena, context, &mut |panes, run, batch, context| {
-            let layout = Arc::clone(&panes.layout);
             let end = panes.end(run.start);
-            let pane = panes.pane(run.start);
-            let groups = run.assign(pane, &layout, batch, arena);
             let (key_columns, rest) = buffer.columns.split_at_mut(*keys);
             for (out, column) in key_columns.iter_mut().zip(run.key_columns) {
-                out.append(column, batch.rows, run.selection);
+                out.append(column, batch.rows, run.selection.list());
             }
-            let (results, bounds) = rest.split_at_mut(layout.accumulators.len());
-            pane.update_running(context.simd, &layout, groups, run.selection, run.arguments, results)?;
+            let (results, bounds) = rest.split_at_mut(panes.layout.accumulators.len());
+            panes.assign(&run, batch, arena, |pane, layout, groups| {
+                pane.update_running(context.simd, layout, groups, run.selection.list(), run.arguments, results)
+            })?;
+            let count = run.rows(batch);
             if *windowed {
-                bounds[0].extend_int64(groups.iter().map(|_| Some(run.start)));
-                bounds[1].extend_int64(groups.iter().map(|_| Some(end.0)));
+                bounds[0].extend_int64(std::iter::repeat_n(run.start, count));
+                bounds[1].extend_int64(std::iter::repeat_n(end.0, count));
             }
-            places.extend((0..groups.len()).map(|j| batch.key(run.selection.map_or(j, |s| s[j] as usize))));
-            buffer.rows_pushed(groups.len());
+            let listed = run.selection.list();
+            places.extend((0..count).map(|j| batch.key(listed.map_or(j, |s| s[j] as usize))));
+            buffer.rows_pushed(count);
             Ok(())
         })?;
         let columns = buffer.views(arena);
-        next(Batch { rows: buffer.len(), columns, selection: None, order: RowOrder::Keys(places) }, context)
+        next(Batch { rows: buffer.len(), columns, selection: Selection::All, order: RowOrder::Keys(places) }, context)
     }
 
     fn advance(&mut self, watermark: EventTime, _: &mut Context<'_>, _: &mut Next<'_>) -> Result<()> {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use bumpalo::Bump;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Selection};
 use crate::error::{Error, Result};
 use crate::kernel::Simd;
 use crate::limits::FAILURE_SAMPLES;
@@ -104,7 +104,7 @@ impl Context<'_> {
                 kept.push(i as u32);
             }
         });
-        Ok(Batch { selection: Some(kept.into_bump_slice()), ..batch })
+        Ok(Batch { selection: Selection::Rows(kept.into_bump_slice()), ..batch })
     }
 
     /// Counts one failed record.

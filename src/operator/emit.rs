@@ -1,19 +1,17 @@
 //! Groups of a closed pane as batches: keys, results, window bounds, in the order of first appearance.
 
-use std::sync::Arc;
-
 use bumpalo::Bump;
 
-use crate::batch::{Batch, BatchBuffer, RowOrder};
+use crate::batch::{Batch, BatchBuffer, RowOrder, Selection};
 use crate::error::Result;
-use crate::state::{Groups, StateLayout};
+use crate::plan::AggregateNode;
+use crate::state::Groups;
 use crate::types::{EventTime, OrderKey, Schema};
 
-use super::{Context, Next};
+use super::{Context, Next, Panes};
 
 /// Turns groups into rows of the aggregate's output schema.
 pub struct GroupEmitter {
-    layout: Arc<StateLayout>,
     keys: usize,
     windowed: bool,
     buffer: BatchBuffer,
@@ -26,12 +24,11 @@ impl GroupEmitter {
     /// Groups in a batch. Any value is correct.
     const BATCH_GROUPS: usize = 4096;
 
-    /// For `keys` key columns and the results of `layout`, with window bounds if `windowed`; `schema` names them all.
-    pub fn new(layout: Arc<StateLayout>, keys: usize, windowed: bool, schema: &Schema) -> Self {
+    /// For a node of a plan whose output is `schema`.
+    pub fn new(node: &AggregateNode, schema: &Schema) -> Self {
         Self {
-            layout,
-            keys,
-            windowed,
+            keys: node.keys.len(),
+            windowed: node.window.is_some(),
             buffer: BatchBuffer::for_schema(schema),
             places: Vec::new(),
             order: Vec::new(),
@@ -39,40 +36,39 @@ impl GroupEmitter {
         }
     }
 
-    /// Passes all groups of the pane `[start, end)` to `next`.
+    /// Passes all groups of the pane that starts at `start` to `next`.
     pub fn emit(
         &mut self,
+        panes: &Panes,
         groups: &Groups,
         start: i64,
-        end: EventTime,
         context: &mut Context<'_>,
         next: &mut Next<'_>,
     ) -> Result<()> {
+        let end = panes.end(start);
         groups.in_order(&mut self.order);
-        let results = self.keys..self.keys + self.layout.accumulators.len();
+        let results = self.keys..self.keys + panes.layout.accumulators.len();
         for part in self.order.chunks(Self::BATCH_GROUPS) {
             self.buffer.clear();
             self.places.clear();
             let columns = &mut self.buffer.columns;
-            for &group in part {
-                groups.push_key(group, &mut columns[..self.keys]);
-            }
-            groups.push_results(&self.layout, part, &mut columns[results.clone()])?;
-            if self.windowed {
-                columns[results.end].extend_int64(part.iter().map(|_| Some(start)));
-                columns[results.end + 1].extend_int64(part.iter().map(|_| Some(end.0)));
-            }
-            self.buffer.rows_pushed(part.len());
+            groups.push_keys(&panes.keyer, part, &mut columns[..self.keys]);
+            groups.push_results(&panes.layout, part, &mut columns[results.clone()])?;
             for &group in part {
                 let (sequence, row) = groups.first(group);
                 // Rows of one window stand together, windows by their end; without windows all rows stand together.
                 let time = if self.windowed { end } else { EventTime::MIN };
                 self.places.push(OrderKey { time, sequence, row });
             }
+            if self.windowed {
+                columns[results.end].extend_int64(std::iter::repeat_n(start, part.len()));
+                columns[results.end + 1].extend_int64(std::iter::repeat_n(end.0, part.len()));
+            }
+            self.buffer.rows_pushed(part.len());
             let batch = Batch {
                 rows: part.len(),
                 columns: self.buffer.views(&self.scratch),
-                selection: None,
+                selection: Selection::All,
                 order: RowOrder::Keys(&self.places),
             };
             let mut inner = context.with_arena(&self.scratch);

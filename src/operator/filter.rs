@@ -22,10 +22,15 @@ impl Filter {
 }
 
 impl Operator for Filter {
+    fn takes_masks(&self) -> bool {
+        true
+    }
+
     fn process(&mut self, batch: Batch<'_>, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()> {
         let arena = context.arena;
         let mut failures = RowFailures::new(arena, batch.rows);
-        let selection = self.predicate.select(batch.columns, batch.rows, batch.selection, arena, &mut failures);
+        let selection =
+            self.predicate.select(batch.columns, batch.rows, batch.selection, arena, &mut failures, context.simd);
         let left = context.settle(batch, &failures, arena)?.selected();
         let passed = Batch { selection, ..batch };
         if self.counts_records {

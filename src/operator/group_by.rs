@@ -1,15 +1,15 @@
 //! Takes rows into the groups of their panes: the part that aggregation in one place, in many, and row by row share.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use bumpalo::Bump;
 
 use crate::arena::ArenaPool;
-use crate::batch::{Batch, Column};
+use crate::batch::{Batch, Column, Selection};
 use crate::error::Result;
+use crate::kernel::direct::bounds;
 use crate::plan::{AggregateCall, AggregateFunction, AggregateNode, Expr, ExprKind, Window};
-use crate::state::{Accumulator, AccumulatorKind, EncodedKeys, Groups, KeyHasher, StateLayout, encode_keys};
+use crate::state::{Accumulator, AccumulatorKind, DirectRows, Groups, KeyHasher, Keyer, PartialGroups, StateLayout};
 use crate::time::Tumbling;
 use crate::types::{DataType, EventTime};
 
@@ -47,21 +47,25 @@ pub struct Panes {
     /// Open panes, earliest first.
     pub open: BTreeMap<i64, Groups>,
     /// Layout of the state rows.
-    pub layout: Arc<StateLayout>,
+    pub layout: StateLayout,
+    /// Layout of the keys, and their hashes.
+    pub keyer: Keyer,
     window: Option<Tumbling>,
     pool: ArenaPool,
+    /// Groups and rows of the pane that held most of the last ones closed.
+    expected: (usize, usize),
 }
 
 impl Panes {
     /// No pane open.
-    pub fn new(layout: Arc<StateLayout>, window: Option<Tumbling>) -> Self {
-        Self { open: BTreeMap::new(), layout, window, pool: ArenaPool::default() }
+    pub fn new(layout: StateLayout, keyer: Keyer, window: Option<Tumbling>) -> Self {
+        Self { open: BTreeMap::new(), layout, keyer, window, pool: ArenaPool::default(), expected: (0, 0) }
     }
 
     /// The pane that starts at `start`, opened if need be.
-    pub fn pane(&mut self, start: i64) -> &mut Groups {
-        let pool = &mut self.pool;
-        self.open.entry(start).or_insert_with(|| Groups::new(pool.take()))
+    fn pane(&mut self, start: i64) -> &mut Groups {
+        let Self { pool, keyer, layout, expected, .. } = self;
+        self.open.entry(start).or_insert_with(|| Groups::new(keyer, layout, expected.0, pool.take()))
     }
 
     /// Takes out the earliest pane, if `watermark` closes it.
@@ -89,19 +93,52 @@ impl Panes {
 
     /// Takes the memory of a closed pane back.
     pub fn recycle(&mut self, groups: Groups) {
+        // A pane like the last ones is expected; what was seen long ago fades.
+        let seen = |expected: usize, now: usize| now.max(expected - expected / 4);
+        self.expected = (seen(self.expected.0, groups.len()), seen(self.expected.1, groups.rows()));
         self.pool.give(groups.into_arena());
     }
-}
 
-impl<'a> Run<'a> {
-    /// The groups of the run's rows in `pane`.
-    pub fn assign(&self, pane: &mut Groups, layout: &StateLayout, batch: &Batch<'_>, arena: &'a Bump) -> &'a [u32] {
-        let groups = arena.alloc_slice_fill_copy(self.keys.len(), 0);
-        pane.assign(layout, &self.keys, groups, |j| {
-            let key = batch.key(self.selection.map_or(j, |s| s[j] as usize));
+    /// Rows that a pane holds, as far as is known: those of panes that closed, or of the fullest that is open.
+    fn expected_rows(&self) -> usize {
+        self.open.values().map(Groups::rows).fold(self.expected.1, usize::max)
+    }
+
+    /// Makes sure that the group of a query without GROUP BY is there.
+    pub fn ensure_global(&mut self) {
+        self.pane(i64::MIN);
+        let Self { open, layout, .. } = self;
+        open.values_mut().for_each(|groups| groups.ensure_global(layout));
+    }
+
+    /// Merges some groups of the pane that starts at `start`; `scratch` is overwritten.
+    pub fn merge(&mut self, start: i64, partial: &PartialGroups, scratch: &mut Vec<u32>) {
+        self.pane(start);
+        let Self { open, layout, keyer, .. } = self;
+        if let Some(groups) = open.get_mut(&start) {
+            groups.merge(keyer, layout, partial, scratch);
+        }
+    }
+
+    /// Finds the groups of a run's rows and hands them, with their pane, to `take`.
+    pub fn assign<'a, R>(
+        &mut self,
+        run: &Run<'a>,
+        batch: &Batch<'_>,
+        arena: &'a Bump,
+        take: impl FnOnce(&mut Groups, &StateLayout, &'a [u32]) -> R,
+    ) -> R {
+        let numbers = arena.alloc_slice_fill_copy(run.rows(batch), 0);
+        self.pane(run.start);
+        let Self { open, layout, keyer, .. } = self;
+        let pane = open.get_mut(&run.start).expect("the pane was just opened");
+        let selection = run.selection.list();
+        let keys = keyer.keys(run.key_columns, batch.rows, selection);
+        pane.assign(layout, &keys, run.direct, numbers, |j| {
+            let key = batch.key(selection.map_or(j, |s| s[j] as usize));
             (key.sequence, key.row)
         });
-        groups
+        take(pane, layout, numbers)
     }
 }
 
@@ -114,24 +151,31 @@ pub struct GroupBy {
     /// The keys, then the arguments of the layout.
     exprs: Vec<Evaluator>,
     keys: usize,
-    hasher: KeyHasher,
 }
 
 /// What is done with a run: its panes, the run, the batch it is of.
 pub type TakeRun<'a, 't> = dyn FnMut(&mut Panes, Run<'a>, &Batch<'a>, &mut Context<'_>) -> Result<()> + 't;
 
 /// One run of rows of one pane.
+#[derive(Clone, Copy)]
 pub struct Run<'a> {
     /// Start of the pane.
     pub start: i64,
-    /// Canonical keys of the batch's selected rows.
-    pub keys: EncodedKeys<'a>,
+    /// Numbers of the keys of all rows of the batch, if their domain is small.
+    pub direct: Option<DirectRows<'a>>,
     /// Key columns, of all rows of the batch.
     pub key_columns: &'a [Column<'a>],
     /// Arguments of the layout, of all rows of the batch.
     pub arguments: &'a [Column<'a>],
-    /// The rows of the run; `None` means all rows of the batch.
-    pub selection: Option<&'a [u32]>,
+    /// The rows of the run; a mask only if there is no key.
+    pub selection: Selection<'a>,
+}
+
+impl Run<'_> {
+    /// Number of rows.
+    pub fn rows(&self, batch: &Batch<'_>) -> usize {
+        Batch { selection: self.selection, ..*batch }.selected()
+    }
 }
 
 impl GroupBy {
@@ -157,13 +201,9 @@ impl GroupBy {
             Some(Window::Tumbling { column, size_us }) => (Some(Tumbling { size_us }), Some(column)),
             None => (None, None),
         };
-        let panes = Panes::new(Arc::new(StateLayout::new(accumulators)), window);
-        Self { panes, time_column, exprs, keys: node.keys.len(), hasher }
-    }
-
-    /// The hash of the key of a query without GROUP BY.
-    pub fn global_hash(&self) -> u64 {
-        self.hasher.hash(&[])
+        let keyer = Keyer::new(node.keys.iter().map(|key| key.data_type), hasher);
+        let panes = Panes::new(StateLayout::new(accumulators), keyer, window);
+        Self { panes, time_column, exprs, keys: node.keys.len() }
     }
 
     /// Cuts the batch into runs of rows of one pane, in order, and hands each to `take` with its pane open.
@@ -174,32 +214,41 @@ impl GroupBy {
         context: &mut Context<'_>,
         take: &mut TakeRun<'a, '_>,
     ) -> Result<()> {
+        let batch = batch.listed(arena);
         let (batch, columns) = evaluate_all(&self.exprs, batch, arena, context)?;
         let (key_columns, arguments) = columns.split_at(self.keys);
-        let keys = encode_keys(key_columns, batch.rows, batch.selection, self.hasher, arena);
-        let run = |start, keys, selection| Run { start, keys, key_columns, arguments, selection };
+        let expected_rows = self.panes.expected_rows();
+        let direct = self.panes.keyer.index(key_columns, batch.rows, expected_rows, arena);
+        let run = |start, selection| Run { start, direct, key_columns, arguments, selection };
         let (Some(window), Some(column)) = (self.panes.window, self.time_column) else {
-            return take(&mut self.panes, run(i64::MIN, keys, batch.selection), &batch, context);
+            return take(&mut self.panes, run(i64::MIN, batch.selection), &batch, context);
         };
         let times = batch.columns[column].int64();
+        // Most batches lie in one pane: their least and greatest time tell so.
+        if let Some((least, greatest)) = bounds(times)
+            && window.start(least) == window.start(greatest)
+        {
+            return take(&mut self.panes, run(window.start(least), batch.selection), &batch, context);
+        }
+        let batch = batch.listed(arena);
+        let listed = batch.selection.list();
         let count = batch.selected();
-        let start_of = |j: usize| window.start(times[batch.selection.map_or(j, |s| s[j] as usize)]);
-        let mut selection = batch.selection;
+        let start_of = |j: usize| window.start(times[listed.map_or(j, |s| s[j] as usize)]);
+        let mut rows = listed;
         let mut begin = 0;
         while begin < count {
             let start = start_of(begin);
             let end = start.saturating_add(window.size_us);
             let inside = |j: usize| {
-                let time = times[batch.selection.map_or(j, |s| s[j] as usize)];
+                let time = times[listed.map_or(j, |s| s[j] as usize)];
                 (start..end).contains(&time)
             };
             let stop = (begin + 1..count).find(|&j| !inside(j)).unwrap_or(count);
             if begin == 0 && stop == count {
-                return take(&mut self.panes, run(start, keys, selection), &batch, context);
+                return take(&mut self.panes, run(start, batch.selection), &batch, context);
             }
-            let rows = *selection.get_or_insert_with(|| arena.alloc_slice_fill_with(count, |j| j as u32));
-            let keys = keys.slice(begin, stop);
-            take(&mut self.panes, run(start, keys, Some(&rows[begin..stop])), &batch, context)?;
+            let rows = *rows.get_or_insert_with(|| arena.alloc_slice_fill_with(count, |j| j as u32));
+            take(&mut self.panes, run(start, Selection::Rows(&rows[begin..stop])), &batch, context)?;
             begin = stop;
         }
         Ok(())
@@ -209,10 +258,9 @@ impl GroupBy {
     pub fn ingest(&mut self, batch: Batch<'_>, context: &mut Context<'_>) -> Result<()> {
         let arena = context.arena;
         self.for_each_run(batch, arena, context, &mut |panes, run, batch, context| {
-            let layout = Arc::clone(&panes.layout);
-            let pane = panes.pane(run.start);
-            let groups = run.assign(pane, &layout, batch, arena);
-            pane.update(context.simd, &layout, groups, run.selection, run.arguments);
+            panes.assign(&run, batch, arena, |pane, layout, groups| {
+                pane.update(context.simd, layout, groups, batch.rows, run.selection, run.arguments);
+            });
             Ok(())
         })
     }

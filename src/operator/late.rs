@@ -1,7 +1,7 @@
 //! Drops late records, exactly: a record is late if the watermark of its own split, at that record, had already closed
 //! its window. Neither the batch size nor the number of partitions shows.
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Selection};
 use crate::error::Result;
 use crate::time::Tumbling;
 use crate::types::EventTime;
@@ -42,6 +42,10 @@ impl Late {
 }
 
 impl Operator for Late {
+    fn takes_masks(&self) -> bool {
+        true
+    }
+
     fn process(&mut self, batch: Batch<'_>, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()> {
         let column = &batch.columns[self.column];
         let times = column.int64();
@@ -55,9 +59,10 @@ impl Operator for Late {
                 return next(batch, context);
             }
         }
+        let batch = batch.listed(context.arena);
         let mut greatest = context.greatest_before;
         let mut kept = bumpalo::collections::Vec::with_capacity_in(batch.selected(), context.arena);
-        let mut selected = batch.selection.map(|s| s.iter().copied().peekable());
+        let mut selected = batch.selection.list().map(|s| s.iter().copied().peekable());
         for (i, &time) in times.iter().enumerate() {
             let wanted = match &mut selected {
                 None => true,
@@ -78,6 +83,6 @@ impl Operator for Late {
             }
             greatest = greatest.max(EventTime(time));
         }
-        next(Batch { selection: Some(&kept), ..batch }, context)
+        next(Batch { selection: Selection::Rows(&kept), ..batch }, context)
     }
 }

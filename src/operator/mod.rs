@@ -44,6 +44,11 @@ pub trait Operator {
     /// Takes a batch; what comes of it goes to `next` before this returns, or stays as state.
     fn process(&mut self, batch: Batch<'_>, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()>;
 
+    /// Whether [`Self::process`] takes batches whose selection is a mask; else they are listed before.
+    fn takes_masks(&self) -> bool {
+        false
+    }
+
     /// No record that is not late will come from before `watermark`: releases what waited for it. Called with
     /// [`EventTime::MAX`] at the end of input.
     fn advance(&mut self, watermark: EventTime, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()> {
@@ -97,6 +102,7 @@ fn process_all(
     match operators.split_first_mut() {
         None => out(batch, context),
         Some((first, rest)) => {
+            let batch = if first.takes_masks() { batch } else { batch.listed(context.arena) };
             first.process(batch, context, &mut |batch, context| process_all(rest, batch, context, out))
         }
     }

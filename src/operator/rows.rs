@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use bumpalo::collections::Vec as BumpVec;
+
 use crate::arena::PaneArena;
-use crate::batch::{Batch, ColumnBuffer};
+use crate::batch::Batch;
 use crate::error::Result;
-use crate::plan::{RowsFunction, RowsNode};
-use crate::state::{FrameFunction, FrameStates, Groups, KeyHasher, StateLayout, encode_keys};
+use crate::plan::{Expr, ExprKind, RowsCall, RowsFunction, RowsNode};
+use crate::state::{AccumulatorKind, FrameCall, FrameFunction, FrameStates, KeyHasher, KeyTable, Keyer};
+use crate::types::DataType;
 
 use super::expr::Evaluator;
 use super::group_by::accumulator_kind;
@@ -15,70 +18,76 @@ use super::{Context, Next, Operator};
 
 /// Functions over frames that end at the current row, by the partition that sees all rows of its keys, in order.
 pub struct RowsOver {
+    /// Keys, then arguments.
     exprs: Vec<Evaluator>,
     keys: usize,
-    arguments: Vec<Option<usize>>,
-    states: Vec<FrameStates>,
-    results: Vec<ColumnBuffer>,
-    /// Only the numbering of keys is used of it.
-    groups: Groups,
-    hasher: KeyHasher,
+    frames: FrameStates,
+    keyer: Keyer,
+    table: KeyTable,
+    /// Rows seen.
+    rows: usize,
 }
 
 impl RowsOver {
     /// For a node of a plan.
     pub fn new(node: &RowsNode, hasher: KeyHasher) -> Self {
         let mut exprs: Vec<Evaluator> = node.partition_by.iter().map(Evaluator::new).collect();
-        // Calls over one argument share its evaluation.
+        let keys = exprs.len();
+        // Calls over one argument share its evaluation, and their frames.
         let mut known: BTreeMap<String, usize> = BTreeMap::new();
-        let mut arguments = Vec::new();
-        let mut states = Vec::new();
+        let mut calls = Vec::new();
         for call in &node.calls {
-            arguments.push(call.arg.as_ref().map(|arg| {
-                *known.entry(format!("{arg:?}")).or_insert_with(|| {
-                    exprs.push(Evaluator::new(arg));
-                    exprs.len() - 1
-                })
-            }));
-            let function = match &call.function {
-                RowsFunction::Aggregate(function) => FrameFunction::Aggregate(accumulator_kind(*function)),
-                RowsFunction::FirstValue => FrameFunction::FirstValue,
-                RowsFunction::LastValue => FrameFunction::LastValue,
-                RowsFunction::RowNumber => FrameFunction::RowNumber,
-                RowsFunction::Lag { offset, default } => {
-                    FrameFunction::Lag { offset: *offset, default: default.clone() }
-                }
-            };
-            states.push(FrameStates::new(function, call.frame_rows, call.arg.as_ref().map(|arg| arg.data_type)));
+            let function = function(call);
+            let argument = argument(call, &function).map(|arg| {
+                let column = *known.entry(format!("{arg:?}")).or_insert_with(|| {
+                    exprs.push(Evaluator::new(&arg));
+                    exprs.len() - 1 - keys
+                });
+                (column, arg.data_type)
+            });
+            calls.push(FrameCall { function, rows: call.frame_rows, argument, result: call.data_type });
         }
-        Self {
-            exprs,
-            keys: node.partition_by.len(),
-            arguments,
-            states,
-            results: node.calls.iter().map(|call| ColumnBuffer::new(call.data_type)).collect(),
-            groups: Groups::new(PaneArena::default()),
-            hasher,
-        }
+        let keyer = Keyer::new(node.partition_by.iter().map(|key| key.data_type), hasher);
+        let table = KeyTable::new(&keyer.layout, 0, &PaneArena::default());
+        Self { exprs, keys, frames: FrameStates::new(calls), keyer, table, rows: 0 }
     }
+}
+
+fn function(call: &RowsCall) -> FrameFunction {
+    match &call.function {
+        RowsFunction::Aggregate(function) => FrameFunction::Aggregate(accumulator_kind(*function)),
+        RowsFunction::FirstValue => FrameFunction::FirstValue,
+        RowsFunction::LastValue => FrameFunction::LastValue,
+        RowsFunction::RowNumber => FrameFunction::RowNumber,
+        RowsFunction::Lag { offset, default } => FrameFunction::Lag { offset: *offset, default: default.clone() },
+    }
+}
+
+/// The argument as the frames take it: moments of a DECIMAL are those of a DOUBLE.
+fn argument(call: &RowsCall, function: &FrameFunction) -> Option<Expr> {
+    let arg = call.arg.clone()?;
+    let moments = matches!(function, FrameFunction::Aggregate(AccumulatorKind::Moments { .. }));
+    if moments && matches!(arg.data_type, DataType::Decimal { .. }) {
+        return Some(Expr { kind: ExprKind::Cast(Box::new(arg)), data_type: DataType::Double });
+    }
+    Some(arg)
 }
 
 impl Operator for RowsOver {
     fn process(&mut self, batch: Batch<'_>, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()> {
         let arena = context.arena;
         let (batch, columns) = evaluate_all(&self.exprs, batch, arena, context)?;
-        let keys = encode_keys(&columns[..self.keys], batch.rows, batch.selection, self.hasher, arena);
-        let groups = arena.alloc_slice_fill_copy(keys.len(), 0);
-        self.groups.assign(&StateLayout::default(), &keys, groups, |_| Default::default());
-        for ((state, argument), out) in self.states.iter_mut().zip(&self.arguments).zip(&mut self.results) {
-            out.clear();
-            state.push(groups, batch.selection, argument.map(|i| &columns[i]), out)?;
-        }
-        // Results stand one per surviving row, so the input is cut down to those.
+        let (keys, arguments) = columns.split_at(self.keys);
+        let direct = self.keyer.index(keys, batch.rows, self.rows, arena);
+        let groups = arena.alloc_slice_fill_copy(batch.selected(), 0);
+        self.table.assign(&self.keyer.keys(keys, batch.rows, batch.selection.list()), direct, groups, |_| {});
+        self.rows += groups.len();
+        // Results stand one per surviving row, so everything else is cut down to those.
+        let arguments = Batch { columns: arguments, ..batch }.compact(arena).columns;
         let batch = batch.compact(arena);
-        let results = self.results.iter().map(ColumnBuffer::column);
-        let mut columns = bumpalo::collections::Vec::with_capacity_in(batch.columns.len() + results.len(), arena);
-        columns.extend(batch.columns.iter().copied().chain(results));
+        let results = self.frames.push(groups, arguments, arena)?;
+        let mut columns = BumpVec::with_capacity_in(batch.columns.len() + results.len(), arena);
+        columns.extend(batch.columns.iter().chain(results).copied());
         next(Batch { columns: &columns, ..batch }, context)
     }
 }

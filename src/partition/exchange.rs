@@ -4,12 +4,13 @@ use bumpalo::Bump;
 
 use super::mesh::Mesh;
 use super::message::{Origin, PartialMessage, RowsMessage, ScatteredRows};
-use crate::batch::{Batch, BatchBuffer, RowOrder};
+use crate::batch::{Batch, BatchBuffer, RowOrder, Selection};
 use crate::error::Result;
+use crate::kernel::scatter;
 use crate::operator::expr::{Evaluator, RowFailures};
 use crate::operator::{Context, GroupBy, MergePanes, Next};
 use crate::pipeline::ExchangeStage;
-use crate::state::{KeyHasher, PartialGroups, encode_keys};
+use crate::state::{KeyHasher, Keyer, PartialGroups};
 use crate::types::{EventTime, Schema, Sequence};
 
 /// Ring ends of the exchange, as they cross to the partition's thread.
@@ -27,7 +28,7 @@ pub enum Exchanger {
     /// What leaves the local operators is output.
     None,
     /// Rows go to the owner of their key.
-    Rows(RowsExchange),
+    Rows(Box<RowsExchange>),
     /// Groups go to the owner of their key when their pane closes.
     Partials(PartialsExchange),
 }
@@ -39,19 +40,18 @@ impl Exchanger {
             (ExchangeStage::None, MeshEnds::None) => Self::None,
             (ExchangeStage::Rows { keys, to }, MeshEnds::Rows(mesh)) => {
                 let partitions = mesh.partitions();
-                Self::Rows(RowsExchange {
+                Self::Rows(Box::new(RowsExchange {
                     index,
+                    keyer: Keyer::new(keys.iter().map(Evaluator::data_type), hasher),
                     keys,
                     to,
-                    hasher,
                     schema: schema.clone(),
                     mesh,
-                    selections: vec![Vec::new(); partitions],
                     building: (0..partitions).map(|_| None).collect(),
                     next: 0,
                     moved: 0,
                     stayed: 0,
-                })
+                }))
             }
             (ExchangeStage::Partials { group_by, merge }, MeshEnds::Partials(mesh)) => {
                 Self::Partials(PartialsExchange {
@@ -60,6 +60,7 @@ impl Exchanger {
                     closed: vec![EventTime::MIN; mesh.partitions()],
                     merged: EventTime::MIN,
                     served: 0,
+                    owned: vec![Vec::new(); mesh.partitions()],
                     mesh,
                     index,
                     moved: 0,
@@ -104,11 +105,9 @@ pub struct RowsExchange {
     keys: Vec<Evaluator>,
     /// The one owner, if there is no key.
     to: Option<usize>,
-    hasher: KeyHasher,
+    keyer: Keyer,
     schema: Schema,
     mesh: Mesh<RowsMessage, ScatteredRows>,
-    /// Rows of a batch per owner.
-    selections: Vec<Vec<u32>>,
     /// Rows of the chunk per owner.
     building: Vec<Option<ScatteredRows>>,
     /// Messages ended so far: the next one comes from partition `next % N`.
@@ -120,48 +119,44 @@ pub struct RowsExchange {
 impl RowsExchange {
     /// Adds the batch's rows to what their owners will get of the chunk.
     pub fn scatter(&mut self, batch: &Batch<'_>, context: &mut Context<'_>) -> Result<()> {
-        let arena = context.arena;
-        for selection in &mut self.selections {
-            selection.clear();
-            selection.reserve(batch.rows);
+        if let Some(owner) = self.to {
+            self.append(owner, batch, batch.selection.list());
+            return Ok(());
         }
-        let batch = match self.to {
-            Some(owner) => {
-                batch.for_each(|i| self.selections[owner].push(i as u32));
-                *batch
-            }
-            None => {
-                let mut failures = RowFailures::new(arena, batch.rows);
-                let (columns, rows, selection) = (batch.columns, batch.rows, batch.selection);
-                let evaluate = |key: &Evaluator| key.evaluate(columns, rows, selection, arena, &mut failures);
-                let columns = arena.alloc_slice_fill_iter(self.keys.iter().map(evaluate));
-                let batch = context.settle(*batch, &failures, arena)?;
-                let keys = encode_keys(columns, batch.rows, batch.selection, self.hasher, arena);
-                let owners = self.selections.len();
-                let mut j = 0;
-                batch.for_each(|i| {
-                    self.selections[KeyHasher::owner(keys.hashes[j], owners)].push(i as u32);
-                    j += 1;
-                });
-                batch
-            }
-        };
-        for (owner, selection) in self.selections.iter().enumerate() {
-            if selection.is_empty() {
-                continue;
-            }
-            *(if owner == self.index { &mut self.stayed } else { &mut self.moved }) += selection.len() as u64;
-            let rows = self.building[owner].get_or_insert_with(|| {
-                self.mesh.reuse(owner).unwrap_or_else(|| {
-                    let mut buffer = BatchBuffer::for_schema(&self.schema);
-                    buffer.reserve(batch.rows);
-                    ScatteredRows { buffer, rows: Vec::with_capacity(batch.rows) }
-                })
-            });
-            rows.buffer.append(batch.columns, batch.rows, Some(selection));
-            rows.rows.extend(selection.iter().map(|&i| batch.key(i as usize).row));
+        let arena = context.arena;
+        let mut failures = RowFailures::new(arena, batch.rows);
+        let (columns, rows, selection) = (batch.columns, batch.rows, batch.selection);
+        let evaluate = |key: &Evaluator| key.evaluate(columns, rows, selection, arena, &mut failures);
+        let columns = arena.alloc_slice_fill_iter(self.keys.iter().map(evaluate));
+        let batch = context.settle(*batch, &failures, arena)?;
+        let hashes = self.keyer.hashes(&self.keyer.keys(columns, batch.rows, batch.selection.list()), arena);
+        let owners = arena.alloc_slice_fill_copy(hashes.len(), 0);
+        scatter::owners(context.simd, hashes, self.building.len(), owners);
+        let starts = arena.alloc_slice_fill_copy(self.building.len() + 1, 0);
+        let rows = arena.alloc_slice_fill_copy(hashes.len(), 0);
+        scatter::scatter(context.simd, owners, batch.selection.list(), starts, rows);
+        for (owner, ends) in starts.windows(2).enumerate() {
+            self.append(owner, &batch, Some(&rows[ends[0] as usize..ends[1] as usize]));
         }
         Ok(())
+    }
+
+    /// Adds the selected rows to what `owner` will get of the chunk.
+    fn append(&mut self, owner: usize, batch: &Batch<'_>, selection: Option<&[u32]>) {
+        let batch = Batch { selection: selection.map_or(Selection::All, Selection::Rows), ..*batch };
+        if batch.selected() == 0 {
+            return;
+        }
+        *(if owner == self.index { &mut self.stayed } else { &mut self.moved }) += batch.selected() as u64;
+        let rows = self.building[owner].get_or_insert_with(|| {
+            self.mesh.reuse(owner).unwrap_or_else(|| {
+                let mut buffer = BatchBuffer::for_schema(&self.schema);
+                buffer.reserve(batch.rows);
+                ScatteredRows { buffer, rows: Vec::with_capacity(batch.rows) }
+            })
+        });
+        rows.buffer.append(batch.columns, batch.rows, selection);
+        batch.for_each(|i| rows.rows.push(batch.key(i).row));
     }
 
     /// The chunk is through: every owner gets its rows, or an empty header.
@@ -201,7 +196,7 @@ impl ScatteredRows {
         Batch {
             rows: self.buffer.len(),
             columns: self.buffer.views(arena),
-            selection: None,
+            selection: Selection::All,
             order: RowOrder::Rows { sequence, rows: &self.rows },
         }
     }
@@ -219,6 +214,8 @@ pub struct PartialsExchange {
     merged: EventTime,
     /// The partition whose message was taken last.
     served: usize,
+    /// Groups of a closing pane by owner.
+    owned: Vec<Vec<u32>>,
     moved: u64,
     stayed: u64,
 }
@@ -235,22 +232,15 @@ impl PartialsExchange {
     /// Sends the groups of all panes that `watermark` closes to the owners of their keys.
     pub fn close(&mut self, watermark: EventTime) {
         let owners = self.mesh.partitions();
-        let mut parts: Vec<Option<PartialGroups>> = (0..owners).map(|_| None).collect();
         while let Some((start, groups)) = self.group_by.panes.close_next(watermark) {
-            for group in 0..groups.len() as u32 {
-                let owner = KeyHasher::owner(groups.hash(group), owners);
-                *(if owner == self.index { &mut self.stayed } else { &mut self.moved }) += 1;
-                let part = parts[owner].get_or_insert_with(|| self.mesh.reuse(owner).unwrap_or_default());
-                groups.export(&self.group_by.panes.layout, group, part);
-                if part.len() == Self::MESSAGE_GROUPS
-                    && let Some(part) = parts[owner].take()
-                {
-                    self.mesh.send(owner, PartialMessage::Groups(start, part));
-                }
-            }
-            for (owner, part) in parts.iter_mut().enumerate() {
-                if let Some(part) = part.take() {
-                    self.mesh.send(owner, PartialMessage::Groups(start, part));
+            let panes = &self.group_by.panes;
+            groups.by_owner(&panes.keyer, &mut self.owned);
+            for (owner, owned) in self.owned.iter().enumerate() {
+                *(if owner == self.index { &mut self.stayed } else { &mut self.moved }) += owned.len() as u64;
+                for part in owned.chunks(Self::MESSAGE_GROUPS) {
+                    let mut partial = self.mesh.reuse(owner).unwrap_or_default();
+                    groups.export(&panes.keyer, &panes.layout, part, &mut partial);
+                    self.mesh.send(owner, PartialMessage::Groups(start, partial));
                 }
             }
             self.group_by.panes.recycle(groups);

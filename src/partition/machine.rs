@@ -11,7 +11,7 @@ use super::exchange::{Exchanger, MeshEnds};
 use super::ledger::Ledger;
 use super::message::{DeadLetter, Input, Mark, Origin, Output, OutputRows};
 use super::output::OutputPort;
-use crate::batch::{Batch, Chunk, Decode, Decoded, Failure, RowOrder, Slice, Values, view};
+use crate::batch::{Batch, Chunk, Decode, Decoded, Failure, RowOrder, Selection, Slice, Values, view};
 use crate::error::Result;
 use crate::kernel::Simd;
 use crate::limits::FAILURE_SAMPLES;
@@ -364,15 +364,15 @@ impl Partition {
             let columns = slice.batch.columns().iter().map(|array| view(array, slice.offset, slice.rows, &self.arena));
             let columns = self.arena.alloc_slice_fill_iter(columns);
             let order = RowOrder::Chunk { sequence, first_row };
-            let batch = Batch { rows: slice.rows, columns, selection: None, order };
+            let batch = Batch { rows: slice.rows, columns, selection: Selection::All, order };
             let mut context = context!(self, greatest_before);
             let (exchanger, output) = (&mut self.exchanger, &mut self.output);
             self.local.process(batch, &mut context, &mut |batch, context| match exchanger {
                 Exchanger::None => {
-                    output.collect(&batch);
+                    output.collect(&batch.listed(context.arena));
                     Ok(())
                 }
-                Exchanger::Rows(exchange) => exchange.scatter(&batch, context),
+                Exchanger::Rows(exchange) => exchange.scatter(&batch.listed(context.arena), context),
                 Exchanger::Partials(exchange) => exchange.ingest(batch, context),
             })?;
             if let Some(greatest) = self.greatest.get(number) {

@@ -50,10 +50,10 @@ impl OutputPort {
             });
             rows.buffer.clear();
             rows.keys.clear();
-            rows.first = batch.key(batch.selection.map_or(0, |s| s[0] as usize));
+            rows.first = batch.key(batch.selection.list().map_or(0, |s| s[0] as usize));
             rows
         });
-        current.buffer.append(batch.columns, batch.rows, batch.selection);
+        current.buffer.append(batch.columns, batch.rows, batch.selection.list());
         if self.keyed {
             let keys = &mut current.keys;
             batch.for_each(|i| keys.push(batch.key(i)));

@@ -24,6 +24,11 @@ pub trait RowSink: Send {
         false
     }
 
+    /// Whether the batches are kept, so that giving memory away is better than copying it to use it again.
+    fn keeps(&self) -> bool {
+        false
+    }
+
     /// Lets everything written be seen, as far as the sink does that before the end (a pipe, a terminal).
     fn flush(&mut self) -> Result<()> {
         Ok(())
@@ -243,6 +248,9 @@ impl Writer {
     }
 
     fn write_buffer(&mut self, rows: OutputRows, index: usize) -> Result<()> {
+        if self.sink.keeps() {
+            return self.write_batch(rows.buffer.into_record_batch(&self.schema));
+        }
         self.write_rows(&rows.buffer)?;
         let _ = self.lanes[index].returns.push(rows);
         Ok(())
@@ -254,7 +262,11 @@ impl Writer {
             self.progress.add_emitted(rows.len() as u64);
             return Ok(());
         }
-        match self.gather.push(rows.to_record_batch(&self.schema))? {
+        self.write_batch(rows.to_record_batch(&self.schema))
+    }
+
+    fn write_batch(&mut self, batch: RecordBatch) -> Result<()> {
+        match self.gather.push(batch)? {
             Some(batch) => self.write(&batch),
             None => Ok(()),
         }

@@ -89,7 +89,7 @@ impl Stages {
             local.push(Late::new(event_time.column, event_time.bound_us, rule));
         }
         // The one group of a query without GROUP BY comes from the owner of the empty key.
-        let owns_global = KeyHasher::owner(hasher.hash(&[]), layout.partitions) == index;
+        let owns_global = KeyHasher::owner(hasher.global(), layout.partitions) == index;
         let global_here = match layout.exchange {
             Exchange::None => layout.partitions == 1 || index == 0,
             Exchange::RowsTo(target) => index == target,

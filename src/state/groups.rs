@@ -1,50 +1,50 @@
 //! The groups of one pane: a table from key to group id, and one state row per group, all in the pane's arena.
 
-use crate::arena::{PaneArena, PaneTable, PaneVec};
-use crate::batch::{Column, ColumnBuffer};
+use crate::arena::{PaneArena, PaneVec};
+use crate::batch::{Column, ColumnBuffer, Selection};
 use crate::error::Result;
 use crate::kernel::Simd;
 use crate::types::Sequence;
 
-use super::{EncodedKeys, PartialGroups, StateLayout, States, decode_keys};
+use super::keys::{BlockKeys, DirectRows, KeyTable, Keyer, PackedColumns};
+use super::{PartialGroups, StateLayout, States};
 
 /// Groups and their state. Group ids are dense, in the order in which keys first came.
 #[derive(Debug)]
 pub struct Groups {
-    table: PaneTable<u32>,
-    hashes: PaneVec<u64>,
-    key_ends: PaneVec<u64>,
-    key_bytes: PaneVec<u8>,
+    keys: KeyTable,
     first: PaneVec<(Sequence, u32)>,
     states: States,
-    /// Memory of [`Self::merge`].
-    merged: Vec<u32>,
+    /// Rows taken in.
+    rows: usize,
     arena: PaneArena,
 }
 
 impl Groups {
-    /// No groups, in `arena`.
-    pub fn new(arena: PaneArena) -> Self {
+    /// No groups, with keys of `keyer`, in `arena`; with room for `expected` groups.
+    pub fn new(keyer: &Keyer, layout: &StateLayout, expected: usize, arena: PaneArena) -> Self {
         Self {
-            table: PaneTable::new_in(arena.clone()),
-            hashes: PaneVec::new_in(arena.clone()),
-            key_ends: PaneVec::new_in(arena.clone()),
-            key_bytes: PaneVec::new_in(arena.clone()),
-            first: PaneVec::new_in(arena.clone()),
-            states: States::new(&arena),
-            merged: Vec::new(),
+            keys: KeyTable::new(&keyer.layout, expected, &arena),
+            first: PaneVec::with_capacity_in(expected, arena.clone()),
+            states: States::new(layout, expected, &arena),
+            rows: 0,
             arena,
         }
     }
 
     /// Number of groups.
     pub fn len(&self) -> usize {
-        self.hashes.len()
+        self.keys.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.hashes.is_empty()
+        self.keys.is_empty()
+    }
+
+    /// Rows taken in.
+    pub fn rows(&self) -> usize {
+        self.rows
     }
 
     /// Gives the arena back, for an [`crate::arena::ArenaPool`]; everything else is gone.
@@ -56,56 +56,39 @@ impl Groups {
     pub fn assign(
         &mut self,
         layout: &StateLayout,
-        keys: &EncodedKeys<'_>,
+        keys: &PackedColumns<'_>,
+        direct: Option<DirectRows<'_>>,
         groups: &mut [u32],
         place: impl Fn(usize) -> (Sequence, u32),
     ) {
-        for (j, group) in groups.iter_mut().enumerate() {
-            *group = self.find_or_insert(keys.hashes[j], keys.get(j), || place(j));
-        }
-        self.states.grow(layout, self.len());
+        let first = &mut self.first;
+        self.keys.assign(keys, direct, groups, |j| first.push(place(j)));
+        self.states.grow(layout, self.keys.len());
+        self.rows += groups.len();
     }
 
-    fn find_or_insert(&mut self, hash: u64, key: &[u8], place: impl FnOnce() -> (Sequence, u32)) -> u32 {
-        let Self { table, hashes, key_ends, key_bytes, first, .. } = self;
-        let entry = table.entry(
-            hash,
-            |&group| hashes[group as usize] == hash && key_of(key_ends, key_bytes, group as usize) == key,
-            |&group| hashes[group as usize],
-        );
-        match entry {
-            hashbrown::hash_table::Entry::Occupied(entry) => *entry.get(),
-            hashbrown::hash_table::Entry::Vacant(entry) => {
-                let group = u32::try_from(first.len()).expect("a pane holds fewer than 2^32 groups");
-                entry.insert(group);
-                key_bytes.extend_from_slice(key);
-                key_ends.push(key_bytes.len() as u64);
-                first.push(place());
-                hashes.push(hash);
-                group
-            }
-        }
+    /// Makes sure that the group of a query without GROUP BY is there, even without rows.
+    pub fn ensure_global(&mut self, layout: &StateLayout) {
+        let first = &mut self.first;
+        self.keys.number_only_key(|_| first.push((Sequence::default(), 0)));
+        self.states.grow(layout, self.keys.len());
     }
 
-    /// Makes sure that the group of the empty key is there: a query without GROUP BY has one group even without rows.
-    pub fn ensure_global(&mut self, layout: &StateLayout, hash: u64) {
-        self.find_or_insert(hash, &[], || (Sequence::default(), 0));
-        self.states.grow(layout, self.len());
-    }
-
-    /// Takes the selected rows into the states of their groups; `arguments` has one column for each argument of the layout.
+    /// Takes the selected of `rows` rows into the states of their groups; `arguments` has one column for each argument of the
+    /// layout. A mask is for a table of one group.
     pub fn update(
         &mut self,
         simd: Simd,
         layout: &StateLayout,
         groups: &[u32],
-        selection: Option<&[u32]>,
+        rows: usize,
+        selection: Selection<'_>,
         arguments: &[Column<'_>],
     ) {
-        if self.len() == 1 && selection.is_none() {
-            self.states.update_one(simd, layout, 0, groups.len(), None, arguments);
-        } else {
-            self.states.update(simd, layout, groups, selection, arguments);
+        match selection {
+            Selection::All if self.len() == 1 => self.states.update_one(simd, layout, 0, rows, None, arguments),
+            Selection::Mask(mask) => self.states.update_one(simd, layout, 0, rows, Some(mask), arguments),
+            _ => self.states.update(simd, layout, groups, selection.list(), arguments),
         }
     }
 
@@ -137,9 +120,9 @@ impl Groups {
         self.first[group as usize]
     }
 
-    /// Appends the key of `group` to `columns`.
-    pub fn push_key(&self, group: u32, columns: &mut [ColumnBuffer]) {
-        decode_keys(key_of(&self.key_ends, &self.key_bytes, group as usize), columns);
+    /// Appends the keys of `groups` to `columns`.
+    pub fn push_keys(&self, keyer: &Keyer, groups: &[u32], columns: &mut [ColumnBuffer]) {
+        self.keys.push_keys(&keyer.layout, groups, columns);
     }
 
     /// Appends the results of `groups` to `columns`, one per accumulator.
@@ -147,35 +130,29 @@ impl Groups {
         self.states.finish(layout, groups, columns)
     }
 
-    /// Copies `group` into a partial that may cross threads.
-    pub fn export(&self, layout: &StateLayout, group: u32, into: &mut PartialGroups) {
-        let key = key_of(&self.key_ends, &self.key_bytes, group as usize);
-        into.push(self.hashes[group as usize], key, self.first[group as usize]);
-        self.states.export(layout, &[group], &mut into.states);
+    /// Copies some groups into a partial that may cross threads.
+    pub fn export(&self, keyer: &Keyer, layout: &StateLayout, groups: &[u32], into: &mut PartialGroups) {
+        self.keys.export(&keyer.layout, groups, &mut into.keys);
+        into.first.extend(groups.iter().map(|&group| self.first[group as usize]));
+        self.states.export(layout, groups, &mut into.states);
     }
 
-    /// The hash of `group`'s key.
-    pub fn hash(&self, group: u32) -> u64 {
-        self.hashes[group as usize]
+    /// Writes to `lists[o]` the groups that partition `o` of as many as there are lists owns.
+    pub fn by_owner(&self, keyer: &Keyer, lists: &mut [Vec<u32>]) {
+        self.keys.by_owner(&keyer.hasher, lists);
     }
 
-    /// Merges a partial of another table of the same layout.
-    pub fn merge(&mut self, layout: &StateLayout, partial: &PartialGroups) {
-        let mut groups = std::mem::take(&mut self.merged);
+    /// Merges a partial of another table of the same layout; `groups` is scratch.
+    pub fn merge(&mut self, keyer: &Keyer, layout: &StateLayout, partial: &PartialGroups, groups: &mut Vec<u32>) {
         groups.clear();
-        for from in 0..partial.len() {
-            let (hash, key, first) = partial.group(from);
-            let group = self.find_or_insert(hash, key, || first);
-            self.first[group as usize] = self.first[group as usize].min(first);
-            groups.push(group);
+        groups.resize(partial.len(), 0);
+        let first = &mut self.first;
+        let keys = BlockKeys { layout: &keyer.layout, block: &partial.keys };
+        self.keys.assign_packed(&keyer.layout, &keyer.hasher, &keys, groups, |j| first.push(partial.first[j]));
+        for (from, &group) in groups.iter().enumerate() {
+            first[group as usize] = first[group as usize].min(partial.first[from]);
         }
-        self.states.grow(layout, self.len());
-        self.states.merge(layout, &groups, &partial.states);
-        self.merged = groups;
+        self.states.grow(layout, self.keys.len());
+        self.states.merge(layout, groups, &partial.states);
     }
-}
-
-fn key_of<'a>(ends: &[u64], bytes: &'a [u8], group: usize) -> &'a [u8] {
-    let start = if group == 0 { 0 } else { ends[group - 1] };
-    &bytes[start as usize..ends[group] as usize]
 }

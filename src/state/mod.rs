@@ -1,8 +1,8 @@
 //! State by key: group tables with one row of words per group, and the last rows of each key.
 //!
 //! Promises: the output order of groups is their order of first appearance in the input, never a hash table's; two
-//! tables of one shape can be merged, and the result equals the table that saw all rows. Keys are compared by a canonical
-//! byte form: NULL equals NULL, NaN equals NaN, -0 equals +0. Knows nothing of plans, rings or threads.
+//! tables of one shape can be merged, and the result equals the table that saw all rows. Of keys, NULL
+//! equals NULL, NaN equals NaN, -0 equals +0. Knows nothing of plans, rings or threads.
 
 mod finish;
 mod frame;
@@ -15,9 +15,9 @@ mod states;
 mod tests;
 mod text;
 
-pub use frame::{FrameFunction, FrameStates};
+pub use frame::{FrameCall, FrameFunction, FrameStates};
 pub use groups::Groups;
-pub use keys::{EncodedKeys, KeyHasher, decode_keys, encode_keys};
+pub use keys::{DirectRows, KeyHasher, KeyTable, Keyer, PackedColumns};
 pub use layout::{Accumulator, AccumulatorKind, StateLayout};
 pub use partial::PartialGroups;
 pub use states::{StateBlock, States};

@@ -47,10 +47,11 @@ impl std::fmt::Debug for States {
 }
 
 impl States {
-    /// No groups, in `arena`.
-    pub fn new(arena: &PaneArena) -> Self {
+    /// No groups, in `arena`; with room for `expected`.
+    pub fn new(layout: &StateLayout, expected: usize, arena: &PaneArena) -> Self {
+        let room = if expected == 0 { 0 } else { Rows::words_for(expected, layout.shift).div_ceil(Line::WORDS) };
         Self {
-            lines: PaneVec::new_in(arena.clone()),
+            lines: PaneVec::with_capacity_in(room, arena.clone()),
             groups: 0,
             nulls: PaneVec::new_in(arena.clone()),
             heap: PaneVec::new_in(arena.clone()),

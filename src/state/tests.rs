@@ -119,7 +119,7 @@ proptest! {
         let all: Vec<u32> = (0..GROUPS).collect();
         let groups: Vec<u32> = rows.iter().map(|row| row.group).collect();
         let new = || {
-            let mut states = States::new(&arena);
+            let mut states = States::new(&layout, 0, &arena);
             states.grow(&layout, 2);
             states.grow(&layout, GROUPS as usize);
             states
@@ -185,7 +185,7 @@ fn sums_that_do_not_fit_are_errors() {
     };
     let arena = PaneArena::default();
     let fails = |layout: &StateLayout, values: Values<'_>| {
-        let mut states = States::new(&arena);
+        let mut states = States::new(layout, 0, &arena);
         states.grow(layout, 1);
         states.update(Simd::detect(), layout, &[0, 0], None, &[Column::valid(values)]);
         states.finish(layout, &[0], &mut results(layout)).unwrap_err().to_string()

@@ -14,6 +14,13 @@ pub fn build_features() -> &'static str {
     env!("CORELANE_TARGET_FEATURES")
 }
 
+/// What the CPU calls itself, for reports.
+pub fn model_name() -> Option<String> {
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'))?;
+    Some(line.1.trim().to_string())
+}
+
 /// Whether the host runs the AVX-512 kernels: foundation, byte/word, doubleword/quadword and vector-length parts.
 pub fn has_avx512() -> bool {
     #[cfg(target_arch = "x86_64")]

@@ -12,9 +12,11 @@ mod stdin;
 mod terminal;
 mod topology;
 
-pub use clock::{monotonic_ns, wall_us};
-pub use cpu::{build_features, has_avx512, refuse_unsupported_host};
-pub use memory::{advise_huge_pages, peak_rss_bytes};
+pub use clock::{cycle_counter, monotonic_ns, thread_cpu_ns, wall_us};
+pub use cpu::{build_features, has_avx512, model_name, refuse_unsupported_host};
+pub use memory::{
+    HUGE_PAGE_BYTES, Mapping, advise_huge_pages, available_memory_bytes, huge_page_bytes, peak_rss_bytes,
+};
 pub use pin::{name_current_thread, pin_current_thread};
 pub use signal::{StopFlag, stop_on_signals};
 pub use stdin::{StoppablePipe, StoppableStdin};

@@ -175,7 +175,7 @@ impl<'a> Job<'_, 'a> {
                 let rows = self.scope.rows;
                 let codes = self.scope.arena.alloc_slice_fill_with(rows, |i| (words[i / 64] >> (i % 64) & 1) as u32);
                 let values = Strings { offsets: &[0, 5, 9], bytes: b"falsetrue" };
-                Datum::column(Values::Dictionary { codes, values }, column.validity)
+                Datum::column(Values::Dictionary { codes, values, source: None }, column.validity)
             }
             DataType::Int => {
                 let values = column.int32();

@@ -299,6 +299,6 @@ impl<'a> Scope<'_, 'a> {
 
     fn repeated(&self, text: &'a [u8]) -> Values<'a> {
         let offsets = self.arena.alloc_slice_copy(&[0, text.len() as i32]);
-        Values::Dictionary { codes: self.fill(0), values: Strings { offsets, bytes: text } }
+        Values::Dictionary { codes: self.fill(0), values: Strings { offsets, bytes: text }, source: None }
     }
 }

@@ -6,8 +6,8 @@ use super::compile::{Node, Op, first_value};
 use super::datum::{Datum, Mask, Scalar, Scope};
 use super::failures::RowFailures;
 use super::{arithmetic, cast, compare, logic, moment, text};
-use crate::batch::Column;
-use crate::kernel::bitmap;
+use crate::batch::{Column, Selection};
+use crate::kernel::{Simd, bitmap, selection as selections};
 use crate::plan::{Expr, Function};
 use crate::types::{DataType, Value};
 
@@ -18,9 +18,17 @@ pub struct Evaluator {
 }
 
 impl Evaluator {
+    /// One row of so many must pass for a mask to be better than a list. Any value is correct.
+    const MASKED_SHARE: usize = 4;
+
     /// Compiles an expression. Panics on one that the planner must not build (a type that the operation does not take).
     pub fn new(expr: &Expr) -> Self {
         Self { root: Node::compile(expr) }
+    }
+
+    /// Whether the expression is a column or a constant: nothing is computed, nothing fails.
+    pub fn is_plain(&self) -> bool {
+        matches!(self.root.op, Op::Column(_) | Op::Constant(_))
     }
 
     /// Type of the result.
@@ -34,7 +42,7 @@ impl Evaluator {
         &self,
         columns: &[Column<'a>],
         rows: usize,
-        selection: Option<&[u32]>,
+        selection: Selection<'_>,
         arena: &'a Bump,
         failures: &mut RowFailures<'_>,
     ) -> Column<'a> {
@@ -43,21 +51,22 @@ impl Evaluator {
         scope.column(datum, self.root.data_type.physical())
     }
 
-    /// The rows for which a BOOLEAN expression is TRUE, of those in `selection`, ascending; `None` means all `rows`, as
-    /// in [`Batch::selection`](crate::batch::Batch::selection). Rows that failed, here or before, are not among them.
+    /// The rows for which a BOOLEAN expression is TRUE, of those in `selection`: a mask if they are many, else a list.
+    /// Rows that failed, here or before, are not among them.
     pub fn select<'a>(
         &self,
         columns: &[Column<'a>],
         rows: usize,
-        selection: Option<&'a [u32]>,
+        selection: Selection<'a>,
         arena: &'a Bump,
         failures: &mut RowFailures<'_>,
-    ) -> Option<&'a [u32]> {
+        simd: Simd,
+    ) -> Selection<'a> {
         let scope = Scope { columns, rows, arena };
         let datum = self.run(scope, selection, failures);
         match datum {
             Datum::Constant(Scalar::Boolean(true)) if failures.is_empty() => return selection,
-            Datum::Constant(Scalar::Boolean(false) | Scalar::Null) => return Some(&[]),
+            Datum::Constant(Scalar::Boolean(false) | Scalar::Null) => return Selection::Rows(&[]),
             _ => {}
         }
         let (values, validity) = scope.truth(datum);
@@ -69,32 +78,40 @@ impl Evaluator {
             }
             passing = words;
         }
-        let (room, filled) = match selection {
-            Some(selection) => {
-                let room = arena.alloc_slice_fill_copy(selection.len(), 0);
-                let filled = bitmap::restrict_selection(passing, selection, room);
-                (room, filled)
-            }
-            None => {
-                let count = bitmap::count(passing);
-                if count == rows {
-                    return None;
-                }
-                let room = arena.alloc_slice_fill_copy(count, 0);
-                let filled = bitmap::to_selection(passing, room);
-                (room, filled)
-            }
-        };
-        Some(&room[..filled])
+        if let Selection::Rows(rows) = selection {
+            let room = arena.alloc_slice_fill_copy(rows.len(), 0);
+            let filled = selections::restrict(simd, passing, rows, room);
+            return Selection::Rows(&room[..filled]);
+        }
+        if let Selection::Mask(words) = selection {
+            let both = scope.copy(Some(passing));
+            bitmap::and(both, words);
+            passing = both;
+        }
+        let count = bitmap::count(passing);
+        if count == rows {
+            Selection::All
+        } else if count * Self::MASKED_SHARE >= rows {
+            Selection::Mask(passing)
+        } else {
+            let room = arena.alloc_slice_fill_copy(count, 0);
+            selections::from_bitmap(simd, passing, room);
+            Selection::Rows(room)
+        }
     }
 
-    fn run<'a>(&self, scope: Scope<'_, 'a>, selection: Option<&[u32]>, failures: &mut RowFailures<'_>) -> Datum<'a> {
+    fn run<'a>(&self, scope: Scope<'_, 'a>, selection: Selection<'_>, failures: &mut RowFailures<'_>) -> Datum<'a> {
         // A column needs no mask: nothing is computed.
-        let active = selection.filter(|_| !matches!(self.root.op, Op::Column(_) | Op::Constant(_))).map(|selection| {
-            let words = scope.bitmap();
-            bitmap::from_selection(selection, words);
-            &*words
-        });
+        let active = match selection {
+            _ if self.is_plain() => None,
+            Selection::All => None,
+            Selection::Rows(rows) => {
+                let words = scope.bitmap();
+                bitmap::from_selection(rows, words);
+                Some(&*words)
+            }
+            Selection::Mask(words) => Some(&*scope.copy(Some(words))),
+        };
         self.root.evaluate(scope, active, failures)
     }
 }

@@ -279,7 +279,7 @@ fn merge_text<'a>(
         for (_, datum) in pieces {
             builder.push(text(datum));
         }
-        return Values::Dictionary { codes: owners, values: builder.finish() };
+        return Values::Dictionary { codes: owners, values: builder.finish(), source: None };
     }
     let mut builder = TextBuilder::new(scope, scope.rows, 0);
     for row in 0..scope.rows {

@@ -21,7 +21,7 @@ pub(super) fn utf8(bytes: &[u8]) -> &str {
 /// The dictionary of a column, if looking at each distinct value is less work than looking at each row.
 pub(super) fn small_dictionary<'a>(column: &Column<'a>, rows: usize) -> Option<(&'a [u32], Strings<'a>)> {
     match column.values {
-        Values::Dictionary { codes, values } if values.len() < rows => Some((&codes[..rows], values)),
+        Values::Dictionary { codes, values, .. } if values.len() < rows => Some((&codes[..rows], values)),
         _ => None,
     }
 }
@@ -120,7 +120,10 @@ pub(super) fn map<'a>(
         });
         // A dictionary too long for its offsets goes row by row, where single rows can fail.
         if fits {
-            return Datum::column(Values::Dictionary { codes, values: builder.finish() }, column.validity);
+            return Datum::column(
+                Values::Dictionary { codes, values: builder.finish(), source: None },
+                column.validity,
+            );
         }
     }
     build(scope, arg.validity(), active, failures, |i, bytes| function(arg.text(i), bytes))

@@ -4,7 +4,8 @@ use bumpalo::Bump;
 
 use super::super::{Evaluator, FailureReason, RowFailures, evaluate_constant};
 use super::value;
-use crate::batch::{Column, Strings, Values};
+use crate::batch::{Column, Selection, Strings, Values};
+use crate::kernel::Simd;
 use crate::plan::{ArithmeticOp, CompareOp, DatePart, Expr, ExprKind, Function};
 use crate::types::text::{parse, print};
 use crate::types::{DataType, Value};
@@ -182,7 +183,7 @@ fn constants_are_evaluated_or_refused() {
 
 fn codes_column<'a>(arena: &'a Bump, codes: &[u32]) -> Column<'a> {
     let values = Strings { offsets: &[0, 1, 3], bytes: b"x17" };
-    Column::valid(Values::Dictionary { codes: arena.alloc_slice_copy(codes), values })
+    Column::valid(Values::Dictionary { codes: arena.alloc_slice_copy(codes), values, source: None })
 }
 
 /// `kind = '17' AND CAST(kind AS INT) > 3` fails no row that the first operand decides; alone, the cast does.
@@ -196,10 +197,16 @@ fn decided_rows_do_not_fail() {
     let guarded =
         expr(ExprKind::And(vec![compare(CompareOp::Equal, kind, text("17")), above.clone()]), DataType::Boolean);
     let mut failures = RowFailures::new(&arena, 4);
-    assert_eq!(Evaluator::new(&guarded).select(&columns, 4, None, &arena, &mut failures), Some(&[1, 3][..]));
+    assert_eq!(
+        Evaluator::new(&guarded).select(&columns, 4, Selection::All, &arena, &mut failures, Simd::detect()),
+        Selection::Mask(&[0b1010])
+    );
     assert!(failures.is_empty());
 
-    assert_eq!(Evaluator::new(&above).select(&columns, 4, Some(&[1, 2]), &arena, &mut failures), Some(&[1][..]));
+    assert_eq!(
+        Evaluator::new(&above).select(&columns, 4, Selection::Rows(&[1, 2]), &arena, &mut failures, Simd::detect()),
+        Selection::Rows(&[1])
+    );
     let reason = FailureReason::Cast { from: DataType::Varchar, to: DataType::Int };
     assert_eq!(failures.iter().collect::<Vec<_>>(), [(2, reason)]);
     assert_eq!((failures.count(), failures.reason(0), failures.words()), (1, None, Some(&[4][..])));
@@ -207,7 +214,10 @@ fn decided_rows_do_not_fail() {
     // A failed row passes no predicate, not even one that is TRUE of it.
     let is_null = expr(ExprKind::IsNull { arg: Box::new(number), negated: false }, DataType::Boolean);
     let mut failures = RowFailures::new(&arena, 4);
-    assert_eq!(Evaluator::new(&is_null).select(&columns, 4, None, &arena, &mut failures), Some(&[][..]));
+    assert_eq!(
+        Evaluator::new(&is_null).select(&columns, 4, Selection::All, &arena, &mut failures, Simd::detect()),
+        Selection::Rows(&[])
+    );
     assert_eq!(failures.count(), 2);
 }
 
@@ -223,13 +233,16 @@ fn what_is_there_is_not_copied() {
     };
     let before = arena.allocated_bytes_including_metadata() - arena.chunk_capacity();
     let mut failures = RowFailures::new(&arena, 3);
-    let same = Evaluator::new(&column).evaluate(&columns, 3, Some(&[1]), &arena, &mut failures);
+    let same = Evaluator::new(&column).evaluate(&columns, 3, Selection::Rows(&[1]), &arena, &mut failures);
     assert_eq!(codes(&same), codes(&columns[0]));
     assert_eq!(before, arena.allocated_bytes_including_metadata() - arena.chunk_capacity());
     let upper = call(Function::Upper, vec![column.clone()], DataType::Varchar);
-    let upper = Evaluator::new(&upper).evaluate(&columns, 3, None, &arena, &mut failures);
+    let upper = Evaluator::new(&upper).evaluate(&columns, 3, Selection::All, &arena, &mut failures);
     assert_eq!(codes(&upper), codes(&columns[0]));
     assert_eq!(value(&upper, 0), Value::Utf8("X".into()));
     let all = compare(CompareOp::NotEqual, column, text(""));
-    assert_eq!(Evaluator::new(&all).select(&columns, 3, None, &arena, &mut failures), None);
+    assert_eq!(
+        Evaluator::new(&all).select(&columns, 3, Selection::All, &arena, &mut failures, Simd::detect()),
+        Selection::All
+    );
 }

@@ -194,6 +194,7 @@ impl Generator {
                 Values::Dictionary {
                     codes: arena.alloc_slice_fill_iter(values.iter().map(code)),
                     values: strings(&distinct),
+                    source: None,
                 }
             }
             Physical::Utf8 => Values::Utf8(strings(&values.iter().map(|value| text(value)).collect::<Vec<_>>())),

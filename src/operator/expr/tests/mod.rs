@@ -8,7 +8,8 @@ use bumpalo::Bump;
 use proptest::prelude::*;
 
 use super::{Evaluator, RowFailures};
-use crate::batch::{Column, Values};
+use crate::batch::{Batch, Column, RowOrder, Selection, Values};
+use crate::kernel::Simd;
 use crate::plan::Expr;
 use crate::types::{DataType, Value};
 use generate::{Generator, TYPES};
@@ -38,12 +39,20 @@ fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
+/// The selected rows.
+fn indices(selection: Selection<'_>, rows: usize, arena: &Bump) -> Vec<u32> {
+    let order = RowOrder::Keys(&[]);
+    let batch = Batch { rows, columns: &[], selection, order }.listed(arena);
+    batch.selection.list().map_or_else(|| (0..rows as u32).collect(), <[u32]>::to_vec)
+}
+
 /// Evaluates both ways and compares the selected rows: values, failed rows, and (BOOLEAN) the selection.
 fn check(expr: &Expr, rows: &[Vec<Value>], columns: &[Column<'_>], selection: Option<&[u32]>, arena: &Bump) {
     let evaluator = Evaluator::new(expr);
+    let chosen = selection.map_or(Selection::All, |rows| Selection::Rows(arena.alloc_slice_copy(rows)));
     let mut failures = RowFailures::new(arena, rows.len());
     // Columns live in the caller's arena; a view of the same lifetime as the results' arena is what operators have too.
-    let column = evaluator.evaluate(columns, rows.len(), selection, arena, &mut failures);
+    let column = evaluator.evaluate(columns, rows.len(), chosen, arena, &mut failures);
     assert_eq!(column.physical(), expr.data_type.physical(), "{expr:?}");
     let all: Vec<u32> = (0..rows.len() as u32).collect();
     let selected = selection.unwrap_or(&all);
@@ -78,9 +87,13 @@ fn check(expr: &Expr, rows: &[Vec<Value>], columns: &[Column<'_>], selection: Op
         );
     }
     if expr.data_type == DataType::Boolean {
-        let mut failures = RowFailures::new(arena, rows.len());
-        let found = evaluator.select(columns, rows.len(), selection, arena, &mut failures);
-        assert_eq!(found.unwrap_or(&all), passing, "{expr:#?}");
+        let mut mask = vec![0; rows.len().div_ceil(64)];
+        selected.iter().for_each(|&i| mask[i as usize / 64] |= 1 << (i % 64));
+        for chosen in [chosen, Selection::Mask(arena.alloc_slice_copy(&mask))] {
+            let mut failures = RowFailures::new(arena, rows.len());
+            let selection = evaluator.select(columns, rows.len(), chosen, arena, &mut failures, Simd::detect());
+            assert_eq!(indices(selection, rows.len(), arena), passing, "{expr:#?}");
+        }
     }
 }
 
@@ -118,7 +131,7 @@ proptest! {
                 arena.reset();
                 let mut failures = RowFailures::new(&arena, rows.len());
                 let scratch = arena.alloc_slice_copy(&columns);
-                evaluator.evaluate(scratch, rows.len(), None, &arena, &mut failures);
+                evaluator.evaluate(scratch, rows.len(), Selection::All, &arena, &mut failures);
             }
             sizes.push(arena.allocated_bytes());
         }

@@ -1,0 +1,475 @@
+//! Keys to dense numbers, in the order in which they first came.
+
+use super::KeyHasher;
+use super::domain::DirectRows;
+use super::pack::{KeyLayout, KeySource, PackedColumns};
+use crate::arena::{PaneArena, PaneVec};
+use crate::batch::ColumnBuffer;
+use crate::kernel::direct::translate;
+use crate::kernel::probe::{BLOCK_ROWS, candidates, entry_of, home, prefetch, prefetch_homes, slot_word};
+
+/// Numbers keys. All of its memory is the arena's.
+#[derive(Debug)]
+pub struct KeyTable {
+    width: usize,
+    slots: PaneVec<u64>,
+    /// Words of each key.
+    words: PaneVec<u64>,
+    keys: u32,
+    /// The key that is NULL and nothing else, where the layout marks it so.
+    absent: Option<u32>,
+    long: LongTexts,
+    /// Number plus one of each key of a small domain; a cache of `slots`.
+    direct: PaneVec<u32>,
+    direct_version: Option<u64>,
+    /// Scratch of one block: words and hashes.
+    block: PaneVec<u64>,
+}
+
+/// The texts that do not fit the words, by key and field; empty until the first one comes.
+#[derive(Debug)]
+struct LongTexts {
+    /// Where the text of a field starts in `bytes`; its length is in the words. One entry a text field of each key.
+    starts: PaneVec<u64>,
+    bytes: PaneVec<u8>,
+}
+
+impl KeyTable {
+    const SLOTS_MIN: usize = 64;
+    /// Keys up to which slots are plenty.
+    const SPARSE_KEYS: usize = 1 << 14;
+    /// Slots from which on probes are prefetched: half a megabyte, more than fits the L1 cache and less than the L2.
+    const PREFETCHED_SLOTS: usize = 1 << 14;
+
+    /// No keys, of the width of `layout`, in `arena`; with room for `expected` of them.
+    pub fn new(layout: &KeyLayout, expected: usize, arena: &PaneArena) -> Self {
+        let mut table = Self {
+            width: layout.width(),
+            slots: PaneVec::new_in(arena.clone()),
+            words: PaneVec::with_capacity_in(expected * layout.width(), arena.clone()),
+            keys: 0,
+            absent: None,
+            long: LongTexts { starts: PaneVec::new_in(arena.clone()), bytes: PaneVec::new_in(arena.clone()) },
+            direct: PaneVec::new_in(arena.clone()),
+            direct_version: None,
+            block: PaneVec::with_capacity_in(BLOCK_ROWS * (layout.width() + 1), arena.clone()),
+        };
+        table.slots.resize(Self::slots_for(expected), 0);
+        table
+    }
+
+    /// Number of keys.
+    pub fn len(&self) -> usize {
+        self.keys as usize
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.keys == 0
+    }
+
+    /// Writes the number of each selected row's key to `numbers`; `on_new(j)` is called, in order, for each row whose key
+    /// is new, and gets the next number.
+    pub fn assign(
+        &mut self,
+        keys: &PackedColumns<'_>,
+        direct: Option<DirectRows<'_>>,
+        numbers: &mut [u32],
+        mut on_new: impl FnMut(usize),
+    ) {
+        let Some(direct) = direct else { return self.assign_packed(keys.layout, keys.hasher, keys, numbers, on_new) };
+        if self.direct_version != Some(direct.version) {
+            self.direct.clear();
+            self.direct.resize(direct.size, 0);
+            self.direct_version = Some(direct.version);
+        }
+        if !translate(&self.direct, direct.indices, keys.selection, numbers) {
+            return;
+        }
+        for j in 0..numbers.len() {
+            if numbers[j] == u32::MAX {
+                let row = keys.selection.map_or(j, |selection| selection[j] as usize);
+                let index = direct.indices[row] as usize;
+                if self.direct[index] == 0 {
+                    let known = self.keys;
+                    self.direct[index] = self.find_or_insert_row(keys, j) + 1;
+                    if self.keys > known {
+                        on_new(j);
+                    }
+                }
+                numbers[j] = self.direct[index] - 1;
+            }
+        }
+    }
+
+    /// The same for keys from anywhere.
+    pub fn assign_packed(
+        &mut self,
+        layout: &KeyLayout,
+        hasher: &KeyHasher,
+        keys: &impl KeySource,
+        numbers: &mut [u32],
+        on_new: impl FnMut(usize),
+    ) {
+        match layout.width() {
+            0 => {
+                numbers.fill(0);
+                if !numbers.is_empty() {
+                    self.number_only_key(on_new);
+                }
+            }
+            1 => self.assign_width(Fixed::<1>, layout, hasher, keys, numbers, on_new),
+            2 => self.assign_width(Fixed::<2>, layout, hasher, keys, numbers, on_new),
+            3 => self.assign_width(Fixed::<3>, layout, hasher, keys, numbers, on_new),
+            4 => self.assign_width(Fixed::<4>, layout, hasher, keys, numbers, on_new),
+            words => self.assign_width(Any(words), layout, hasher, keys, numbers, on_new),
+        }
+    }
+
+    /// Without key columns there is one key, number 0.
+    pub fn number_only_key(&mut self, mut on_new: impl FnMut(usize)) {
+        if self.keys == 0 {
+            self.keys = 1;
+            on_new(0);
+        }
+    }
+
+    /// For keys of that width.
+    fn assign_width(
+        &mut self,
+        width: impl Width,
+        layout: &KeyLayout,
+        hasher: &KeyHasher,
+        keys: &impl KeySource,
+        numbers: &mut [u32],
+        mut on_new: impl FnMut(usize),
+    ) {
+        let w = width.words();
+        let has_absent = keys.has_absent();
+        let mut block = std::mem::replace(&mut self.block, PaneVec::new_in(self.words.allocator().clone()));
+        block.resize(BLOCK_ROWS * (w + 1), 0);
+        let (words, hashes) = block.split_at_mut(BLOCK_ROWS * w);
+        let mut from = 0;
+        for numbers in numbers.chunks_mut(BLOCK_ROWS) {
+            let count = numbers.len();
+            let (words, hashes) = (&mut words[..count * w], &mut hashes[..count]);
+            words.fill(0);
+            let long = keys.pack(from, count, words);
+            width.hash(hasher, words, hashes);
+            self.reserve(count);
+            let far = self.slots.len() > Self::PREFETCHED_SLOTS;
+            if far {
+                prefetch_homes(&self.slots, hashes);
+            }
+            candidates(&self.slots, hashes, numbers);
+            if far {
+                numbers.iter().filter(|&&number| number > 0).for_each(|&n| prefetch(&self.words, (n as usize - 1) * w));
+            }
+            // Long texts that look alike are compared in full, one by one.
+            let compare = !long && !has_absent;
+            for (k, number) in numbers.iter_mut().enumerate() {
+                if compare && *number > 0 && width.same(&self.words, *number as usize - 1, words, k) {
+                    *number -= 1;
+                } else {
+                    let known = self.keys;
+                    let j = from + k;
+                    let key = &words[k * w..(k + 1) * w];
+                    *number = if has_absent && keys.is_absent(j) {
+                        self.find_or_insert_absent()
+                    } else {
+                        self.find_or_insert(layout, key, hashes[k], &|field| keys.text(j, field))
+                    };
+                    if self.keys > known {
+                        on_new(j);
+                    }
+                }
+            }
+            from += count;
+        }
+        self.block = block;
+    }
+
+    fn find_or_insert_row(&mut self, keys: &PackedColumns<'_>, j: usize) -> u32 {
+        if keys.has_absent() && keys.is_absent(j) {
+            return self.find_or_insert_absent();
+        }
+        self.reserve(1);
+        let mut block = std::mem::replace(&mut self.block, PaneVec::new_in(self.words.allocator().clone()));
+        block.clear();
+        block.resize(self.width, 0);
+        keys.pack(j, 1, &mut block);
+        let number = match self.width {
+            0 => 0,
+            _ => self.find_or_insert(keys.layout, &block, keys.hasher.hash(&block), &|field| keys.text(j, field)),
+        };
+        self.block = block;
+        number
+    }
+
+    fn find_or_insert_absent(&mut self) -> u32 {
+        if let Some(number) = self.absent {
+            return number;
+        }
+        let number = self.keys;
+        self.absent = Some(number);
+        self.words.resize(self.words.len() + self.width, 0);
+        self.keys += 1;
+        number
+    }
+
+    /// The number of a key; `text(field)` is a long text of it. There must be room for one more.
+    fn find_or_insert<'t>(
+        &mut self,
+        layout: &KeyLayout,
+        key: &[u64],
+        hash: u64,
+        text: &dyn Fn(usize) -> &'t [u8],
+    ) -> u32 {
+        let bits = self.slots.len().trailing_zeros();
+        let mask = self.slots.len() - 1;
+        let mut at = home(hash, bits);
+        loop {
+            let slot = self.slots[at & mask];
+            match entry_of(slot) {
+                None => break,
+                Some(number) if slot >> 32 == hash >> 32 && self.is_same(layout, number, key, text) => return number,
+                Some(_) => at += 1,
+            }
+        }
+        let number = self.keys;
+        assert!(number < u32::MAX - 1, "a table holds fewer than 2^32 keys");
+        self.slots[at & mask] = slot_word(hash, number);
+        self.words.extend_from_slice(key);
+        if !layout.texts.is_empty() {
+            self.keep_long_texts(layout, key, text);
+        }
+        self.keys += 1;
+        number
+    }
+
+    fn is_same<'t>(&self, layout: &KeyLayout, number: u32, key: &[u64], text: &dyn Fn(usize) -> &'t [u8]) -> bool {
+        let number = number as usize;
+        let known = &self.words[number * self.width..(number + 1) * self.width];
+        known == key
+            && (self.long.starts.is_empty()
+                || layout.texts.iter().enumerate().all(|(t, text_field)| match text_field.long_length(key) {
+                    Some(_) => self.long_text(layout, number, t) == text(text_field.field),
+                    None => true,
+                }))
+    }
+
+    fn keep_long_texts<'t>(&mut self, layout: &KeyLayout, key: &[u64], text: &dyn Fn(usize) -> &'t [u8]) {
+        if self.long.starts.is_empty() {
+            if layout.texts.iter().all(|field| field.long_length(key).is_none()) {
+                return;
+            }
+            // The keys so far have no long text.
+            self.long.starts.resize(self.keys as usize * layout.texts.len(), 0);
+        }
+        for field in &layout.texts {
+            self.long.starts.push(self.long.bytes.len() as u64);
+            if field.long_length(key).is_some() {
+                self.long.bytes.extend_from_slice(text(field.field));
+            }
+        }
+    }
+
+    /// The text of the t-th text field, which is long.
+    fn long_text(&self, layout: &KeyLayout, number: usize, t: usize) -> &[u8] {
+        let start = self.long.starts[number * layout.texts.len() + t] as usize;
+        let length = layout.texts[t].long_length(self.words(number as u32)).unwrap_or(0);
+        &self.long.bytes[start..start + length]
+    }
+
+    /// The words of a key.
+    pub fn words(&self, number: u32) -> &[u64] {
+        let number = number as usize;
+        &self.words[number * self.width..(number + 1) * self.width]
+    }
+
+    /// Appends the keys of `numbers` to `columns`, one a field.
+    pub fn push_keys(&self, layout: &KeyLayout, numbers: &[u32], columns: &mut [ColumnBuffer]) {
+        for (field, column) in columns.iter_mut().enumerate() {
+            let words = |k: usize| self.words(numbers[k]);
+            let is_absent = |k: usize| self.absent == Some(numbers[k]);
+            let text = |k: usize, t| self.long_text(layout, numbers[k] as usize, t);
+            layout.unpack(field, numbers.len(), words, is_absent, text, column);
+        }
+    }
+
+    /// Copies some keys to where they may cross threads.
+    pub fn export(&self, layout: &KeyLayout, numbers: &[u32], into: &mut KeyBlock) {
+        for &number in numbers {
+            let words = self.words(number);
+            if self.absent == Some(number) {
+                into.absent = Some(into.keys);
+            }
+            if !self.long.starts.is_empty() {
+                for (t, field) in layout.texts.iter().enumerate() {
+                    if field.long_length(words).is_some() {
+                        into.long.push((into.keys * layout.texts.len() + t, into.bytes.len()));
+                        into.bytes.extend_from_slice(self.long_text(layout, number as usize, t));
+                    }
+                }
+            }
+            into.words.extend_from_slice(words);
+            into.keys += 1;
+        }
+    }
+
+    /// Writes to `lists[o]` the keys that partition `o` of as many as there are lists owns.
+    pub fn by_owner(&self, hasher: &KeyHasher, lists: &mut [Vec<u32>]) {
+        let owners = lists.len();
+        lists.iter_mut().for_each(Vec::clear);
+        for number in 0..self.keys {
+            lists[KeyHasher::owner(hasher.hash(self.words(number)), owners)].push(number);
+        }
+    }
+
+    fn slots_for(keys: usize) -> usize {
+        // At most half are taken, of a table that fits the L2 cache a quarter: then nearly all keys are found in the first
+        // two slots.
+        let slots = if keys <= Self::SPARSE_KEYS { 4 * keys } else { 2 * keys };
+        (slots + 1).next_power_of_two().max(Self::SLOTS_MIN)
+    }
+
+    /// Makes room for `more` keys.
+    fn reserve(&mut self, more: usize) {
+        let wanted = Self::slots_for(self.keys as usize + more);
+        if wanted <= self.slots.len() {
+            return;
+        }
+        let mut slots = PaneVec::new_in(self.slots.allocator().clone());
+        slots.resize(wanted, 0);
+        let (bits, mask) = (wanted.trailing_zeros(), wanted - 1);
+        for &slot in self.slots.iter().filter(|&&slot| slot != 0) {
+            let mut at = home(slot, bits);
+            while slots[at & mask] != 0 {
+                at += 1;
+            }
+            slots[at & mask] = slot;
+        }
+        self.slots = slots;
+    }
+}
+
+/// Number of words of a key: known when compiling for narrow keys, so that comparing and hashing are a few instructions.
+trait Width: Copy {
+    fn words(self) -> usize;
+
+    fn hash(self, hasher: &KeyHasher, words: &[u64], hashes: &mut [u64]);
+
+    /// Whether key `i` of some keys is key `j` of others.
+    fn same(self, some: &[u64], i: usize, others: &[u64], j: usize) -> bool;
+}
+
+#[derive(Clone, Copy)]
+struct Fixed<const W: usize>;
+
+impl<const W: usize> Width for Fixed<W> {
+    #[inline(always)]
+    fn words(self) -> usize {
+        W
+    }
+
+    #[inline(always)]
+    fn hash(self, hasher: &KeyHasher, words: &[u64], hashes: &mut [u64]) {
+        for (key, hash) in words.as_chunks::<W>().0.iter().zip(hashes) {
+            *hash = hasher.hash(key);
+        }
+    }
+
+    #[inline(always)]
+    fn same(self, some: &[u64], i: usize, others: &[u64], j: usize) -> bool {
+        some.as_chunks::<W>().0[i] == others.as_chunks::<W>().0[j]
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Any(usize);
+
+impl Width for Any {
+    fn words(self) -> usize {
+        self.0
+    }
+
+    fn hash(self, hasher: &KeyHasher, words: &[u64], hashes: &mut [u64]) {
+        for (key, hash) in words.chunks_exact(self.0).zip(hashes) {
+            *hash = hasher.hash(key);
+        }
+    }
+
+    fn same(self, some: &[u64], i: usize, others: &[u64], j: usize) -> bool {
+        some[i * self.0..(i + 1) * self.0] == others[j * self.0..(j + 1) * self.0]
+    }
+}
+
+/// Some keys on their way to another table: plain vectors, which may cross threads.
+#[derive(Debug, Default)]
+pub struct KeyBlock {
+    keys: usize,
+    words: Vec<u64>,
+    absent: Option<usize>,
+    /// Key and text field (as one number), and where its text starts in `bytes`, of each long text; ascending.
+    long: Vec<(usize, usize)>,
+    bytes: Vec<u8>,
+}
+
+impl KeyBlock {
+    /// Number of keys.
+    pub fn len(&self) -> usize {
+        self.keys
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.keys == 0
+    }
+
+    /// Drops all keys, keeps the memory.
+    pub fn clear(&mut self) {
+        self.keys = 0;
+        self.words.clear();
+        self.absent = None;
+        self.long.clear();
+        self.bytes.clear();
+    }
+}
+
+/// A block with the layout that its keys have.
+#[derive(Debug, Clone, Copy)]
+pub struct BlockKeys<'a> {
+    /// The layout.
+    pub layout: &'a KeyLayout,
+    /// The keys.
+    pub block: &'a KeyBlock,
+}
+
+impl KeySource for BlockKeys<'_> {
+    fn len(&self) -> usize {
+        self.block.keys
+    }
+
+    fn pack(&self, from: usize, count: usize, words: &mut [u64]) -> bool {
+        let width = self.layout.width();
+        words.copy_from_slice(&self.block.words[from * width..(from + count) * width]);
+        !self.block.long.is_empty()
+    }
+
+    fn has_absent(&self) -> bool {
+        self.block.absent.is_some()
+    }
+
+    fn is_absent(&self, j: usize) -> bool {
+        self.block.absent == Some(j)
+    }
+
+    fn text(&self, j: usize, field: usize) -> &[u8] {
+        let t = self.layout.texts.iter().position(|text| text.field == field).expect("the field is text");
+        let at = self.block.long.binary_search_by_key(&(j * self.layout.texts.len() + t), |&(key, _)| key);
+        let start = self.block.long[at.expect("the text is long")].1;
+        let key = &self.block.words[j * self.layout.width()..(j + 1) * self.layout.width()];
+        let length = self.layout.texts[t].long_length(key).unwrap_or(0);
+        &self.block.bytes[start..start + length]
+    }
+}
