@@ -176,19 +176,19 @@ impl ColumnBuffer {
     }
 
     /// Appends many 32-bit values and NULLs.
-    pub fn extend_int32(&mut self, values: impl Iterator<Item = Option<i32>>) {
+    pub fn extend_nullable_int32(&mut self, values: impl Iterator<Item = Option<i32>>) {
         let Store::Int32(v) = &mut self.store else { panic!("{} is not 32-bit", self.data_type) };
         self.nulls += extend_plain(v, &mut self.validity, values);
     }
 
     /// Appends many 64-bit values and NULLs.
-    pub fn extend_int64(&mut self, values: impl Iterator<Item = Option<i64>>) {
+    pub fn extend_nullable_int64(&mut self, values: impl Iterator<Item = Option<i64>>) {
         let Store::Int64(v) = &mut self.store else { panic!("{} is not 64-bit", self.data_type) };
         self.nulls += extend_plain(v, &mut self.validity, values);
     }
 
     /// Appends many DOUBLEs and NULLs.
-    pub fn extend_float64(&mut self, values: impl Iterator<Item = Option<f64>>) {
+    pub fn extend_nullable_float64(&mut self, values: impl Iterator<Item = Option<f64>>) {
         let Store::Float64(v) = &mut self.store else { panic!("{} is not double", self.data_type) };
         self.nulls += extend_plain(v, &mut self.validity, values);
     }
@@ -213,21 +213,21 @@ impl ColumnBuffer {
     }
 
     /// Appends 32-bit values; panics on another layout. So do the typed extensions below.
-    pub fn extend_valid_int32(&mut self, values: impl ExactSizeIterator<Item = i32>) {
+    pub fn extend_int32(&mut self, values: impl ExactSizeIterator<Item = i32>) {
         let Store::Int32(v) = &mut self.store else { panic!("{} is not 32-bit", self.data_type) };
         self.validity.push_many(true, values.len());
         v.extend(values);
     }
 
     /// Appends 64-bit values.
-    pub fn extend_valid_int64(&mut self, values: impl ExactSizeIterator<Item = i64>) {
+    pub fn extend_int64(&mut self, values: impl ExactSizeIterator<Item = i64>) {
         let Store::Int64(v) = &mut self.store else { panic!("{} is not 64-bit", self.data_type) };
         self.validity.push_many(true, values.len());
         v.extend(values);
     }
 
     /// Appends DOUBLEs.
-    pub fn extend_valid_float64(&mut self, values: impl ExactSizeIterator<Item = f64>) {
+    pub fn extend_float64(&mut self, values: impl ExactSizeIterator<Item = f64>) {
         let Store::Float64(v) = &mut self.store else { panic!("{} is not double", self.data_type) };
         self.validity.push_many(true, values.len());
         v.extend(values);

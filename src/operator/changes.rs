@@ -42,8 +42,8 @@ impl Operator for Changes {
             })?;
             let count = batch.selected();
             if *windowed {
-                bounds[0].extend_valid_int64(std::iter::repeat_n(run.start, count));
-                bounds[1].extend_valid_int64(std::iter::repeat_n(end.0, count));
+                bounds[0].extend_int64(std::iter::repeat_n(run.start, count));
+                bounds[1].extend_int64(std::iter::repeat_n(end.0, count));
             }
             added.rows_pushed(count);
             Ok(())

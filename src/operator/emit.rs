@@ -61,8 +61,8 @@ impl GroupEmitter {
                 self.places.push(OrderKey { time, sequence, row });
             }
             if self.windowed {
-                columns[results.end].extend_valid_int64(std::iter::repeat_n(start, part.len()));
-                columns[results.end + 1].extend_valid_int64(std::iter::repeat_n(end.0, part.len()));
+                columns[results.end].extend_int64(std::iter::repeat_n(start, part.len()));
+                columns[results.end + 1].extend_int64(std::iter::repeat_n(end.0, part.len()));
             }
             self.buffer.rows_pushed(part.len());
             let batch = Batch {

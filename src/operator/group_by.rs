@@ -176,7 +176,7 @@ impl Panes {
     }
 
     /// Takes a run without keys into its one group; its selection is no list.
-    fn update_only<'a>(&mut self, run: &Run<'a>, simd: Simd, arena: &'a Bump) {
+    fn update_only(&mut self, run: &Run<'_>, simd: Simd) {
         let Keyed { batch, arguments, .. } = run.keyed;
         let mut first = None;
         batch.for_each(|i| {
@@ -191,7 +191,7 @@ impl Panes {
             Selection::Mask(words) => Some(words),
             _ => None,
         };
-        pane.update_only(simd, layout, (key.sequence, key.row), batch.rows, mask, arguments, arena);
+        pane.update_only(simd, layout, (key.sequence, key.row), batch.rows, mask, arguments);
     }
 }
 
@@ -267,7 +267,7 @@ impl GroupBy {
     /// Evaluates keys and arguments of a batch.
     pub fn evaluate<'a>(&mut self, batch: Batch<'a>, arena: &'a Bump, context: &mut Context<'_>) -> Result<Keyed<'a>> {
         // Without keys whole columns are reduced, for which a mask will do.
-        let batch = if self.keys == 0 && self.panes.layout.takes_masks() { batch } else { batch.listed(arena) };
+        let batch = if self.keys == 0 { batch } else { batch.listed(arena) };
         let (batch, columns) = evaluate_all(&self.exprs, batch, arena, context)?;
         let (keys, arguments) = columns.split_at(self.keys);
         let direct = self.panes.keyer.index(keys, batch.rows, self.panes.expected_rows(), arena);
@@ -310,10 +310,10 @@ impl GroupBy {
     pub fn ingest(&mut self, batch: Batch<'_>, context: &mut Context<'_>) -> Result<()> {
         let (arena, simd) = (context.arena, context.simd);
         let keyed = self.evaluate(batch, arena, context)?;
-        let whole = self.keys == 0 && self.panes.layout.takes_masks();
+        let whole = self.keys == 0;
         self.for_each_run(keyed, arena, simd, &mut |panes, run| {
             if whole && !matches!(run.keyed.batch.selection, Selection::Rows(_)) {
-                panes.update_only(&run, simd, arena);
+                panes.update_only(&run, simd);
             } else {
                 panes.assign(&run, arena, |pane, layout, groups| {
                     pane.update(simd, layout, groups, run.keyed.batch.selection.list(), run.keyed.arguments);

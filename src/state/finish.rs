@@ -170,7 +170,10 @@ impl States {
         for (index, (column, kept)) in arguments.iter().zip(&layout.kept).enumerate() {
             let seen = column.validity.is_some() || self.nulls.get(index).is_some_and(|nulls| !nulls.is_empty());
             if seen {
-                self.count_nulls(index, groups, Some(selected), column, |j, nulls| all_nulls[j] = nulls);
+                for (j, (&group, &row)) in groups.iter().zip(selected).enumerate() {
+                    self.count_nulls(index, std::iter::once((group, row as usize)), column);
+                    all_nulls[j] = self.nulls(index, group);
+                }
             }
             let nulls = seen.then_some(&all_nulls[..rows]);
             let part = kept.part.map(|part| layout.parts[part]);
@@ -187,7 +190,7 @@ impl States {
             }
             if others {
                 for (j, (&group, &row)) in groups.iter().zip(selected).enumerate() {
-                    self.update_others(layout, kept, &[group], Some(&[row]), column);
+                    self.update_others(layout, kept, std::iter::once((group, row as usize)), column);
                     for (c, call) in calls().filter(|(_, call)| !call.is_of_numbers()) {
                         let row = self.row(layout, group);
                         finish_other(call, kept, row, &|| source.sum(j), source.count(j), &self.heap, &mut out[c])?;
@@ -222,14 +225,14 @@ fn finish_numbers(call: &Accumulator, integer: bool, source: &impl Source, out: 
     let rows = 0..source.len();
     let any = |j: usize| source.count(j) > 0;
     match (call.kind, integer) {
-        (AccumulatorKind::Count, _) => out.extend_int64(rows.map(|j| Some(source.count(j).cast_signed()))),
+        (AccumulatorKind::Count, _) => out.extend_nullable_int64(rows.map(|j| Some(source.count(j).cast_signed()))),
         (AccumulatorKind::Sum, true) => {
             let sum = |j: usize| {
                 let [low, high] = source.sum(j);
                 i128_of(low, high)
             };
             let mut overflow = None;
-            out.extend_int64(rows.map(|j| {
+            out.extend_nullable_int64(rows.map(|j| {
                 let narrow = i64::try_from(sum(j)).unwrap_or_else(|_| {
                     overflow.get_or_insert(j);
                     0
@@ -240,11 +243,11 @@ fn finish_numbers(call: &Accumulator, integer: bool, source: &impl Source, out: 
                 return Err(bigint_overflow(sum(j)));
             }
         }
-        (AccumulatorKind::Avg, true) => out.extend_float64(rows.map(|j| {
+        (AccumulatorKind::Avg, true) => out.extend_nullable_float64(rows.map(|j| {
             let [low, high] = source.sum(j);
             any(j).then(|| i128_of(low, high) as f64 / source.count(j) as f64)
         })),
-        (AccumulatorKind::Sum | AccumulatorKind::Avg, false) => out.extend_float64(rows.map(|j| {
+        (AccumulatorKind::Sum | AccumulatorKind::Avg, false) => out.extend_nullable_float64(rows.map(|j| {
             let [high, low] = source.sum(j).map(f64::from_bits);
             let sum = pair_value(high, low);
             let divisor = if call.kind == AccumulatorKind::Avg { source.count(j) as f64 } else { 1.0 };
@@ -253,7 +256,7 @@ fn finish_numbers(call: &Accumulator, integer: bool, source: &impl Source, out: 
         (AccumulatorKind::Min | AccumulatorKind::Max, integer) => {
             let which = usize::from(call.kind == AccumulatorKind::Max);
             if !integer {
-                out.extend_float64(rows.map(|j| any(j).then(|| finished_doubles(source.extremes(j))[which])));
+                out.extend_nullable_float64(rows.map(|j| any(j).then(|| finished_doubles(source.extremes(j))[which])));
             } else {
                 let value = |j: usize| any(j).then(|| source.extremes(j)[which]);
                 match call.result {
@@ -261,8 +264,10 @@ fn finish_numbers(call: &Accumulator, integer: bool, source: &impl Source, out: 
                         Some(word) => out.push_boolean(word == 1),
                         None => out.push_null(),
                     }),
-                    DataType::Int | DataType::Date => out.extend_int32(rows.map(|j| value(j).map(|word| word as i32))),
-                    _ => out.extend_int64(rows.map(|j| value(j).map(u64::cast_signed))),
+                    DataType::Int | DataType::Date => {
+                        out.extend_nullable_int32(rows.map(|j| value(j).map(|word| word as i32)))
+                    }
+                    _ => out.extend_nullable_int64(rows.map(|j| value(j).map(u64::cast_signed))),
                 }
             }
         }

@@ -1,7 +1,5 @@
 //! The groups of one pane: a table from key to group id, and one state row per group, all in the pane's arena.
 
-use bumpalo::Bump;
-
 use crate::arena::{PaneArena, PaneVec};
 use crate::batch::{Column, ColumnBuffer};
 use crate::error::Result;
@@ -94,9 +92,7 @@ impl Groups {
         self.states.update(simd, layout, groups, selection, arguments);
     }
 
-    /// Takes `rows` rows, or those of them that pass `mask`, into the one group of a query without GROUP BY. The layout must
-    /// take masks.
-    #[expect(clippy::too_many_arguments, reason = "the columns of a batch, one by one")]
+    /// Takes `rows` rows, or those of them that pass `mask`, into the one group of a query without GROUP BY.
     pub fn update_only(
         &mut self,
         simd: Simd,
@@ -105,11 +101,10 @@ impl Groups {
         rows: usize,
         mask: Option<&[u64]>,
         arguments: &[Column<'_>],
-        arena: &Bump,
     ) {
         self.ensure_global(layout, place);
         self.rows += rows;
-        self.states.update_only(simd, layout, rows, mask, arguments, arena);
+        self.states.update_one(simd, layout, 0, rows, mask, arguments);
     }
 
     /// Takes the rows in one after another and appends, after each, the running result of its group to `out[a]`.

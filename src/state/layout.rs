@@ -57,8 +57,8 @@ pub(super) struct Kept {
     pub(super) texts: Option<usize>,
 }
 
-/// The state row of a query: all aggregates of a group side by side.
-#[derive(Debug, Clone)]
+/// The state row of a query: all aggregates of a group side by side. The default is for groups without any state.
+#[derive(Debug, Clone, Default)]
 pub struct StateLayout {
     /// In the order of the calls.
     pub accumulators: Vec<Accumulator>,
@@ -69,15 +69,8 @@ pub struct StateLayout {
     pub(super) part_arguments: Vec<usize>,
     /// A row has `1 << shift` words.
     pub(super) shift: u32,
-    /// The row of a group without rows.
+    /// The row of a group without rows; empty if groups have no state.
     pub(super) empty: Vec<u64>,
-}
-
-impl Default for StateLayout {
-    /// Counts rows, and has no calls.
-    fn default() -> Self {
-        Self::new(Vec::new())
-    }
 }
 
 /// The word of text that is not there.
@@ -145,13 +138,6 @@ impl StateLayout {
         let shift = empty.len().next_power_of_two().ilog2();
         empty.resize(1 << shift, 0);
         Self { accumulators, kept, parts, part_arguments, shift, empty }
-    }
-
-    /// Whether whole columns can be reduced under a mask: all that is kept are counts and numbers of 64 bits.
-    pub fn takes_masks(&self) -> bool {
-        self.kept
-            .iter()
-            .all(|kept| [kept.squares, kept.decimal_sum, kept.decimal_extremes, kept.texts].iter().all(Option::is_none))
     }
 
     /// Words of a row.

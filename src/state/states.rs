@@ -1,7 +1,5 @@
 //! The state rows of groups: what each takes in, how two merge. What comes out is in `finish`.
 
-use bumpalo::Bump;
-
 use crate::arena::{PaneArena, PaneVec};
 use crate::batch::{Column, Values};
 use crate::kernel::Simd;
@@ -49,11 +47,11 @@ impl std::fmt::Debug for States {
 }
 
 impl States {
-    /// No groups, in `arena`; with room for `expected` of them.
+    /// No groups, in `arena`; with room for `expected`.
     pub fn new(layout: &StateLayout, expected: usize, arena: &PaneArena) -> Self {
-        let lines = Rows::words_for(expected, layout.shift).div_ceil(Line::WORDS);
+        let room = if expected == 0 { 0 } else { Rows::words_for(expected, layout.shift).div_ceil(Line::WORDS) };
         Self {
-            lines: PaneVec::with_capacity_in(lines, arena.clone()),
+            lines: PaneVec::with_capacity_in(room, arena.clone()),
             groups: 0,
             nulls: PaneVec::new_in(arena.clone()),
             heap: PaneVec::new_in(arena.clone()),
@@ -70,7 +68,7 @@ impl States {
 
     /// Makes empty states for groups up to `groups`, if they are not there.
     pub fn grow(&mut self, layout: &StateLayout, groups: usize) {
-        if groups <= self.groups {
+        if groups <= self.groups || layout.empty.is_empty() {
             return;
         }
         self.lines.resize(Rows::words_for(groups, layout.shift).div_ceil(Line::WORDS), Line::ZERO);
@@ -106,98 +104,77 @@ impl States {
         selection: Option<&[u32]>,
         arguments: &[Column<'_>],
     ) {
-        let with_inputs = |inputs: &[Input<'_>], states: &mut Self| {
-            update::update(simd, &mut states.rows(layout), &layout.parts, inputs, groups, selection);
-        };
-        let inputs = layout.part_arguments.iter().map(|&argument| input_of(&arguments[argument]));
-        with_few(inputs, |inputs| with_inputs(inputs, self));
-        for (index, (column, kept)) in arguments.iter().zip(&layout.kept).enumerate() {
-            if column.validity.is_some() {
-                self.count_nulls(index, groups, selection, column, |_, _| {});
-            }
-            self.update_others(layout, kept, groups, selection, column);
+        with_inputs(layout, arguments, |inputs| {
+            update::update(simd, &mut self.rows(layout), &layout.parts, inputs, groups, selection);
+        });
+        let row = |j: usize| selection.map_or(j, |selection| selection[j] as usize);
+        let rows = groups.iter().enumerate().map(|(j, &group)| (group, row(j)));
+        for (index, column) in arguments.iter().enumerate() {
+            self.count_nulls(index, rows.clone(), column);
+            self.update_others(layout, &layout.kept[index], rows.clone(), column);
         }
     }
 
-    /// Takes `rows` rows, or those of them that pass `mask`, into group 0, which must be there. The layout must take masks.
-    pub fn update_only(
+    /// Takes rows into one group: all of the first `rows`, or those that `mask` lets through. Else as [`Self::update`].
+    pub fn update_one(
         &mut self,
         simd: Simd,
         layout: &StateLayout,
+        group: u32,
         rows: usize,
         mask: Option<&[u64]>,
         arguments: &[Column<'_>],
-        arena: &Bump,
     ) {
-        debug_assert!(layout.takes_masks());
-        let ones = |words: &[u64]| words.iter().map(|word| u64::from(word.count_ones())).sum();
-        let both = |validity: Option<&'_ [u64]>| match (validity, mask) {
-            (Some(valid), Some(mask)) => {
-                Some(&*arena.alloc_slice_fill_iter(valid.iter().zip(mask).map(|(valid, mask)| valid & mask)))
-            }
-            (valid, mask) => valid.or(mask).map(|words| &*arena.alloc_slice_copy(words)),
-        };
-        let taken = mask.map_or(rows as u64, ones);
-        let inputs = layout.part_arguments.iter().map(|&argument| {
-            let column = &arguments[argument];
-            Input { validity: both(column.validity), ..input_of(column) }
+        with_inputs(layout, arguments, |inputs| {
+            update::update_one(simd, &mut self.rows(layout), group, &layout.parts, inputs, rows, mask);
         });
-        with_few(inputs, |inputs| {
-            update::update_only(simd, &mut self.rows(layout), &layout.parts, inputs, rows, taken)
-        });
-        for (argument, column) in arguments.iter().enumerate() {
-            if column.validity.is_some() {
-                let nulls = taken - both(column.validity).map_or(taken, ones);
-                self.add_nulls(argument, 0, nulls);
+        let passes = |i: &usize| mask.is_none_or(|words| words[i / 64] >> (i % 64) & 1 == 1);
+        let rows = (0..rows).filter(passes).map(|i| (group, i));
+        for (index, column) in arguments.iter().enumerate() {
+            self.count_nulls(index, rows.clone(), column);
+            self.update_others(layout, &layout.kept[index], rows.clone(), column);
+        }
+    }
+
+    /// Counts the NULLs of an argument among (group, row).
+    pub(super) fn count_nulls(
+        &mut self,
+        argument: usize,
+        rows: impl Iterator<Item = (u32, usize)>,
+        column: &Column<'_>,
+    ) {
+        let Some(validity) = column.validity else { return };
+        for (group, i) in rows {
+            if validity[i / 64] >> (i % 64) & 1 == 0 {
+                self.nulls_of(argument)[group as usize] += 1;
             }
         }
     }
 
-    /// Adds to the NULLs of `group` in an argument.
-    fn add_nulls(&mut self, argument: usize, group: u32, more: u64) {
+    /// The NULLs of an argument, by group.
+    fn nulls_of(&mut self, argument: usize) -> &mut [u64] {
         let arena = self.nulls.allocator().clone();
         while self.nulls.len() <= argument {
             self.nulls.push(PaneVec::new_in(arena.clone()));
         }
         let nulls = &mut self.nulls[argument];
-        if nulls.len() <= group as usize {
+        if nulls.len() < self.groups {
             nulls.resize(self.groups, 0);
         }
-        nulls[group as usize] += more;
+        nulls
     }
 
-    /// Counts the NULLs of an argument, and calls `each` with every row of `groups` and the NULLs of its group so far.
-    pub(super) fn count_nulls(
-        &mut self,
-        argument: usize,
-        groups: &[u32],
-        selection: Option<&[u32]>,
-        column: &Column<'_>,
-        mut each: impl FnMut(usize, u64),
-    ) {
-        for (j, &group) in groups.iter().enumerate() {
-            if !column.is_valid(selection.map_or(j, |selection| selection[j] as usize)) {
-                self.add_nulls(argument, group, 1);
-            }
-            each(j, self.nulls(argument, group));
-        }
-    }
-
-    /// Updates what stands in no part.
+    /// Updates what stands in no part with rows given as (group, row).
     pub(super) fn update_others(
         &mut self,
         layout: &StateLayout,
         kept: &Kept,
-        groups: &[u32],
-        selection: Option<&[u32]>,
+        rows: impl Iterator<Item = (u32, usize)> + Clone,
         column: &Column<'_>,
     ) {
         let Self { lines, heap, .. } = self;
         let words = Line::words_mut(lines);
-        let valid = groups.iter().enumerate().filter_map(|(j, &group)| {
-            let i = selection.map_or(j, |selection| selection[j] as usize);
-            column.is_valid(i).then_some(((group as usize) << layout.shift, i))
-        });
+        let valid = rows.filter(|&(_, i)| column.is_valid(i)).map(|(group, i)| ((group as usize) << layout.shift, i));
         if let Some(word) = kept.squares {
             let values = column.float64();
             for (row, i) in valid.clone() {
@@ -273,12 +250,8 @@ impl States {
             }
         }
         if !from.nulls.is_empty() {
-            let arena = self.nulls.allocator().clone();
-            while self.nulls.len() < layout.kept.len() {
-                self.nulls.push(PaneVec::new_in(arena.clone()));
-            }
-            for (argument, nulls) in self.nulls.iter_mut().enumerate() {
-                nulls.resize(self.groups, 0);
+            for argument in 0..layout.kept.len() {
+                let nulls = self.nulls_of(argument);
                 for (&group, from) in groups.iter().zip(from.nulls.chunks_exact(layout.kept.len())) {
                     nulls[group as usize] += from[argument];
                 }
@@ -287,10 +260,11 @@ impl States {
     }
 }
 
-/// Calls `f` with the inputs as a slice, without taking memory if they are few.
-fn with_few<'a>(inputs: impl ExactSizeIterator<Item = Input<'a>>, f: impl FnOnce(&[Input<'a>])) {
+/// Calls `f` with the inputs of the layout's parts, without taking memory if they are few.
+fn with_inputs(layout: &StateLayout, arguments: &[Column<'_>], f: impl FnOnce(&[Input<'_>])) {
     const FEW: usize = 8;
-    let count = inputs.len();
+    let count = layout.part_arguments.len();
+    let inputs = layout.part_arguments.iter().map(|&argument| input_of(&arguments[argument]));
     if count > FEW {
         return f(&inputs.collect::<Vec<_>>());
     }

@@ -152,6 +152,14 @@ proptest! {
             let show = |columns: &[ColumnBuffer]| columns.iter().map(|c| format!("{:?}", c.column())).collect::<Vec<_>>();
             prop_assert_eq!(show(&after_each), show(&last));
         }
+        let mask: Vec<u64> = (0..rows.len().div_ceil(64))
+            .map(|w| rows.iter().enumerate().skip(64 * w).take(64).fold(0, |word, (i, row)| word | u64::from(row.group == 3) << (i % 64)))
+            .collect();
+        let mut masked = new();
+        with_columns(&rows, &types, |columns| {
+            masked.update_one(Simd::detect(), &layout, 3, rows.len(), Some(&mask), columns);
+        });
+        prop_assert_eq!(finished(&layout, &masked, &[3]), finished(&layout, &one_by_one, &[3]));
         let cut = cut.min(rows.len());
         let (mut first, mut second) = (new(), new());
         update(&mut first, Simd::detect(), 0, cut);
@@ -174,13 +182,8 @@ proptest! {
     #[test]
     fn a_mask_gives_what_a_group_gives(rows in rows(), all_pass: bool) {
         let (calls, types) = calls();
-        let masked = |call: &Accumulator| {
-            call.argument.is_none_or(|(_, data_type)| !matches!(data_type, DECIMAL | DataType::Varchar))
-                && !matches!(call.kind, AccumulatorKind::Moments { .. })
-        };
-        let layout = StateLayout::new(calls.into_iter().filter(masked).collect());
-        prop_assert!(layout.takes_masks());
-        let (arena, scratch) = (PaneArena::default(), bumpalo::Bump::new());
+        let layout = StateLayout::new(calls);
+        let arena = PaneArena::default();
         let groups: Vec<u32> = rows.iter().map(|row| if all_pass { 0 } else { row.group }).collect();
         let mut grouped = States::new(&layout, GROUPS as usize, &arena);
         grouped.grow(&layout, GROUPS as usize);
@@ -196,7 +199,7 @@ proptest! {
                 let mut only = States::new(&layout, 1, &arena);
                 only.grow(&layout, 1);
                 with_columns(&rows, &types, |columns| {
-                    only.update_only(simd, &layout, rows.len(), mask, columns, &scratch);
+                    only.update_one(simd, &layout, 0, rows.len(), mask, columns);
                 });
                 prop_assert_eq!(finished(&layout, &only, &[0]), finished(&layout, &grouped, &[group]));
             }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{FEW_GROUPS_MAX, Number, Part, SPARE_ROWS};
 use crate::kernel::bitmap::live;
-use crate::kernel::reduce::any_special;
+use crate::kernel::reduce::{Mask, any_special};
 use crate::kernel::simd::Simd;
 
 /// Rows of a block: ids and two columns of it fit a first-level cache. A multiple of 64. Any other value is correct.
@@ -116,6 +116,49 @@ impl<'a> Input<'a> {
         self.validity.is_none_or(|words| words[i / 64] >> (i % 64) & 1 == 1)
     }
 
+    /// The values of `rows` where they lie, if they need no widening.
+    pub(super) fn direct(&self, rows: Range<usize>) -> Option<Values<'a>> {
+        match self.numbers {
+            Numbers::F64(values) => Some(Values::Doubles(&values[rows])),
+            Numbers::I64(values) => Some(Values::Integers(&values[rows])),
+            Numbers::I32(_) | Numbers::Bits(_) => None,
+        }
+    }
+
+    /// The integers of `rows`, at most [`BLOCK`].
+    pub(super) fn widen<'s>(&self, rows: Range<usize>, out: &'s mut [i64; BLOCK]) -> Values<'s> {
+        let out = &mut out[..rows.len()];
+        match self.numbers {
+            Numbers::F64(_) => panic!("a DOUBLE is not widened"),
+            Numbers::I64(values) => out.copy_from_slice(&values[rows]),
+            Numbers::I32(values) => out.iter_mut().zip(&values[rows]).for_each(|(slot, &v)| *slot = i64::from(v)),
+            Numbers::Bits(words) => {
+                out.iter_mut().zip(rows).for_each(|(slot, i)| *slot = (words[i / 64] >> (i % 64) & 1) as i64);
+            }
+        }
+        Values::Integers(out)
+    }
+
+    /// The rows of `rows`, from a multiple of 64 on, that are valid and pass `mask`.
+    pub(super) fn chosen<'s>(&self, rows: Range<usize>, mask: Mask<'s>, out: &'s mut [u64]) -> Mask<'s>
+    where
+        'a: 's,
+    {
+        let words = rows.start / 64..rows.end.div_ceil(64);
+        match (mask, self.validity) {
+            (None, None) => None,
+            (Some(mask), None) => Some(&mask[words]),
+            (None, Some(valid)) => Some(&valid[words]),
+            (Some(mask), Some(valid)) => {
+                let out = &mut out[..words.len()];
+                for ((slot, mask), valid) in out.iter_mut().zip(&mask[words.clone()]).zip(&valid[words]) {
+                    *slot = mask & valid;
+                }
+                Some(out)
+            }
+        }
+    }
+
     /// The values and validity of the selected rows of `range`, which starts at a multiple of [`BLOCK`].
     pub(super) fn fetch<'s>(
         &self,
@@ -138,19 +181,10 @@ impl<'a> Input<'a> {
             (Numbers::I32(values), Some(selected)) => {
                 Values::Integers(gather(selected, ints, |i| i64::from(values[i])))
             }
-            (Numbers::I32(values), None) => {
-                for (slot, &value) in ints.iter_mut().zip(&values[range.clone()]) {
-                    *slot = i64::from(value);
-                }
-                Values::Integers(&ints[..rows])
+            (Numbers::Bits(words), Some(selected)) => {
+                Values::Integers(gather(selected, ints, |i| (words[i / 64] >> (i % 64) & 1) as i64))
             }
-            (Numbers::Bits(words), selected) => {
-                for (j, slot) in ints[..rows].iter_mut().enumerate() {
-                    let i = selected.map_or(range.start + j, |selected| selected[j] as usize);
-                    *slot = (words[i / 64] >> (i % 64) & 1) as i64;
-                }
-                Values::Integers(&ints[..rows])
-            }
+            (Numbers::I32(_) | Numbers::Bits(_), None) => self.widen(range.clone(), ints),
         };
         let valid = self.validity.map(|words| {
             let mask = &mut mask[..rows.div_ceil(64)];

@@ -40,7 +40,7 @@ pub use sums::{
     add_moments, add_pair, add_wrapping, i128_of, pair_value, put_i128, squared_distances, two_square, two_sum,
 };
 
-use super::reduce;
+use super::reduce::{self, Mask};
 use super::simd::Simd;
 use block::{BLOCK, Scratch};
 use std::ops::Range;
@@ -191,6 +191,10 @@ pub fn update(
     if simd.is_scalar() {
         return plain::update(rows, parts, inputs, groups, selection);
     }
+    if rows.groups == 1 && selection.is_none() {
+        assert!(groups.iter().all(|&group| group == 0), "there is one group");
+        return update_one(simd, rows, 0, parts, inputs, groups.len(), None);
+    }
     let mut scratch = Scratch::new();
     for (b, ids) in groups.chunks(BLOCK).enumerate() {
         let range = b * BLOCK..b * BLOCK + ids.len();
@@ -204,27 +208,47 @@ pub fn update(
     }
 }
 
-/// Takes `length` rows, `taken` of which count, into group 0; of each input those rows that are valid.
-pub fn update_only(simd: Simd, rows: &mut Rows<'_>, parts: &[Part], inputs: &[Input<'_>], length: usize, taken: u64) {
+/// Takes rows into one group: all of the first `count`, or those that `mask` lets through (bit `i` for row `i`, zero past the
+/// end), so that a filter needs no list of rows. Else as [`update`].
+pub fn update_one(
+    simd: Simd,
+    rows: &mut Rows<'_>,
+    group: u32,
+    parts: &[Part],
+    inputs: &[Input<'_>],
+    count: usize,
+    mask: Mask<'_>,
+) {
     rows.check(parts);
-    assert!(rows.groups > 0, "the one group");
     assert_eq!(parts.len(), inputs.len(), "one input a part");
-    inputs.iter().for_each(|input| input.check(length, None));
-    let Scratch { ints: [ints, _], doubles: [doubles, _], masks: [mask, _], .. } = &mut Scratch::new();
-    rows.row(0)[0] += taken;
-    for start in (0..length).step_by(BLOCK) {
-        let range = start..length.min(start + BLOCK);
+    assert!((group as usize) < rows.groups, "group {group} of {}", rows.groups);
+    assert!(mask.is_none_or(|words| words.len() == count.div_ceil(64)), "one mask word for each 64 rows");
+    inputs.iter().for_each(|input| input.check(count, None));
+    let row = rows.row(group as usize);
+    row[0] += reduce::count(count, mask);
+    let mut buffer = [0; BLOCK];
+    let mut words = [0; ONE_ROWS / 64];
+    for start in (0..count).step_by(ONE_ROWS) {
+        let chunk = start..count.min(start + ONE_ROWS);
         for (part, input) in parts.iter().zip(inputs) {
-            let fetched = input.fetch(range.clone(), None, ints, doubles, mask);
-            if simd.is_scalar() {
-                (0..range.len()).for_each(|j| plain::take_row(rows.row(0), *part, &fetched, j));
-            } else {
-                plain::take_reduced(simd, rows.row(0), *part, &fetched.values, fetched.valid);
+            let chosen = input.chosen(chunk.clone(), mask, &mut words);
+            if let Some(values) = input.direct(chunk.clone()) {
+                plain::take_reduced(simd, row, *part, &values, chosen);
+                plain::mark_values(simd, row, *part, &values, chosen);
+                continue;
             }
-            plain::mark_block(simd, rows, *part, &fetched, &[0; BLOCK][..range.len()]);
+            for (b, block) in chunk.clone().step_by(BLOCK).enumerate() {
+                let block = block..chunk.end.min(block + BLOCK);
+                let chosen = chosen.map(|words| &words[b * (BLOCK / 64)..][..block.len().div_ceil(64)]);
+                plain::take_reduced(simd, row, *part, &input.widen(block, &mut buffer), chosen);
+            }
         }
     }
 }
+
+/// Rows that [`update_one`] reduces at a time: enough for what folding the lanes costs, few enough to be in a cache when they
+/// are looked at for NaN. A multiple of the rows of a block. Any other value is correct.
+const ONE_ROWS: usize = 2048;
 
 /// A block of which only the groups `first..=last` occur, reduced group by group.
 #[expect(clippy::too_many_arguments, reason = "one step of `update`, apart for its length")]

@@ -44,6 +44,18 @@ pub(super) fn mark_block(simd: Simd, rows: &mut Rows<'_>, part: Part, fetched: &
     }
 }
 
+/// The same where all values are of one row's group and `mask` says which count.
+pub(super) fn mark_values(simd: Simd, row: &mut [u64], part: Part, values: &Values<'_>, mask: Mask<'_>) {
+    let Values::Doubles(values) = values else { return };
+    if part.extremes && reduce::any_special(simd, values, mask) {
+        for (j, &value) in values.iter().enumerate() {
+            if mask.is_none_or(|words| words[j / 64] >> (j % 64) & 1 == 1) {
+                mark_special(&mut row[part.extremes_word()..], value);
+            }
+        }
+    }
+}
+
 /// Takes row `j` of a block into one part, if it is valid.
 pub(super) fn take_row(row: &mut [u64], part: Part, fetched: &Fetched<'_>, j: usize) {
     if fetched.is_valid(j) {

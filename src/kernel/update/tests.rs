@@ -162,6 +162,24 @@ proptest! {
         }
     }
 
+    /// Rows that a bitmap lets through are the rows that a selection names.
+    #[test]
+    fn a_mask_is_a_selection(case in cases(), mask in prop::collection::vec(any::<u64>(), 22), masked: bool) {
+        let rows = case.ids.len();
+        let words: Vec<u64> = (0..rows.div_ceil(64)).map(|w| mask[w] & crate::kernel::bitmap::live(rows, w)).collect();
+        let passes = |&j: &u32| !masked || words[j as usize / 64] >> (j % 64) & 1 == 1;
+        let selection: Vec<u32> = (0..rows as u32).filter(passes).collect();
+        let group = case.groups as u32 / 2;
+        let chosen = Case { ids: vec![group; selection.len()], selection: Some(selection), ..case.clone() };
+        let expected = chosen.run(Simd::SCALAR).finished(&case.parts);
+        for simd in Simd::available() {
+            let mut states = States::new(&case.parts, case.groups);
+            let mask = masked.then_some(&words[..]);
+            update_one(simd, &mut states.rows(), group, &case.parts, &case.inputs(), rows, mask);
+            prop_assert!(states.finished(&case.parts) == expected, "{}", simd);
+        }
+    }
+
     /// The states of two halves, merged, are those of the whole, whichever is merged into which.
     #[test]
     fn merged_parts_are_the_whole(case in cases(), cut in 0usize..1300) {

@@ -217,11 +217,9 @@ impl KeyLayout {
         } else {
             let word = |k: usize| words(k)[field.word];
             match field.physical {
-                Physical::Int64 => column.extend_valid_int64((0..count).map(|k| word(k) as i64)),
-                Physical::Float64 => column.extend_valid_float64((0..count).map(|k| f64::from_bits(word(k)))),
-                Physical::Int32 => {
-                    column.extend_valid_int32((0..count).map(|k| (word(k) >> field.shift) as u32 as i32))
-                }
+                Physical::Int64 => column.extend_int64((0..count).map(|k| word(k) as i64)),
+                Physical::Float64 => column.extend_float64((0..count).map(|k| f64::from_bits(word(k)))),
+                Physical::Int32 => column.extend_int32((0..count).map(|k| (word(k) >> field.shift) as u32 as i32)),
                 Physical::Boolean | Physical::Int128 | Physical::Utf8 => {
                     (0..count).for_each(|k| field.push_plain(words(k), column));
                 }
