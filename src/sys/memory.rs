@@ -43,10 +43,28 @@ fn group_memory_left_bytes() -> Option<u64> {
     Some(limit.saturating_sub(held))
 }
 
-/// Bytes of this process that are backed by huge pages; 0 if the host does not tell.
-pub fn huge_page_bytes() -> u64 {
-    let rollup = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
-    kibibytes_line(&rollup, "AnonHugePages:").unwrap_or(0)
+/// Bytes of `region` that are backed by huge pages, at most; 0 if the host does not tell. (The kernel tells of mappings, and
+/// a mapping may hold more than the region.)
+pub fn huge_page_bytes<T>(region: &[T]) -> u64 {
+    let ends = region.as_ptr_range();
+    let smaps = std::fs::read_to_string("/proc/self/smaps").unwrap_or_default();
+    huge_page_bytes_between(&smaps, ends.start.addr() as u64, ends.end.addr() as u64)
+}
+
+/// The same from the text of `/proc/self/smaps` for the addresses from `start` up to `end`.
+fn huge_page_bytes_between(smaps: &str, start: u64, end: u64) -> u64 {
+    let mut inside = 0;
+    let mut total = 0;
+    for line in smaps.lines() {
+        let range = line.split(' ').next().and_then(|range| range.split_once('-'));
+        let address = |text| u64::from_str_radix(text, 16).ok();
+        if let Some((first, last)) = range.and_then(|(first, last)| address(first).zip(address(last))) {
+            inside = last.min(end).saturating_sub(first.max(start));
+        } else if let Some(huge) = kibibytes_line(line, "AnonHugePages:") {
+            total += huge.min(inside);
+        }
+    }
+    total
 }
 
 /// Asks the kernel to back `region` with huge pages where it can. Worth it for tables of several megabytes that are
@@ -201,6 +219,15 @@ mod tests {
     fn lines_are_read_in_kibibytes() {
         assert_eq!(kibibytes_line("Name:\tx\nVmHWM:\t    5120 kB\nVmRSS:\t 1 kB\n", "VmHWM:"), Some(5120 * 1024));
         assert_eq!(kibibytes_line("Name:\tx\n", "VmHWM:"), None);
+    }
+
+    #[test]
+    fn huge_pages_are_counted_by_mapping() {
+        let smaps = "1000-5000 rw-p 0 00:00 0\nSize: 16 kB\nAnonHugePages: 8 kB\n5000-9000 rw-p 0 00:00 0\nAnonHugePages: 16 kB\n";
+        assert_eq!(huge_page_bytes_between(smaps, 0x1000, 0x9000), 24 << 10);
+        assert_eq!(huge_page_bytes_between(smaps, 0x6000, 0x7000), 4 << 10);
+        assert_eq!(huge_page_bytes_between(smaps, 0x9000, 0xa000), 0);
+        assert!(huge_page_bytes(&[0_u8; 64]) <= 64);
     }
 
     #[test]
