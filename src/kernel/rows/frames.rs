@@ -91,9 +91,9 @@ impl<T: Number> Frames<T> {
         }
     }
 
-    /// Takes rows in, in order, and writes what was asked for of the frame that ends at each: `groups[j]` is the key of the
-    /// j-th, `validity` (if there are NULLs) has a set bit for each that is not. Slices of `results` that were asked for
-    /// are as long as `groups`.
+    /// Takes rows in, in order, and writes what was asked for of the frame that ends at each: `groups[j]` is the key of
+    /// the j-th, `validity` (if there are NULLs) has a set bit for each that is not. Slices of `results` that were
+    /// asked for are as long as `groups`.
     pub fn push(&mut self, groups: &[u32], values: &[T], validity: Option<&[u64]>, results: &mut Results<'_, T>) {
         assert_eq!(groups.len(), values.len(), "one value a row");
         self.special |= validity.is_some() || !T::all_plain(values);

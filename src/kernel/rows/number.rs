@@ -22,7 +22,8 @@ pub trait Number: Copy + Default + PartialEq + std::fmt::Debug {
     /// The value that [`Self::to_word`] made `word` of.
     fn from_word(word: u64) -> Self;
 
-    /// Whether every value is canonical, not NaN, and so far from the greatest that no sum of a frame overflows on its way.
+    /// Whether every value is canonical, not NaN, and so far from the greatest that no sum of a frame overflows on its
+    /// way.
     fn all_plain(values: &[Self]) -> bool;
 
     /// Whether the value is NaN.
@@ -46,8 +47,8 @@ pub trait Number: Copy + Default + PartialEq + std::fmt::Debug {
     /// The sum of two sums.
     fn join(a: Sum, b: Sum) -> Sum;
 
-    /// The sum as a value, and the upper word of it where a value is too short for it. `PLAIN` says that all values were
-    /// plain.
+    /// The sum as a value, and the upper word of it where a value is too short for it. `PLAIN` says that all values
+    /// were plain.
     fn finish<const PLAIN: bool>(sum: Sum) -> (Self, i64);
 
     /// The value as a DOUBLE.
@@ -131,8 +132,8 @@ impl Number for f64 {
     }
 }
 
-/// TwoSum without a test: the error of a sum that is not finite may be NaN. A sum that has once not been finite stays so,
-/// and `finish` looks at its high half alone then.
+/// TwoSum without a test: the error of a sum that is not finite may be NaN. A sum that has once not been finite stays
+/// so, and `finish` looks at its high half alone then.
 #[inline(always)]
 fn exact_sum(lhs: f64, rhs: f64) -> (f64, f64) {
     let sum = lhs + rhs;

@@ -108,8 +108,8 @@ fn prefetch(words: &[u64], at: usize) {
     let _ = (words, at);
 }
 
-/// Takes rows into bounded frames and writes their results, up to one whose record must have more room first; returns how
-/// many. Without `SPECIAL`, all values are and have been plain numbers, none of them NULL.
+/// Takes rows into bounded frames and writes their results, up to one whose record must have more room first; returns
+/// how many. Without `SPECIAL`, all values are and have been plain numbers, none of them NULL.
 #[inline(always)]
 pub(super) fn bounded<T: Number, const SUMS: bool, const EXTREMES: bool, const SPECIAL: bool>(
     words: &mut [u64],
@@ -187,8 +187,8 @@ pub(super) fn bounded<T: Number, const SUMS: bool, const EXTREMES: bool, const S
         if folds {
             newer.write(aggregate_at(head_at(words, start), word::NEWER));
             debug_assert!(older + WIDTH <= words.len());
-            // SAFETY: a head tells of an aggregate for each place up to where its ring stops, in its record or among the
-            // neutral ones, and records are never taken away from the memory.
+            // SAFETY: a head tells of an aggregate for each place up to where its ring stops, in its record or among
+            // the neutral ones, and records are never taken away from the memory.
             let older = unsafe { words.get_unchecked_mut(older..older + WIDTH) };
             let folded = Folded::<T>::read(aggregate_at(older, 0)).join::<SUMS, EXTREMES>(newer);
             if SUMS {

@@ -1,7 +1,7 @@
 //! Frames of DECIMAL and text: a ring of values per key, with the places of the extremes.
 //!
-//! A ring that is full uses the memory of the value that leaves for the one that comes. MIN and MAX keep the rows that may
-//! still become the extreme, best first (a monotonic deque); sums of decimals are exact, what leaves is subtracted.
+//! A ring that is full uses the memory of the value that leaves for the one that comes. MIN and MAX keep the rows that
+//! may still become the extreme, best first (a monotonic deque); sums of decimals are exact, what leaves is subtracted.
 
 use std::collections::VecDeque;
 

@@ -1,11 +1,11 @@
 //! The last rows of each key: functions over a frame that ends at the current row.
 //!
 //! Calls over the same argument and the same frame share one store: [`numbers`] of fixed size per value for what fits a
-//! word, by the kernel [`crate::kernel::rows`]; [`general`] for DECIMAL and text. Stores take a whole batch and give whole
-//! columns.
+//! word, by the kernel [`crate::kernel::rows`]; [`general`] for DECIMAL and text. Stores take a whole batch and give
+//! whole columns.
 //!
-//! Cost per row: O(1) for COUNT, SUM, AVG, MIN, MAX, FIRST_VALUE, LAG; O(frame) for VARIANCE and STDDEV of frames with a
-//! bound. Results do not depend on how rows are cut into batches.
+//! Cost per row: O(1) for COUNT, SUM, AVG, MIN, MAX, FIRST_VALUE, LAG; O(frame) for VARIANCE and STDDEV of frames with
+//! a bound. Results do not depend on how rows are cut into batches.
 
 mod general;
 mod numbers;
