@@ -31,7 +31,7 @@ pub enum Exchanger {
     /// Rows go to the owner of their key.
     Rows(Box<RowsExchange>),
     /// Groups go to the owner of their key when their pane closes.
-    Partials(PartialsExchange),
+    Partials(Box<PartialsExchange>),
 }
 
 impl Exchanger {
@@ -55,7 +55,7 @@ impl Exchanger {
                 }))
             }
             (ExchangeStage::Partials { group_by, merge }, MeshEnds::Partials(mesh)) => {
-                Self::Partials(PartialsExchange {
+                Self::Partials(Box::new(PartialsExchange {
                     reduction: Reduction::default(),
                     row_states: RowStates::new(&group_by.panes.layout),
                     group_by,
@@ -68,7 +68,7 @@ impl Exchanger {
                     index,
                     moved: 0,
                     stayed: 0,
-                })
+                }))
             }
             _ => panic!("the wiring and the stages of a partition come from one layout"),
         }
