@@ -31,6 +31,10 @@ fn is_global(node: &AggregateNode) -> bool {
 }
 
 impl Operator for Aggregate {
+    fn takes_masks(&self) -> bool {
+        true
+    }
+
     fn process(&mut self, batch: Batch<'_>, context: &mut Context<'_>, _: &mut Next<'_>) -> Result<()> {
         self.group_by.ingest(batch, context)
     }

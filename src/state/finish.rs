@@ -225,55 +225,72 @@ fn finish_numbers(call: &Accumulator, integer: bool, source: &impl Source, out: 
     let rows = 0..source.len();
     let any = |j: usize| source.count(j) > 0;
     match (call.kind, integer) {
-        (AccumulatorKind::Count, _) => out.extend_nullable_int64(rows.map(|j| Some(source.count(j).cast_signed()))),
+        (AccumulatorKind::Count, _) => out.extend_int64(rows.map(|j| source.count(j).cast_signed())),
         (AccumulatorKind::Sum, true) => {
-            let sum = |j: usize| {
+            // A sum that fits is its low half with the sign spread over the high half.
+            let fits = |[low, high]: [u64; 2]| (low.cast_signed() >> 63).cast_unsigned() == high;
+            if let Some(j) = rows.clone().find(|&j| !fits(source.sum(j))) {
                 let [low, high] = source.sum(j);
-                i128_of(low, high)
-            };
-            let mut overflow = None;
-            out.extend_nullable_int64(rows.map(|j| {
-                let narrow = i64::try_from(sum(j)).unwrap_or_else(|_| {
-                    overflow.get_or_insert(j);
-                    0
-                });
-                any(j).then_some(narrow)
-            }));
-            if let Some(j) = overflow {
-                return Err(bigint_overflow(sum(j)));
+                return Err(bigint_overflow(i128_of(low, high)));
             }
+            extend_int64(out, source, |j| source.sum(j)[0].cast_signed());
         }
-        (AccumulatorKind::Avg, true) => out.extend_nullable_float64(rows.map(|j| {
+        (AccumulatorKind::Avg, true) => extend_float64(out, source, |j| {
             let [low, high] = source.sum(j);
-            any(j).then(|| i128_of(low, high) as f64 / source.count(j) as f64)
-        })),
-        (AccumulatorKind::Sum | AccumulatorKind::Avg, false) => out.extend_nullable_float64(rows.map(|j| {
+            i128_of(low, high) as f64 / source.count(j) as f64
+        }),
+        (AccumulatorKind::Sum, false) => extend_float64(out, source, |j| {
             let [high, low] = source.sum(j).map(f64::from_bits);
-            let sum = pair_value(high, low);
-            let divisor = if call.kind == AccumulatorKind::Avg { source.count(j) as f64 } else { 1.0 };
-            any(j).then_some(sum / divisor)
-        })),
-        (AccumulatorKind::Min | AccumulatorKind::Max, integer) => {
+            pair_value(high, low)
+        }),
+        (AccumulatorKind::Avg, false) => extend_float64(out, source, |j| {
+            let [high, low] = source.sum(j).map(f64::from_bits);
+            pair_value(high, low) / source.count(j) as f64
+        }),
+        (AccumulatorKind::Min, false) => extend_float64(out, source, |j| finished_doubles(source.extremes(j))[0]),
+        (AccumulatorKind::Max, false) => extend_float64(out, source, |j| finished_doubles(source.extremes(j))[1]),
+        (AccumulatorKind::Min | AccumulatorKind::Max, true) => {
             let which = usize::from(call.kind == AccumulatorKind::Max);
-            if !integer {
-                out.extend_nullable_float64(rows.map(|j| any(j).then(|| finished_doubles(source.extremes(j))[which])));
-            } else {
-                let value = |j: usize| any(j).then(|| source.extremes(j)[which]);
-                match call.result {
-                    DataType::Boolean => rows.for_each(|j| match value(j) {
-                        Some(word) => out.push_boolean(word == 1),
-                        None => out.push_null(),
-                    }),
-                    DataType::Int | DataType::Date => {
-                        out.extend_nullable_int32(rows.map(|j| value(j).map(|word| word as i32)))
-                    }
-                    _ => out.extend_nullable_int64(rows.map(|j| value(j).map(u64::cast_signed))),
+            let value = |j: usize| any(j).then(|| source.extremes(j)[which]);
+            match call.result {
+                DataType::Boolean => rows.for_each(|j| match value(j) {
+                    Some(word) => out.push_boolean(word == 1),
+                    None => out.push_null(),
+                }),
+                DataType::Int | DataType::Date => {
+                    out.extend_nullable_int32(rows.map(|j| value(j).map(|word| word as i32)));
                 }
+                _ => extend_int64(out, source, |j| source.extremes(j)[which].cast_signed()),
             }
         }
         (AccumulatorKind::Moments { .. }, _) => return Ok(false),
     }
     Ok(true)
+}
+
+/// Whether every result has a value: nearly always so, and then there is no NULL to look for row by row.
+fn all_have_values(source: &impl Source) -> bool {
+    (0..source.len()).all(|j| source.count(j) > 0)
+}
+
+/// Appends `value(j)` for each result that has a value, NULL for the others.
+fn extend_int64(out: &mut ColumnBuffer, source: &impl Source, value: impl Fn(usize) -> i64) {
+    let rows = 0..source.len();
+    if all_have_values(source) {
+        out.extend_int64(rows.map(value));
+    } else {
+        out.extend_nullable_int64(rows.map(|j| (source.count(j) > 0).then(|| value(j))));
+    }
+}
+
+/// Appends `value(j)` for each result that has a value, NULL for the others.
+fn extend_float64(out: &mut ColumnBuffer, source: &impl Source, value: impl Fn(usize) -> f64) {
+    let rows = 0..source.len();
+    if all_have_values(source) {
+        out.extend_float64(rows.map(value));
+    } else {
+        out.extend_nullable_float64(rows.map(|j| (source.count(j) > 0).then(|| value(j))));
+    }
 }
 
 /// Appends the result of a group, of whose rows `count` held a value, for an aggregate of DECIMAL or text, or of squares,
