@@ -207,6 +207,18 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// The first surviving row.
+    pub fn first(&self) -> Option<usize> {
+        match self.selection {
+            Selection::All => (self.rows > 0).then_some(0),
+            Selection::Rows(rows) => rows.first().map(|&row| row as usize),
+            Selection::Mask(words) => {
+                let index = words.iter().position(|&word| word != 0)?;
+                Some(index * 64 + words[index].trailing_zeros() as usize)
+            }
+        }
+    }
+
     /// The same rows, a mask turned into a list of them in `arena`.
     #[must_use]
     pub fn listed(&self, arena: &'a Bump) -> Self {

@@ -178,11 +178,7 @@ impl Panes {
     /// Takes a run without keys into its one group; its selection is no list.
     fn update_only(&mut self, run: &Run<'_>, simd: Simd) {
         let Keyed { batch, arguments, .. } = run.keyed;
-        let mut first = None;
-        batch.for_each(|i| {
-            first.get_or_insert(i);
-        });
-        let Some(first) = first else { return };
+        let Some(first) = batch.first() else { return };
         let key = batch.key(first);
         self.pane(run.start);
         let Self { open, layout, .. } = self;

@@ -53,7 +53,7 @@ impl OutputPort {
             });
             rows.buffer.clear();
             rows.keys.clear();
-            rows.first = batch.key(batch.selection.list().map_or(0, |s| s[0] as usize));
+            rows.first = batch.key(batch.first().unwrap_or(0));
             rows
         });
         current.buffer.append(batch.columns, batch.rows, batch.selection.list());
