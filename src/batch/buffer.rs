@@ -514,11 +514,6 @@ impl BatchBuffer {
         self.rows += runs.iter().map(|run| (run.end - run.start) as usize).sum::<usize>();
     }
 
-    /// Tells the buffer that one row was pushed to each column by hand.
-    pub fn row_pushed(&mut self) {
-        self.rows_pushed(1);
-    }
-
     /// Tells the buffer that `rows` rows were pushed to each column by hand.
     pub fn rows_pushed(&mut self, rows: usize) {
         self.rows += rows;

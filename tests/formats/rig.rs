@@ -31,7 +31,7 @@ pub fn batch_of(schema: &Schema, rows: &[Vec<Value>]) -> RecordBatch {
     let mut buffer = BatchBuffer::for_schema(schema);
     for row in rows {
         buffer.columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
-        buffer.row_pushed();
+        buffer.rows_pushed(1);
     }
     buffer.to_record_batch(&std::sync::Arc::new(corelane::batch::arrow_schema(schema)))
 }
