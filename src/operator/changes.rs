@@ -4,6 +4,7 @@ use bumpalo::collections::Vec as BumpVec;
 
 use crate::batch::{Batch, BatchBuffer, ColumnBuffer};
 use crate::error::Result;
+use crate::kernel::update::Running;
 use crate::plan::{AggregateNode, Emit};
 use crate::state::KeyHasher;
 use crate::types::{EventTime, Schema};
@@ -16,6 +17,8 @@ pub struct Changes {
     windowed: bool,
     /// Results and window bounds, one row a row of the batch.
     added: BatchBuffer,
+    /// Memory of one block of rows.
+    running: Box<Running>,
 }
 
 impl Changes {
@@ -23,14 +26,19 @@ impl Changes {
     pub fn new(node: &AggregateNode, schema: &Schema, hasher: KeyHasher) -> Self {
         debug_assert_eq!(node.emit, Emit::Changes);
         let added = schema.fields[node.keys.len()..].iter().map(|field| field.data_type);
-        Self { group_by: GroupBy::new(node, hasher), windowed: node.window.is_some(), added: BatchBuffer::new(added) }
+        Self {
+            group_by: GroupBy::new(node, hasher),
+            windowed: node.window.is_some(),
+            added: BatchBuffer::new(added),
+            running: Box::default(),
+        }
     }
 }
 
 impl Operator for Changes {
     fn process(&mut self, batch: Batch<'_>, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()> {
         let (arena, simd) = (context.arena, context.simd);
-        let Self { group_by, windowed, added } = self;
+        let Self { group_by, windowed, added, running } = self;
         added.clear();
         let keyed = group_by.evaluate(batch.listed(arena), arena, context)?;
         group_by.for_each_run(keyed, arena, simd, &mut |panes, run| {
@@ -38,7 +46,7 @@ impl Operator for Changes {
             let (results, bounds) = added.columns.split_at_mut(panes.layout.accumulators.len());
             let batch = run.keyed.batch;
             panes.assign(&run, arena, |pane, layout, groups| {
-                pane.update_running(simd, layout, groups, batch.selection.list(), run.keyed.arguments, results)
+                pane.update_running(simd, layout, groups, batch.selection.list(), run.keyed.arguments, running, results)
             })?;
             let count = batch.selected();
             if *windowed {

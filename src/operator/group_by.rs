@@ -11,7 +11,9 @@ use crate::error::Result;
 use crate::kernel::Simd;
 use crate::kernel::pane::{self, Pane};
 use crate::plan::{AggregateCall, AggregateFunction, AggregateNode, Expr, ExprKind, Window};
-use crate::state::{Accumulator, AccumulatorKind, DirectRows, Groups, KeyHasher, Keyer, PartialGroups, StateLayout};
+use crate::state::{
+    Accumulator, AccumulatorKind, DirectRows, Groups, KeyHasher, KeyScratch, Keyer, PartialGroups, StateLayout,
+};
 use crate::time::Tumbling;
 use crate::types::{DataType, EventTime, Sequence};
 
@@ -54,6 +56,7 @@ pub struct Panes {
     pub keyer: Keyer,
     window: Option<Tumbling>,
     pool: ArenaPool,
+    scratch: KeyScratch,
     /// Groups and rows of the pane that held most of the last ones closed.
     expected: (usize, usize),
 }
@@ -61,7 +64,15 @@ pub struct Panes {
 impl Panes {
     /// No pane open.
     pub fn new(layout: StateLayout, keyer: Keyer, window: Option<Tumbling>) -> Self {
-        Self { open: BTreeMap::new(), layout, keyer, window, pool: ArenaPool::default(), expected: (0, 0) }
+        Self {
+            open: BTreeMap::new(),
+            layout,
+            keyer,
+            window,
+            pool: ArenaPool::default(),
+            scratch: KeyScratch::default(),
+            expected: (0, 0),
+        }
     }
 
     /// The pane that starts at `start`, opened if need be.
@@ -114,12 +125,12 @@ impl Panes {
         open.values_mut().for_each(|groups| groups.ensure_global(layout, place));
     }
 
-    /// Merges some groups of the pane that starts at `start`; `scratch` is overwritten.
-    pub fn merge(&mut self, start: i64, partial: &PartialGroups, scratch: &mut Vec<u32>) {
+    /// Merges some groups of the pane that starts at `start`; `merged` is overwritten.
+    pub fn merge(&mut self, start: i64, partial: &PartialGroups, merged: &mut Vec<u32>) {
         self.pane(start);
-        let Self { open, layout, keyer, .. } = self;
+        let Self { open, layout, keyer, scratch, .. } = self;
         if let Some(groups) = open.get_mut(&start) {
-            groups.merge(keyer, layout, partial, scratch);
+            groups.merge(keyer, layout, partial, merged, scratch);
         }
     }
 
@@ -133,10 +144,10 @@ impl Panes {
         let Keyed { batch, keys, direct, .. } = run.keyed;
         let numbers = arena.alloc_slice_fill_copy(batch.selected(), 0);
         self.pane(run.start);
-        let Self { open, layout, keyer, .. } = self;
+        let Self { open, layout, keyer, scratch, .. } = self;
         let pane = open.get_mut(&run.start).expect("the pane was just opened");
         let selection = batch.selection.list();
-        pane.assign(layout, &keyer.keys(keys, batch.rows, selection), direct, numbers, |j| {
+        pane.assign(layout, &keyer.keys(keys, batch.rows, selection), direct, numbers, scratch, |j| {
             let key = batch.key(selection.map_or(j, |selection| selection[j] as usize));
             (key.sequence, key.row)
         });

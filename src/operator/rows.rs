@@ -8,7 +8,7 @@ use crate::arena::PaneArena;
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::plan::{Expr, ExprKind, RowsCall, RowsFunction, RowsNode};
-use crate::state::{AccumulatorKind, FrameCall, FrameFunction, FrameStates, KeyHasher, KeyTable, Keyer};
+use crate::state::{AccumulatorKind, FrameCall, FrameFunction, FrameStates, KeyHasher, KeyScratch, KeyTable, Keyer};
 use crate::types::DataType;
 
 use super::expr::Evaluator;
@@ -24,6 +24,7 @@ pub struct RowsOver {
     frames: FrameStates,
     keyer: Keyer,
     table: KeyTable,
+    scratch: KeyScratch,
     /// Rows seen.
     rows: usize,
 }
@@ -49,7 +50,7 @@ impl RowsOver {
         }
         let keyer = Keyer::new(node.partition_by.iter().map(|key| key.data_type), hasher);
         let table = KeyTable::new(&keyer.layout, 0, &PaneArena::default());
-        Self { exprs, keys, frames: FrameStates::new(calls), keyer, table, rows: 0 }
+        Self { exprs, keys, frames: FrameStates::new(calls), keyer, table, scratch: KeyScratch::default(), rows: 0 }
     }
 }
 
@@ -80,7 +81,13 @@ impl Operator for RowsOver {
         let (keys, arguments) = columns.split_at(self.keys);
         let direct = self.keyer.index(keys, batch.rows, self.rows, arena);
         let groups = arena.alloc_slice_fill_copy(batch.selected(), 0);
-        self.table.assign(&self.keyer.keys(keys, batch.rows, batch.selection.list()), direct, groups, |_| {});
+        self.table.assign(
+            &self.keyer.keys(keys, batch.rows, batch.selection.list()),
+            direct,
+            groups,
+            &mut self.scratch,
+            |_| {},
+        );
         self.rows += groups.len();
         // Results stand one per surviving row, so everything else is cut down to those.
         let arguments = Batch { columns: arguments, ..batch }.compact(arena).columns;

@@ -124,6 +124,7 @@ impl States {
 
     /// Takes the rows in one after another and appends, after each, the running result of its group to `out`, one column
     /// for each call. All groups must be there ([`States::grow`]).
+    #[expect(clippy::too_many_arguments, reason = "as many as `update`, the results and memory")]
     pub fn update_running(
         &mut self,
         simd: Simd,
@@ -131,15 +132,13 @@ impl States {
         groups: &[u32],
         selection: Option<&[u32]>,
         arguments: &[Column<'_>],
+        running: &mut Running,
         out: &mut [ColumnBuffer],
     ) -> Result<()> {
-        let mut running = self.running.take().unwrap_or_default();
-        let result = groups.chunks(Running::ROWS).enumerate().try_for_each(|(block, groups)| {
+        groups.chunks(Running::ROWS).enumerate().try_for_each(|(block, groups)| {
             let start = block * Running::ROWS;
-            self.update_block(simd, layout, groups, start, selection, arguments, &mut running, out)
-        });
-        self.running = Some(running);
-        result
+            self.update_block(simd, layout, groups, start, selection, arguments, running, out)
+        })
     }
 
     /// A block of [`Self::update_running`]: the rows from the `start`-th selected on.

@@ -4,9 +4,10 @@ use crate::arena::{PaneArena, PaneVec};
 use crate::batch::{Column, ColumnBuffer};
 use crate::error::Result;
 use crate::kernel::Simd;
+use crate::kernel::update::Running;
 use crate::types::Sequence;
 
-use super::keys::{BlockKeys, DirectRows, KeyTable, Keyer, PackedColumns};
+use super::keys::{BlockKeys, DirectRows, KeyScratch, KeyTable, Keyer, PackedColumns};
 use super::{PartialGroups, StateLayout, States};
 
 /// Groups and their state. Group ids are dense, in the order in which keys first came.
@@ -59,10 +60,11 @@ impl Groups {
         keys: &PackedColumns<'_>,
         direct: Option<DirectRows<'_>>,
         groups: &mut [u32],
+        scratch: &mut KeyScratch,
         place: impl Fn(usize) -> (Sequence, u32),
     ) {
         let first = &mut self.first;
-        self.keys.assign(keys, direct, groups, |j| first.push(place(j)));
+        self.keys.assign(keys, direct, groups, scratch, |j| first.push(place(j)));
         self.states.grow(layout, self.keys.len());
         self.rows += groups.len();
     }
@@ -108,6 +110,7 @@ impl Groups {
     }
 
     /// Takes the rows in one after another and appends, after each, the running result of its group to `out[a]`.
+    #[expect(clippy::too_many_arguments, reason = "as many as `update`, the results and memory")]
     pub fn update_running(
         &mut self,
         simd: Simd,
@@ -115,9 +118,10 @@ impl Groups {
         groups: &[u32],
         selection: Option<&[u32]>,
         arguments: &[Column<'_>],
+        running: &mut Running,
         out: &mut [ColumnBuffer],
     ) -> Result<()> {
-        self.states.update_running(simd, layout, groups, selection, arguments, out)
+        self.states.update_running(simd, layout, groups, selection, arguments, running, out)
     }
 
     /// Group ids in the order of first appearance in the input.
@@ -157,13 +161,20 @@ impl Groups {
         self.keys.by_owner(&keyer.hasher, lists);
     }
 
-    /// Merges a partial of another table of the same layout; `groups` is scratch.
-    pub fn merge(&mut self, keyer: &Keyer, layout: &StateLayout, partial: &PartialGroups, groups: &mut Vec<u32>) {
+    /// Merges a partial of another table of the same layout; `groups` is overwritten.
+    pub fn merge(
+        &mut self,
+        keyer: &Keyer,
+        layout: &StateLayout,
+        partial: &PartialGroups,
+        groups: &mut Vec<u32>,
+        scratch: &mut KeyScratch,
+    ) {
         groups.clear();
         groups.resize(partial.len(), 0);
         let first = &mut self.first;
         let keys = BlockKeys { layout: &keyer.layout, block: &partial.keys };
-        self.keys.assign_packed(&keyer.layout, &keyer.hasher, &keys, groups, |j| first.push(partial.first[j]));
+        self.keys.assign_packed(&keyer.layout, &keyer.hasher, &keys, groups, scratch, |j| first.push(partial.first[j]));
         for (&group, &place) in groups.iter().zip(&partial.first) {
             let first = &mut self.first[group as usize];
             *first = place.min(*first);

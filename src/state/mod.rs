@@ -17,7 +17,7 @@ mod text;
 
 pub use frame::{FrameCall, FrameFunction, FrameStates};
 pub use groups::Groups;
-pub use keys::{DirectRows, KeyHasher, KeyTable, Keyer, PackedColumns};
+pub use keys::{DirectRows, KeyHasher, KeyScratch, KeyTable, Keyer, PackedColumns};
 pub use layout::{Accumulator, AccumulatorKind, StateLayout};
 pub use partial::{PartialGroups, RowStates};
 pub use states::{StateBlock, States};

@@ -3,9 +3,7 @@
 use crate::arena::{PaneArena, PaneVec};
 use crate::batch::{Column, Values};
 use crate::kernel::Simd;
-use crate::kernel::update::{
-    self, Input, Line, Numbers, Rows, Running, add_pair, add_wrapping, i128_of, put_i128, two_square,
-};
+use crate::kernel::update::{self, Input, Line, Numbers, Rows, add_pair, add_wrapping, i128_of, put_i128, two_square};
 
 use super::StateLayout;
 use super::layout::Kept;
@@ -18,8 +16,6 @@ pub struct States {
     /// For each argument, the rows of each group that were NULL; empty until there is one.
     pub(super) nulls: PaneVec<PaneVec<u64>>,
     pub(super) heap: PaneVec<u8>,
-    /// Memory of [`Self::update_running`].
-    pub(super) running: Option<Box<Running>>,
 }
 
 /// Some states on their way to another table: rows one after another, in plain vectors, which may cross threads.
@@ -55,7 +51,6 @@ impl States {
             groups: 0,
             nulls: PaneVec::new_in(arena.clone()),
             heap: PaneVec::new_in(arena.clone()),
-            running: None,
         }
     }
 

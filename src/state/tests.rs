@@ -6,6 +6,7 @@ use super::*;
 use crate::arena::PaneArena;
 use crate::batch::{Column, ColumnBuffer, Strings, Values};
 use crate::kernel::Simd;
+use crate::kernel::update::Running;
 use crate::types::DataType;
 
 const DECIMAL: DataType = DataType::Decimal { precision: 20, scale: 3 };
@@ -140,7 +141,7 @@ proptest! {
             let mut running = new();
             let mut after_each = results(&layout);
             with_columns(&rows, &types, |columns| {
-                running.update_running(simd, &layout, &groups, None, columns, &mut after_each).unwrap();
+                running.update_running(simd, &layout, &groups, None, columns, &mut Running::default(), &mut after_each).unwrap();
             });
             prop_assert_eq!(&finished(&layout, &running, &all), &expected);
             let mut last = results(&layout);

@@ -12,7 +12,7 @@ mod tests;
 
 pub use domain::{DirectRows, Domain};
 pub use pack::{KeyLayout, KeySource, PackedColumns};
-pub use table::{BlockKeys, KeyBlock, KeyTable};
+pub use table::{BlockKeys, KeyBlock, KeyScratch, KeyTable};
 
 use bumpalo::Bump;
 

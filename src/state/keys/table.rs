@@ -8,6 +8,10 @@ use crate::batch::ColumnBuffer;
 use crate::kernel::direct::translate;
 use crate::kernel::probe::{BLOCK_ROWS, candidates, entry_of, home, prefetch, prefetch_homes, slot_word};
 
+/// Memory of one block of keys: words and hashes. One does for all tables of an operator.
+#[derive(Debug, Default)]
+pub struct KeyScratch(Vec<u64>);
+
 /// Numbers keys. All of its memory is the arena's.
 #[derive(Debug)]
 pub struct KeyTable {
@@ -24,8 +28,6 @@ pub struct KeyTable {
     /// Number plus one of each key of a small domain; a cache of `slots`.
     direct: PaneVec<u32>,
     direct_version: Option<u64>,
-    /// Scratch of one block: words and hashes.
-    block: PaneVec<u64>,
 }
 
 /// The texts that do not fit the words, by key and field; empty until the first one comes.
@@ -55,7 +57,6 @@ impl KeyTable {
             long: LongTexts { starts: PaneVec::new_in(arena.clone()), bytes: PaneVec::new_in(arena.clone()) },
             direct: PaneVec::new_in(arena.clone()),
             direct_version: None,
-            block: PaneVec::with_capacity_in(BLOCK_ROWS * (layout.width() + 1), arena.clone()),
         };
         table.slots.resize(Self::slots_for(expected), 0);
         table
@@ -83,9 +84,12 @@ impl KeyTable {
         keys: &PackedColumns<'_>,
         direct: Option<DirectRows<'_>>,
         numbers: &mut [u32],
+        scratch: &mut KeyScratch,
         mut on_new: impl FnMut(usize),
     ) {
-        let Some(direct) = direct else { return self.assign_packed(keys.layout, keys.hasher, keys, numbers, on_new) };
+        let Some(direct) = direct else {
+            return self.assign_packed(keys.layout, keys.hasher, keys, numbers, scratch, on_new);
+        };
         if self.direct_version != Some(direct.version) {
             self.direct.clear();
             self.direct.resize(direct.size, 0);
@@ -100,7 +104,7 @@ impl KeyTable {
                 let index = direct.indices[row] as usize;
                 if self.direct[index] == 0 {
                     let known = self.keys;
-                    self.direct[index] = self.find_or_insert_row(keys, j).wrapping_add(1);
+                    self.direct[index] = self.find_or_insert_row(keys, j, scratch).wrapping_add(1);
                     if self.keys > known {
                         on_new(j);
                     }
@@ -117,6 +121,7 @@ impl KeyTable {
         hasher: &KeyHasher,
         keys: &impl KeySource,
         numbers: &mut [u32],
+        scratch: &mut KeyScratch,
         on_new: impl FnMut(usize),
     ) {
         match layout.width() {
@@ -126,11 +131,11 @@ impl KeyTable {
                     self.number_only_key(on_new);
                 }
             }
-            1 => self.assign_width(Fixed::<1>, layout, hasher, keys, numbers, on_new),
-            2 => self.assign_width(Fixed::<2>, layout, hasher, keys, numbers, on_new),
-            3 => self.assign_width(Fixed::<3>, layout, hasher, keys, numbers, on_new),
-            4 => self.assign_width(Fixed::<4>, layout, hasher, keys, numbers, on_new),
-            words => self.assign_width(Any(words), layout, hasher, keys, numbers, on_new),
+            1 => self.assign_width(Fixed::<1>, layout, hasher, keys, numbers, scratch, on_new),
+            2 => self.assign_width(Fixed::<2>, layout, hasher, keys, numbers, scratch, on_new),
+            3 => self.assign_width(Fixed::<3>, layout, hasher, keys, numbers, scratch, on_new),
+            4 => self.assign_width(Fixed::<4>, layout, hasher, keys, numbers, scratch, on_new),
+            words => self.assign_width(Any(words), layout, hasher, keys, numbers, scratch, on_new),
         }
     }
 
@@ -143,6 +148,7 @@ impl KeyTable {
     }
 
     /// For keys of that width.
+    #[expect(clippy::too_many_arguments, reason = "those of `assign_packed`, and the width")]
     fn assign_width(
         &mut self,
         width: impl Width,
@@ -150,13 +156,13 @@ impl KeyTable {
         hasher: &KeyHasher,
         keys: &impl KeySource,
         numbers: &mut [u32],
+        scratch: &mut KeyScratch,
         mut on_new: impl FnMut(usize),
     ) {
         let w = width.words();
         let has_absent = keys.has_absent();
-        let mut block = std::mem::replace(&mut self.block, PaneVec::new_in(self.words.allocator().clone()));
-        block.resize(BLOCK_ROWS * (w + 1), 0);
-        let (words, hashes) = block.split_at_mut(BLOCK_ROWS * w);
+        scratch.0.resize(BLOCK_ROWS * (w + 1), 0);
+        let (words, hashes) = scratch.0.split_at_mut(BLOCK_ROWS * w);
         let mut from = 0;
         for numbers in numbers.chunks_mut(BLOCK_ROWS) {
             let count = numbers.len();
@@ -194,24 +200,21 @@ impl KeyTable {
             }
             from += count;
         }
-        self.block = block;
     }
 
-    fn find_or_insert_row(&mut self, keys: &PackedColumns<'_>, j: usize) -> u32 {
+    fn find_or_insert_row(&mut self, keys: &PackedColumns<'_>, j: usize, scratch: &mut KeyScratch) -> u32 {
         if keys.has_absent() && keys.is_absent(j) {
             return self.find_or_insert_absent();
         }
         self.reserve(1);
-        let mut block = std::mem::replace(&mut self.block, PaneVec::new_in(self.words.allocator().clone()));
-        block.clear();
-        block.resize(self.width, 0);
-        keys.pack(j, 1, &mut block);
-        let number = match self.width {
+        scratch.0.clear();
+        scratch.0.resize(self.width, 0);
+        let key = &mut scratch.0[..];
+        keys.pack(j, 1, key);
+        match self.width {
             0 => 0,
-            _ => self.find_or_insert(keys.layout, &block, keys.hasher.hash(&block), &|field| keys.text(j, field)),
-        };
-        self.block = block;
-        number
+            _ => self.find_or_insert(keys.layout, key, keys.hasher.hash(key), &|field| keys.text(j, field)),
+        }
     }
 
     fn find_or_insert_absent(&mut self) -> u32 {

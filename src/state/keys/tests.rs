@@ -107,7 +107,7 @@ proptest! {
             let direct = keyer.index(&views, rows.len(), table_rows, &arena);
             let keys = keyer.keys(&views, rows.len(), (every > 1).then_some(&selection[..]));
             let mut numbers = vec![0; selection.len()];
-            table.assign(&keys, direct, &mut numbers, |j| first.push(selected[j].clone()));
+            table.assign(&keys, direct, &mut numbers, &mut KeyScratch::default(), |j| first.push(selected[j].clone()));
             prop_assert_eq!(&numbers, &expected(&selected, &mut known));
             prop_assert_eq!(table.len(), known.len());
             let hashes = keyer.hashes(&keys, &arena);
@@ -133,7 +133,7 @@ proptest! {
             table.export(&keyer.layout, part, &mut block);
             let mut numbers = vec![0; block.len()];
             let keys = BlockKeys { layout: &keyer.layout, block: &block };
-            merged.assign_packed(&keyer.layout, &keyer.hasher, &keys, &mut numbers, |_| {});
+            merged.assign_packed(&keyer.layout, &keyer.hasher, &keys, &mut numbers, &mut KeyScratch::default(), |_| {});
             let rows: Vec<Vec<Value>> = part.iter().map(|&n| first[n as usize].clone()).collect();
             prop_assert_eq!(numbers, expected(&rows, &mut sent));
         }
@@ -161,7 +161,7 @@ fn dictionaries_may_change_between_batches() {
             let direct = keyer.index(&columns, 4, 1000, &arena);
             direct_used += usize::from(direct.is_some());
             let mut out = vec![9; 4];
-            table.assign(&keyer.keys(&columns, 4, None), direct, &mut out, |_| {});
+            table.assign(&keyer.keys(&columns, 4, None), direct, &mut out, &mut KeyScratch::default(), |_| {});
             assert_eq!(out, numbers, "round {round}");
         }
     }
@@ -186,7 +186,7 @@ fn colliding_keys_are_told_apart() {
     let columns = [buffer.column()];
     let mut table = KeyTable::new(&keyer.layout, 0, &PaneArena::default());
     let mut numbers = vec![0; colliding.len() * 2];
-    table.assign(&keyer.keys(&columns, numbers.len(), None), None, &mut numbers, |_| {});
+    table.assign(&keyer.keys(&columns, numbers.len(), None), None, &mut numbers, &mut KeyScratch::default(), |_| {});
     let distinct: std::collections::HashSet<_> = colliding.iter().collect();
     assert_eq!(table.len(), distinct.len());
     assert_eq!(numbers[..colliding.len()], numbers[colliding.len()..]);
