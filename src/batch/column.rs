@@ -1,10 +1,8 @@
 //! Borrowed columns and batches: what kernels and operators read.
 
 use arrow_array::ArrayRef;
-use bumpalo::Bump;
-use bumpalo::collections::Vec as BumpVec;
 
-use crate::types::{EventTime, OrderKey, Physical, Sequence};
+use crate::types::{EventTime, OrderKey, Physical, Sequence, Value};
 
 /// Text values: value `i` is `bytes[offsets[i]..offsets[i + 1]]`, valid UTF-8. `offsets` has one entry more than values.
 #[derive(Debug, Clone, Copy)]
@@ -130,6 +128,21 @@ impl<'a> Column<'a> {
         }
     }
 
+    /// The value of row `i`.
+    pub fn value(&self, i: usize) -> Value {
+        if !self.is_valid(i) {
+            return Value::Null;
+        }
+        match self.values {
+            Values::Boolean(words) => Value::Boolean(words[i / 64] >> (i % 64) & 1 == 1),
+            Values::Int32(values) => Value::Int32(values[i]),
+            Values::Int64(values) => Value::Int64(values[i]),
+            Values::Float64(values) => Value::Float64(values[i]),
+            Values::Int128(values) => Value::Int128(values[i]),
+            Values::Utf8(_) | Values::Dictionary { .. } => Value::Utf8(String::from_utf8_lossy(self.text(i)).into()),
+        }
+    }
+
     /// Text of row `i`, through the dictionary if there is one; panics on another layout.
     pub fn text(&self, i: usize) -> &'a [u8] {
         match self.values {
@@ -169,7 +182,7 @@ pub enum Selection<'a> {
     /// These indices, ascending and distinct: good for few.
     Rows(&'a [u32]),
     /// Those whose bit is set (zero past the end): good for many, where each is looked at once. Only operators that say so
-    /// are given it ([`Batch::listed`]).
+    /// are given it.
     Mask(&'a [u64]),
 }
 
@@ -217,15 +230,6 @@ impl<'a> Batch<'a> {
                 Some(index * 64 + words[index].trailing_zeros() as usize)
             }
         }
-    }
-
-    /// The same rows, a mask turned into a list of them in `arena`.
-    #[must_use]
-    pub fn listed(&self, arena: &'a Bump) -> Self {
-        let Selection::Mask(_) = self.selection else { return *self };
-        let mut rows = BumpVec::with_capacity_in(self.selected(), arena);
-        self.for_each(|i| rows.push(i as u32));
-        Self { selection: Selection::Rows(rows.into_bump_slice()), ..*self }
     }
 
     /// Order key of row `i`.

@@ -28,6 +28,7 @@ pub fn translate(map: &[u32], indices: &[u32], selection: Option<&[u32]>, out: &
 }
 
 /// Least and greatest value; `None` of nothing.
+#[inline(always)]
 pub fn bounds<T: Copy + Ord>(values: &[T]) -> Option<(T, T)> {
     let first = *values.first()?;
     // Two folds in one pass: the compiler vectorises both.

@@ -14,6 +14,7 @@
 use std::ops::Range;
 
 use super::Simd;
+use super::direct;
 use super::lanes::test;
 
 /// A pane by its first and its last moment.
@@ -50,17 +51,7 @@ impl Pane {
 /// Least and greatest of `times`; `None` if there are none. All rows lie in one pane if
 /// `Pane::of(least, size).holds(greatest)`.
 pub fn bounds(simd: Simd, times: &[i64]) -> Option<(i64, i64)> {
-    if times.is_empty() {
-        return None;
-    }
-    Some(simd.run(|| {
-        let (mut least, mut greatest) = (i64::MAX, i64::MIN);
-        for &time in times {
-            least = least.min(time);
-            greatest = greatest.max(time);
-        }
-        (least, greatest)
-    }))
+    simd.run(|| direct::bounds(times))
 }
 
 /// Calls `f(pane, j)` for every run of rows of one pane, in order: together the runs are all selected rows, `j` counts

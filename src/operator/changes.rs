@@ -40,13 +40,21 @@ impl Operator for Changes {
         let (arena, simd) = (context.arena, context.simd);
         let Self { group_by, windowed, added, running } = self;
         added.clear();
-        let keyed = group_by.evaluate(batch.listed(arena), arena, context)?;
+        let keyed = group_by.evaluate(batch, arena, context)?;
         group_by.for_each_run(keyed, arena, simd, &mut |panes, run| {
             let end = panes.end(run.start);
             let (results, bounds) = added.columns.split_at_mut(panes.layout.accumulators.len());
             let batch = run.keyed.batch;
             panes.assign(&run, arena, |pane, layout, groups| {
-                pane.update_running(simd, layout, groups, batch.selection.list(), run.keyed.arguments, running, results)
+                pane.states.update_running(
+                    simd,
+                    layout,
+                    groups,
+                    batch.selection.list(),
+                    run.keyed.arguments,
+                    running,
+                    results,
+                )
             })?;
             let count = batch.selected();
             if *windowed {

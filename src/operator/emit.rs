@@ -53,7 +53,7 @@ impl GroupEmitter {
             self.places.clear();
             let columns = &mut self.buffer.columns;
             groups.push_keys(&panes.keyer, part, &mut columns[..self.keys]);
-            groups.push_results(&panes.layout, part, &mut columns[results.clone()])?;
+            groups.states.finish(&panes.layout, part, &mut columns[results.clone()])?;
             for &group in part {
                 let (sequence, row) = groups.first(group);
                 // Rows of one window stand together, windows by their end; without windows all rows stand together.

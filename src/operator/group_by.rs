@@ -19,6 +19,7 @@ use crate::types::{DataType, EventTime, Sequence};
 
 use super::Context;
 use super::expr::Evaluator;
+use super::listed;
 use super::project::evaluate_all;
 
 /// What an aggregate of a plan keeps.
@@ -166,7 +167,7 @@ impl Panes {
         let (selection, arguments) = (run.keyed.batch.selection.list(), run.keyed.arguments);
         self.assign(run, arena, |pane, layout, groups| {
             if limit == usize::MAX || !groups.contains(&u32::MAX) {
-                pane.update(simd, layout, groups, selection, arguments);
+                pane.states.update(simd, layout, groups, selection, arguments);
                 return &[][..];
             }
             let mut left = BumpVec::with_capacity_in(groups.len(), arena);
@@ -181,7 +182,7 @@ impl Panes {
                     known_rows.push(row);
                 }
             }
-            pane.update(simd, layout, &known, Some(&known_rows), arguments);
+            pane.states.update(simd, layout, &known, Some(&known_rows), arguments);
             left.into_bump_slice()
         })
     }
@@ -274,7 +275,7 @@ impl GroupBy {
     /// Evaluates keys and arguments of a batch.
     pub fn evaluate<'a>(&mut self, batch: Batch<'a>, arena: &'a Bump, context: &mut Context<'_>) -> Result<Keyed<'a>> {
         // Without keys whole columns are reduced, for which a mask will do.
-        let batch = if self.keys == 0 { batch } else { batch.listed(arena) };
+        let batch = if self.keys == 0 { batch } else { listed(batch, arena, context.simd) };
         let (batch, columns) = evaluate_all(&self.exprs, batch, arena, context)?;
         let (keys, arguments) = columns.split_at(self.keys);
         let direct = self.panes.keyer.index(keys, batch.rows, self.panes.expected_rows(), arena);
@@ -299,12 +300,12 @@ impl GroupBy {
         {
             return take(&mut self.panes, Run { start: window.start(least), keyed });
         }
-        let batch = keyed.batch.listed(arena);
-        let listed = batch.selection.list();
+        let batch = listed(keyed.batch, arena, simd);
+        let selected = batch.selection.list();
         let mut result = Ok(());
-        pane::for_each_run(simd, times, listed, window.size_us, |pane, run| {
-            let rows = listed.unwrap_or_else(|| arena.alloc_slice_fill_iter(run.clone().map(|row| row as u32)));
-            let rows = if listed.is_some() { &rows[run] } else { rows };
+        pane::for_each_run(simd, times, selected, window.size_us, |pane, run| {
+            let rows = selected.unwrap_or_else(|| arena.alloc_slice_fill_iter(run.clone().map(|row| row as u32)));
+            let rows = if selected.is_some() { &rows[run] } else { rows };
             let batch = Batch { selection: Selection::Rows(rows), ..batch };
             if result.is_ok() {
                 result = take(&mut self.panes, Run { start: pane.first, keyed: Keyed { batch, ..keyed } });
@@ -323,7 +324,7 @@ impl GroupBy {
                 panes.update_only(&run, simd);
             } else {
                 panes.assign(&run, arena, |pane, layout, groups| {
-                    pane.update(simd, layout, groups, run.keyed.batch.selection.list(), run.keyed.arguments);
+                    pane.states.update(simd, layout, groups, run.keyed.batch.selection.list(), run.keyed.arguments);
                 });
             }
             Ok(())

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::time::Tumbling;
 use crate::types::EventTime;
 
-use super::{Context, Next, Operator};
+use super::{Context, Next, Operator, listed};
 
 /// When a record is late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl Operator for Late {
                 return next(batch, context);
             }
         }
-        let batch = batch.listed(context.arena);
+        let batch = listed(batch, context.arena, context.simd);
         let mut greatest = context.greatest_before;
         let mut kept = bumpalo::collections::Vec::with_capacity_in(batch.selected(), context.arena);
         let mut selected = batch.selection.list().map(|s| s.iter().copied().peekable());

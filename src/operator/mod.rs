@@ -32,8 +32,11 @@ pub use project::Project;
 pub use reorder::Reorder;
 pub use rows::RowsOver;
 
-use crate::batch::Batch;
+use bumpalo::Bump;
+
+use crate::batch::{Batch, Selection};
 use crate::error::Result;
+use crate::kernel::{Simd, selection};
 use crate::types::EventTime;
 
 /// Where an operator's output goes.
@@ -90,6 +93,14 @@ impl Chain {
     }
 }
 
+/// The same rows, a mask turned into a list of them in `arena`.
+pub fn listed<'a>(batch: Batch<'a>, arena: &'a Bump, simd: Simd) -> Batch<'a> {
+    let Selection::Mask(words) = batch.selection else { return batch };
+    let rows = arena.alloc_slice_fill_copy(batch.selected(), 0);
+    selection::from_bitmap(simd, words, rows);
+    Batch { selection: Selection::Rows(rows), ..batch }
+}
+
 fn process_all(
     operators: &mut [Box<dyn Operator>],
     batch: Batch<'_>,
@@ -102,7 +113,7 @@ fn process_all(
     match operators.split_first_mut() {
         None => out(batch, context),
         Some((first, rest)) => {
-            let batch = if first.takes_masks() { batch } else { batch.listed(context.arena) };
+            let batch = if first.takes_masks() { batch } else { listed(batch, context.arena, context.simd) };
             first.process(batch, context, &mut |batch, context| process_all(rest, batch, context, out))
         }
     }

@@ -7,11 +7,11 @@ use super::message::{Origin, PartialMessage, RowsMessage, ScatteredRows};
 use super::reduction::Reduction;
 use crate::batch::{Batch, BatchBuffer, RowOrder, Selection};
 use crate::error::Result;
-use crate::kernel::scatter;
+use crate::kernel::{Simd, scatter};
 use crate::operator::expr::{Evaluator, RowFailures};
-use crate::operator::{Context, GroupBy, Keyed, MergePanes, Next};
+use crate::operator::{Context, GroupBy, Keyed, MergePanes, Next, listed};
 use crate::pipeline::ExchangeStage;
-use crate::state::{KeyHasher, Keyer, PartialGroups, RowStates};
+use crate::state::{KeyHasher, Keyer, PackedColumns, PartialGroups, RowStates};
 use crate::types::{EventTime, Schema, Sequence};
 
 /// Ring ends of the exchange, as they cross to the partition's thread.
@@ -102,6 +102,24 @@ impl Exchanger {
     }
 }
 
+/// The rows of `keys` whose keys each of `partitions` owns, in order.
+fn rows_by_owner<'a>(
+    keyer: &Keyer,
+    keys: &PackedColumns<'_>,
+    partitions: usize,
+    simd: Simd,
+    arena: &'a Bump,
+) -> impl Iterator<Item = &'a [u32]> + use<'a> {
+    let hashes = keyer.hashes(keys, arena);
+    let owners = arena.alloc_slice_fill_copy(hashes.len(), 0);
+    scatter::owners(simd, hashes, partitions, owners);
+    let starts = arena.alloc_slice_fill_copy(partitions + 1, 0);
+    let rows = arena.alloc_slice_fill_copy(hashes.len(), 0);
+    scatter::scatter(simd, owners, keys.selection, starts, rows);
+    let (starts, rows): (&'a [u32], &'a [u32]) = (starts, rows);
+    starts.windows(2).map(move |ends| &rows[ends[0] as usize..ends[1] as usize])
+}
+
 /// Rows on their way to the owners of their keys, and the owner's rotation over what arrives.
 pub struct RowsExchange {
     index: usize,
@@ -121,9 +139,10 @@ pub struct RowsExchange {
 
 impl RowsExchange {
     /// Adds the batch's rows to what their owners will get of the chunk.
-    pub fn scatter(&mut self, batch: &Batch<'_>, context: &mut Context<'_>) -> Result<()> {
+    pub fn scatter(&mut self, batch: Batch<'_>, context: &mut Context<'_>) -> Result<()> {
+        let batch = listed(batch, context.arena, context.simd);
         if let Some(owner) = self.to {
-            self.append(owner, batch, batch.selection.list());
+            self.append(owner, &batch, batch.selection.list());
             return Ok(());
         }
         let arena = context.arena;
@@ -131,15 +150,11 @@ impl RowsExchange {
         let (columns, rows, selection) = (batch.columns, batch.rows, batch.selection);
         let evaluate = |key: &Evaluator| key.evaluate(columns, rows, selection, arena, &mut failures, context.simd);
         let columns = arena.alloc_slice_fill_iter(self.keys.iter().map(evaluate));
-        let batch = context.settle(*batch, &failures, arena)?;
-        let hashes = self.keyer.hashes(&self.keyer.keys(columns, batch.rows, batch.selection.list()), arena);
-        let owners = arena.alloc_slice_fill_copy(hashes.len(), 0);
-        scatter::owners(context.simd, hashes, self.building.len(), owners);
-        let starts = arena.alloc_slice_fill_copy(self.building.len() + 1, 0);
-        let rows = arena.alloc_slice_fill_copy(hashes.len(), 0);
-        scatter::scatter(context.simd, owners, batch.selection.list(), starts, rows);
-        for (owner, ends) in starts.windows(2).enumerate() {
-            self.append(owner, &batch, Some(&rows[ends[0] as usize..ends[1] as usize]));
+        let batch = context.settle(batch, &failures, arena)?;
+        let keys = self.keyer.keys(columns, batch.rows, batch.selection.list());
+        let owned = rows_by_owner(&self.keyer, &keys, self.building.len(), context.simd, arena);
+        for (owner, rows) in owned.enumerate() {
+            self.append(owner, &batch, Some(rows));
         }
         Ok(())
     }
@@ -249,14 +264,9 @@ impl PartialsExchange {
                 return Ok(());
             }
             let Keyed { batch, keys, arguments, .. } = run.keyed;
-            let hashes = panes.keyer.hashes(&panes.keyer.keys(keys, batch.rows, Some(left)), arena);
-            let owners = arena.alloc_slice_fill_copy(hashes.len(), 0);
-            scatter::owners(simd, hashes, mesh.partitions(), owners);
-            let starts = arena.alloc_slice_fill_copy(mesh.partitions() + 1, 0);
-            let rows = arena.alloc_slice_fill_copy(hashes.len(), 0);
-            scatter::scatter(simd, owners, Some(left), starts, rows);
-            for (owner, ends) in starts.windows(2).enumerate() {
-                let owned = &rows[ends[0] as usize..ends[1] as usize];
+            let left = panes.keyer.keys(keys, batch.rows, Some(left));
+            let owned = rows_by_owner(&panes.keyer, &left, mesh.partitions(), simd, arena);
+            for (owner, owned) in owned.enumerate() {
                 *(if owner == *index { &mut *stayed } else { &mut *moved }) += owned.len() as u64;
                 for part in owned.chunks(Self::MESSAGE_GROUPS) {
                     let mut partial = mesh.reuse(owner).unwrap_or_default();

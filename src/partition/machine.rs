@@ -231,7 +231,7 @@ impl Partition {
         self.arena.reset();
         let output = &mut self.output;
         let mut collect = |batch: Batch<'_>, context: &mut Context<'_>| {
-            output.collect(&batch, context.arena);
+            output.collect(batch, context);
             Ok(())
         };
         let mut context = context!(self, EventTime::MIN);
@@ -263,7 +263,7 @@ impl Partition {
         let mut context = context!(self, EventTime::MIN);
         let passed = exchange.pass_on(&mut context, &mut |batch, context| {
             owner.process(batch, context, &mut |batch, context| {
-                output.collect(&batch, context.arena);
+                output.collect(batch, context);
                 Ok(())
             })
         })?;
@@ -369,10 +369,10 @@ impl Partition {
             let (exchanger, output) = (&mut self.exchanger, &mut self.output);
             self.local.process(batch, &mut context, &mut |batch, context| match exchanger {
                 Exchanger::None => {
-                    output.collect(&batch, context.arena);
+                    output.collect(batch, context);
                     Ok(())
                 }
-                Exchanger::Rows(exchange) => exchange.scatter(&batch.listed(context.arena), context),
+                Exchanger::Rows(exchange) => exchange.scatter(batch, context),
                 Exchanger::Partials(exchange) => exchange.ingest(batch, context),
             })?;
             if let Some(greatest) = self.greatest.get(number) {
@@ -437,7 +437,7 @@ impl Partition {
         let output = &mut self.output;
         let mut context = context!(self, EventTime::MIN);
         self.local.advance(watermark, &mut context, &mut |batch, context| {
-            output.collect(&batch, context.arena);
+            output.collect(batch, context);
             Ok(())
         })?;
         self.settle_failures(SplitId(0), 0);

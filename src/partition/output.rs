@@ -2,9 +2,8 @@
 
 use std::collections::VecDeque;
 
-use bumpalo::Bump;
-
 use crate::batch::{Batch, BatchBuffer};
+use crate::operator::{Context, listed};
 use crate::ring::{Consumer, Producer};
 use crate::types::{OrderKey, Schema};
 
@@ -35,9 +34,9 @@ impl OutputPort {
         Self { to, given_back, schema, keyed, rows_max, current: None, waiting: VecDeque::new(), emitted: 0 }
     }
 
-    /// Appends the surviving rows of a batch; `arena` is scratch.
-    pub fn collect(&mut self, batch: &Batch<'_>, arena: &Bump) {
-        let batch = batch.listed(arena);
+    /// Appends the surviving rows of a batch.
+    pub fn collect(&mut self, batch: Batch<'_>, context: &Context<'_>) {
+        let batch = listed(batch, context.arena, context.simd);
         let selected = batch.selected();
         if selected == 0 {
             return;

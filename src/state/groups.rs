@@ -2,9 +2,7 @@
 
 use crate::arena::{PaneArena, PaneVec};
 use crate::batch::{Column, ColumnBuffer};
-use crate::error::Result;
 use crate::kernel::Simd;
-use crate::kernel::update::Running;
 use crate::types::Sequence;
 
 use super::keys::{BlockKeys, DirectRows, KeyScratch, KeyTable, Keyer, PackedColumns};
@@ -15,7 +13,8 @@ use super::{PartialGroups, StateLayout, States};
 pub struct Groups {
     keys: KeyTable,
     first: PaneVec<(Sequence, u32)>,
-    states: States,
+    /// What is kept of each group.
+    pub states: States,
     /// Rows taken in.
     rows: usize,
     arena: PaneArena,
@@ -82,18 +81,6 @@ impl Groups {
         self.states.grow(layout, self.keys.len());
     }
 
-    /// Takes the selected rows into the states of their groups; `arguments` has one column for each argument of the layout.
-    pub fn update(
-        &mut self,
-        simd: Simd,
-        layout: &StateLayout,
-        groups: &[u32],
-        selection: Option<&[u32]>,
-        arguments: &[Column<'_>],
-    ) {
-        self.states.update(simd, layout, groups, selection, arguments);
-    }
-
     /// Takes `rows` rows, or those of them that pass `mask`, into the one group of a query without GROUP BY.
     pub fn update_only(
         &mut self,
@@ -107,21 +94,6 @@ impl Groups {
         self.ensure_global(layout, place);
         self.rows += rows;
         self.states.update_one(simd, layout, 0, rows, mask, arguments);
-    }
-
-    /// Takes the rows in one after another and appends, after each, the running result of its group to `out[a]`.
-    #[expect(clippy::too_many_arguments, reason = "as many as `update`, the results and memory")]
-    pub fn update_running(
-        &mut self,
-        simd: Simd,
-        layout: &StateLayout,
-        groups: &[u32],
-        selection: Option<&[u32]>,
-        arguments: &[Column<'_>],
-        running: &mut Running,
-        out: &mut [ColumnBuffer],
-    ) -> Result<()> {
-        self.states.update_running(simd, layout, groups, selection, arguments, running, out)
     }
 
     /// Group ids in the order of first appearance in the input.
@@ -142,11 +114,6 @@ impl Groups {
     /// Appends the keys of `groups` to `columns`.
     pub fn push_keys(&self, keyer: &Keyer, groups: &[u32], columns: &mut [ColumnBuffer]) {
         self.keys.push_keys(&keyer.layout, groups, columns);
-    }
-
-    /// Appends the results of `groups` to `columns`, one per accumulator.
-    pub fn push_results(&self, layout: &StateLayout, groups: &[u32], columns: &mut [ColumnBuffer]) -> Result<()> {
-        self.states.finish(layout, groups, columns)
     }
 
     /// Copies some groups into a partial that may cross threads.

@@ -119,7 +119,6 @@ impl Node {
 
 /// The value of row 0.
 pub(super) fn first_value(datum: &Datum<'_>) -> Value {
-    let text = |bytes: &[u8]| Value::Utf8(String::from_utf8_lossy(bytes).into());
     match datum {
         Datum::Constant(Scalar::Null) => Value::Null,
         Datum::Constant(Scalar::Boolean(value)) => Value::Boolean(*value),
@@ -127,16 +126,8 @@ pub(super) fn first_value(datum: &Datum<'_>) -> Value {
         Datum::Constant(Scalar::Int64(value)) => Value::Int64(*value),
         Datum::Constant(Scalar::Float64(value)) => Value::Float64(*value),
         Datum::Constant(Scalar::Int128(value)) => Value::Int128(*value),
-        Datum::Constant(Scalar::Utf8(value)) => text(value),
-        Datum::Column(column) if !column.is_valid(0) => Value::Null,
-        Datum::Column(column) => match column.values {
-            crate::batch::Values::Boolean(words) => Value::Boolean(words[0] & 1 == 1),
-            crate::batch::Values::Int32(values) => Value::Int32(values[0]),
-            crate::batch::Values::Int64(values) => Value::Int64(values[0]),
-            crate::batch::Values::Float64(values) => Value::Float64(values[0]),
-            crate::batch::Values::Int128(values) => Value::Int128(values[0]),
-            crate::batch::Values::Utf8(_) | crate::batch::Values::Dictionary { .. } => text(column.text(0)),
-        },
+        Datum::Constant(Scalar::Utf8(value)) => Value::Utf8(String::from_utf8_lossy(value).into()),
+        Datum::Column(column) => column.value(0),
     }
 }
 

@@ -6,22 +6,6 @@ use AccumulatorKind::{Avg, Count, Max, Min, Moments, Sum};
 use FrameFunction::{Aggregate, FirstValue, Lag, LastValue, RowNumber};
 use proptest::prelude::*;
 
-/// The rows of a column.
-fn values(column: &Column<'_>, rows: usize) -> Vec<Value> {
-    let value = |i: usize| match column.values {
-        _ if !column.is_valid(i) => Value::Null,
-        Values::Boolean(words) => Value::Boolean(words[i / 64] >> (i % 64) & 1 == 1),
-        Values::Int32(values) => Value::Int32(values[i]),
-        Values::Int64(values) => Value::Int64(values[i]),
-        Values::Float64(values) => Value::Float64(values[i]),
-        Values::Int128(values) => Value::Int128(values[i]),
-        Values::Utf8(_) | Values::Dictionary { .. } => {
-            Value::Utf8(String::from_utf8(column.text(i).to_vec()).unwrap().into())
-        }
-    };
-    (0..rows).map(value).collect()
-}
-
 /// The results of each call for rows given as (key, value), in batches of `cut`.
 fn run(calls: &[FrameCall], data_type: DataType, rows: &[(u32, Value)], cut: usize) -> Result<Vec<Vec<Value>>> {
     let mut states = FrameStates::new(calls.to_vec());
@@ -33,7 +17,7 @@ fn run(calls: &[FrameCall], data_type: DataType, rows: &[(u32, Value)], cut: usi
         let arena = Bump::new();
         let columns = [column.column()];
         for (found, column) in results.iter_mut().zip(states.push(&groups, &columns, &arena)?) {
-            found.extend(values(column, part.len()));
+            found.extend((0..part.len()).map(|i| column.value(i)));
         }
     }
     Ok(results)

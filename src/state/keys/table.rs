@@ -395,9 +395,7 @@ impl<const W: usize> Width for Fixed<W> {
 
     #[inline(always)]
     fn hash(self, hasher: &KeyHasher, words: &[u64], hashes: &mut [u64]) {
-        for (key, hash) in words.as_chunks::<W>().0.iter().zip(hashes) {
-            *hash = hasher.hash(key);
-        }
+        hasher.hasher.keys::<W>(words, hashes);
     }
 
     #[inline(always)]

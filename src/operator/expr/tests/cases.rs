@@ -3,7 +3,6 @@
 use bumpalo::Bump;
 
 use super::super::{Evaluator, FailureReason, RowFailures, evaluate_constant};
-use super::value;
 use crate::batch::{Column, Selection, Strings, Values};
 use crate::kernel::Simd;
 use crate::plan::{ArithmeticOp, CompareOp, DatePart, Expr, ExprKind, Function};
@@ -240,7 +239,7 @@ fn what_is_there_is_not_copied() {
     let upper = call(Function::Upper, vec![column.clone()], DataType::Varchar);
     let upper = Evaluator::new(&upper).evaluate(&columns, 3, Selection::All, &arena, &mut failures, Simd::detect());
     assert_eq!(codes(&upper), codes(&columns[0]));
-    assert_eq!(value(&upper, 0), Value::Utf8("X".into()));
+    assert_eq!(upper.value(0), Value::Utf8("X".into()));
     let all = compare(CompareOp::NotEqual, column, text(""));
     assert_eq!(
         Evaluator::new(&all).select(&columns, 3, Selection::All, &arena, &mut failures, Simd::detect()),

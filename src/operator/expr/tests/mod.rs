@@ -7,29 +7,13 @@ mod slow;
 use bumpalo::Bump;
 use proptest::prelude::*;
 
+use super::super::listed;
 use super::{Evaluator, RowFailures};
 use crate::batch::{Batch, Column, RowOrder, Selection, Values};
 use crate::kernel::Simd;
 use crate::plan::Expr;
 use crate::types::{DataType, Value};
 use generate::{Generator, TYPES};
-
-/// The value of row `i`.
-fn value(column: &Column<'_>, i: usize) -> Value {
-    if !column.is_valid(i) {
-        return Value::Null;
-    }
-    match column.values {
-        Values::Boolean(words) => Value::Boolean(words[i / 64] >> (i % 64) & 1 == 1),
-        Values::Int32(values) => Value::Int32(values[i]),
-        Values::Int64(values) => Value::Int64(values[i]),
-        Values::Float64(values) => Value::Float64(values[i]),
-        Values::Int128(values) => Value::Int128(values[i]),
-        Values::Utf8(_) | Values::Dictionary { .. } => {
-            Value::Utf8(std::str::from_utf8(column.text(i)).expect("results are UTF-8").into())
-        }
-    }
-}
 
 /// Equal to the bit, except that one NaN is as good as another.
 fn same(a: &Value, b: &Value) -> bool {
@@ -42,7 +26,7 @@ fn same(a: &Value, b: &Value) -> bool {
 /// The selected rows.
 fn indices(selection: Selection<'_>, rows: usize, arena: &Bump) -> Vec<u32> {
     let order = RowOrder::Keys(&[]);
-    let batch = Batch { rows, columns: &[], selection, order }.listed(arena);
+    let batch = listed(Batch { rows, columns: &[], selection, order }, arena, Simd::detect());
     batch.selection.list().map_or_else(|| (0..rows as u32).collect(), <[u32]>::to_vec)
 }
 
@@ -62,7 +46,7 @@ fn check(expr: &Expr, rows: &[Vec<Value>], columns: &[Column<'_>], selection: Op
         match slow::evaluate(expr, &rows[i as usize]) {
             Err(slow::Failed) => failed.push(i as usize),
             Ok(expected) => {
-                let found = value(&column, i as usize);
+                let found = column.value(i as usize);
                 assert!(
                     same(&expected, &found),
                     "row {i} {:?}: {expected:?}, found {found:?}\n{expr:#?}",
