@@ -8,7 +8,7 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_buffer::BooleanBuffer;
-use arrow_schema::{DataType as ArrowType, Field as ArrowField, Schema as ArrowSchema, TimeUnit};
+use arrow_schema::{ArrowError, DataType as ArrowType, Field as ArrowField, Schema as ArrowSchema, TimeUnit};
 use bumpalo::Bump;
 
 use super::{Column, Strings, Values, words_for};
@@ -81,8 +81,7 @@ pub fn conform(batch: &RecordBatch, schema: &Schema) -> Result<RecordBatch> {
         let array = if *array.data_type() == wanted || is_plain_dictionary(array, field.data_type) {
             Arc::clone(array)
         } else {
-            let options = arrow_cast::CastOptions { safe: false, ..Default::default() };
-            arrow_cast::cast_with_options(array, &wanted, &options).map_err(|error| {
+            cast(array, &wanted).map_err(|error| {
                 Error::Data(format!("column \"{}\" cannot be read as {}: {error}", field.name, field.data_type))
             })?
         };
@@ -92,6 +91,21 @@ pub fn conform(batch: &RecordBatch, schema: &Schema) -> Result<RecordBatch> {
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(Arc::new(ArrowSchema::new(fields)), columns, &options)
         .map_err(|error| Error::Data(error.to_string()))
+}
+
+/// A timestamp keeps its instant, whatever zone it is shown in; one without a zone is UTC.
+fn cast(array: &ArrayRef, wanted: &ArrowType) -> Result<ArrayRef, ArrowError> {
+    let options = arrow_cast::CastOptions { safe: false, ..Default::default() };
+    if !matches!(wanted, ArrowType::Timestamp(..)) {
+        return arrow_cast::cast_with_options(array, wanted, &options);
+    }
+    let zone = match array.data_type() {
+        ArrowType::Timestamp(_, zone) => zone.clone(),
+        _ => None,
+    };
+    let unit = ArrowType::Timestamp(TimeUnit::Microsecond, zone);
+    let times = arrow_cast::cast_with_options(array, &unit, &options)?;
+    Ok(Arc::new(times.as_primitive::<TimestampMicrosecondType>().clone().with_timezone("UTC")))
 }
 
 /// Whether the array is text by 32-bit codes, with no NULL hidden among the dictionary's values.
@@ -148,4 +162,29 @@ fn words<'a>(bits: &BooleanBuffer, offset: usize, rows: usize, arena: &'a Bump) 
     let slice = bits.slice(offset, rows);
     let mut padded = slice.bit_chunks().iter_padded();
     arena.alloc_slice_fill_with(words_for(rows), |_| padded.next().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::{StringArray, TimestampMillisecondArray};
+
+    #[test]
+    fn timestamps_of_any_unit_and_zone_keep_their_instant() {
+        let schema = Schema::new(vec![Field::new("t", DataType::Timestamp)]);
+        let millis = || TimestampMillisecondArray::from(vec![Some(1_500), None]);
+        let arrays: [ArrayRef; 4] = [
+            Arc::new(millis()),
+            Arc::new(millis().with_timezone("+02:00")),
+            Arc::new(millis().with_timezone("UTC")),
+            Arc::new(StringArray::from(vec![Some("1970-01-01 00:00:01.5"), None])),
+        ];
+        for array in arrays {
+            let batch = RecordBatch::try_from_iter([("t", array)]).unwrap();
+            let column = Arc::clone(conform(&batch, &schema).unwrap().column(0));
+            assert_eq!(*column.data_type(), arrow_type(DataType::Timestamp));
+            let times = column.as_primitive::<TimestampMicrosecondType>();
+            assert_eq!(times.iter().collect::<Vec<_>>(), [Some(1_500_000), None]);
+        }
+    }
 }

@@ -108,7 +108,7 @@ impl Panes {
     /// Takes the memory of a closed pane back.
     pub fn recycle(&mut self, groups: Groups) {
         // A pane like the last ones is expected; what was seen long ago fades.
-        let seen = |expected: usize, now: usize| now.max(expected - expected / 4);
+        let seen = |expected: usize, now: usize| now.max(expected - expected / 8);
         self.expected = (seen(self.expected.0, groups.len()), seen(self.expected.1, groups.rows()));
         self.pool.give(groups.into_arena());
     }

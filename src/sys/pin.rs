@@ -5,15 +5,23 @@ use crate::error::{Error, Result};
 /// Greatest CPU number the kernel's fixed-size set holds.
 pub(super) const CPU_SET_BITS: usize = libc::CPU_SETSIZE as usize;
 
-/// Binds the calling thread to `cpu` for the rest of its life.
+/// Binds the calling thread to `cpu`.
 pub fn pin_current_thread(cpu: usize) -> Result<()> {
-    let refused = |reason: String| Error::Config(format!("cannot pin a thread to CPU {cpu}: {reason}"));
-    if cpu >= CPU_SET_BITS {
-        return Err(refused(format!("CPU numbers end at {}", CPU_SET_BITS - 1)));
-    }
+    pin_current_thread_to(&[cpu])
+}
+
+/// Lets the calling thread, and threads that it is going to start, run on `cpus` only.
+pub fn pin_current_thread_to(cpus: &[usize]) -> Result<()> {
+    let named = super::format_cpu_list(cpus);
+    let refused = |reason: String| Error::Config(format!("cannot pin a thread to CPU {named}: {reason}"));
     let mut set = empty_cpu_set();
-    // SAFETY: `cpu` is below CPU_SETSIZE (checked above), so the write stays inside `set`.
-    unsafe { libc::CPU_SET(cpu, &mut set) };
+    for &cpu in cpus {
+        if cpu >= CPU_SET_BITS {
+            return Err(refused(format!("CPU numbers end at {}", CPU_SET_BITS - 1)));
+        }
+        // SAFETY: `cpu` is below CPU_SETSIZE (checked above), so the write stays inside `set`.
+        unsafe { libc::CPU_SET(cpu, &mut set) };
+    }
     // SAFETY: 0 names the calling thread; the kernel reads size_of::<cpu_set_t>() bytes of a valid set.
     let status = unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set) };
     if status == 0 { Ok(()) } else { Err(refused(std::io::Error::last_os_error().to_string())) }

@@ -31,6 +31,8 @@ pub(super) enum Shape {
     },
     /// One row a group and minute.
     Tumbling,
+    /// One row a group.
+    Groups,
     /// One row an input row: running values of its group.
     Changes,
     /// One row an input row: AVG, MIN, MAX over so many last rows of its key.
@@ -47,6 +49,8 @@ pub(super) struct Case {
     pub(super) bar: Bar,
     /// Whether two partitions are measured against one: bound by the core, not by memory.
     pub(super) scales: bool,
+    /// Whether it is also run through the engine.
+    pub(super) whole: bool,
 }
 
 /// Two partitions over one.
@@ -56,6 +60,7 @@ const SUM: &str = "SELECT SUM(price) FROM t";
 const FILTER: &str = "SELECT SUM(price) FROM t WHERE quantity < 5000";
 const TUMBLING: &str = "SELECT key, COUNT(*), SUM(quantity), AVG(price), MIN(price), MAX(price) FROM t
     GROUP BY key WINDOW TUMBLING (time, INTERVAL '1' MINUTE)";
+const GROUPS: &str = "SELECT key, COUNT(*), SUM(quantity), AVG(price), MIN(price), MAX(price) FROM t GROUP BY key";
 const CHANGES: &str = "SELECT key, COUNT(*), SUM(quantity), AVG(price), MIN(price), MAX(price) FROM t
     GROUP BY key EMIT CHANGES";
 const ROWS: &str = "SELECT AVG(price) OVER (PARTITION BY key ROWS BETWEEN 99 PRECEDING AND CURRENT ROW),
@@ -63,11 +68,19 @@ const ROWS: &str = "SELECT AVG(price) OVER (PARTITION BY key ROWS BETWEEN 99 PRE
     MAX(price) OVER (PARTITION BY key ROWS BETWEEN 99 PRECEDING AND CURRENT ROW) FROM t";
 
 const fn tumbling(name: &'static str, key: KeyKind, least: f64, aim: f64) -> Case {
-    Case { name, sql: TUMBLING, key, shape: Shape::Tumbling, bar: Bar::Bandwidth { least, aim }, scales: true }
+    Case {
+        name,
+        sql: TUMBLING,
+        key,
+        shape: Shape::Tumbling,
+        bar: Bar::Bandwidth { least, aim },
+        scales: true,
+        whole: false,
+    }
 }
 
 /// All cases, in the order of the table.
-pub(super) const CASES: [Case; 9] = [
+pub(super) const CASES: [Case; 10] = [
     Case {
         name: "sum",
         sql: SUM,
@@ -75,6 +88,7 @@ pub(super) const CASES: [Case; 9] = [
         shape: Shape::Sum { quantity_below: None },
         bar: Bar::Bandwidth { least: 0.85, aim: 0.85 },
         scales: false,
+        whole: false,
     },
     Case {
         name: "filter-sum",
@@ -83,9 +97,11 @@ pub(super) const CASES: [Case; 9] = [
         shape: Shape::Sum { quantity_below: Some(5000) },
         bar: Bar::Bandwidth { least: 0.60, aim: 0.60 },
         scales: false,
+        whole: false,
     },
     tumbling("tumbling-10", KeyKind::Codes(10), 0.20, 0.35),
-    tumbling("tumbling-1k", KeyKind::Codes(1_000), 0.20, 0.35),
+    Case { whole: true, ..tumbling("tumbling-1k", KeyKind::Codes(1_000), 0.20, 0.35) },
+    Case { whole: true, sql: GROUPS, shape: Shape::Groups, ..tumbling("group-1k", KeyKind::Codes(1_000), 0.20, 0.35) },
     tumbling("tumbling-100k", KeyKind::Codes(100_000), 0.12, 0.12),
     tumbling("tumbling-5m", KeyKind::Integers(5_000_000), 0.05, 0.05),
     tumbling("text-1k", KeyKind::Text(1_000), 0.12, 0.18),
@@ -96,6 +112,7 @@ pub(super) const CASES: [Case; 9] = [
         shape: Shape::Rows(100),
         bar: Bar::Rate { rows_per_s: 50e6, over_naive: Some(20.0) },
         scales: true,
+        whole: false,
     },
     Case {
         name: "changes-1k",
@@ -104,5 +121,6 @@ pub(super) const CASES: [Case; 9] = [
         shape: Shape::Changes,
         bar: Bar::Rate { rows_per_s: 60e6, over_naive: None },
         scales: true,
+        whole: false,
     },
 ];

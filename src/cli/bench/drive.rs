@@ -46,18 +46,23 @@ pub(super) enum Look {
 pub(super) struct Query {
     job: JobPlan,
     layout: Layout,
-    key: KeyKind,
+    case: Case,
+}
+
+/// The query of a case over a source with those options.
+fn script(case: &Case, source: &str) -> String {
+    let key = if matches!(case.key, KeyKind::Integers(_)) { "BIGINT" } else { "VARCHAR" };
+    format!(
+        "CREATE SOURCE t (time TIMESTAMP, key {key}, quantity BIGINT, price DOUBLE,
+         WATERMARK FOR time AS time - INTERVAL '1' SECOND) WITH ({source}); {}",
+        case.sql
+    )
 }
 
 impl Query {
     /// Plans the case's SQL.
     pub(super) fn compile(case: &Case) -> Result<Self> {
-        let key = if matches!(case.key, KeyKind::Integers(_)) { "BIGINT" } else { "VARCHAR" };
-        let sql = format!(
-            "CREATE SOURCE t (time TIMESTAMP, key {key}, quantity BIGINT, price DOUBLE,
-             WATERMARK FOR time AS time - INTERVAL '1' SECOND) WITH (connector = 'generator', rows = '1'); {}",
-            case.sql
-        );
+        let sql = script(case, "connector = 'generator', rows = '1'");
         let job = Engine::new().compile(&sql, &Options::new())?.remove(0);
         let request = LayoutRequest {
             processor: ProcessorKind::Inline,
@@ -67,13 +72,18 @@ impl Query {
             splits: 1,
         };
         let layout = Layout::new(&job.plan, request)?;
-        Ok(Self { job, layout, key: case.key })
+        Ok(Self { job, layout, case: *case })
+    }
+
+    /// The case's SQL over a source with those options.
+    pub(super) fn sql(&self, source: &str) -> String {
+        script(&self.case, source)
     }
 
     /// The columns that are read.
     pub(super) fn wanted(&self) -> Wanted {
         let reads = |column| self.job.plan.scan.projection.contains(&column);
-        let key = if reads(1) { self.key } else { KeyKind::None };
+        let key = if reads(1) { self.case.key } else { KeyKind::None };
         Wanted { time: reads(0), key, quantity: reads(2), price: reads(3) }
     }
 
@@ -180,7 +190,8 @@ fn value(column: &Column<'_>, i: usize) -> u64 {
     }
 }
 
-fn sum_rows(batch: &Batch<'_>) -> Sums {
+/// The sum of [`Look::Rows`].
+pub(super) fn sum_rows(batch: &Batch<'_>) -> Sums {
     let mut sums = Sums::default();
     batch.for_each(|i| {
         let hash = row_hash(batch.columns.iter().map(|column| value(column, i)));

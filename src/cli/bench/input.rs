@@ -6,10 +6,13 @@
 
 use std::collections::HashSet;
 use std::hash::Hash;
+use std::ops::Range;
 use std::sync::Arc;
 
+use arrow_array::TimestampMicrosecondArray;
 use arrow_array::cast::AsArray;
-use arrow_array::{ArrayRef, StringArray};
+use arrow_array::{ArrayRef, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow_buffer::{ArrowNativeType, ScalarBuffer};
 
 use crate::batch::{Column, Strings, Values};
 use crate::limits::BATCH_ROWS_DEFAULT;
@@ -79,11 +82,11 @@ impl Wanted {
 pub(super) enum Keys {
     None,
     Codes {
-        codes: Vec<u32>,
+        codes: ScalarBuffer<u32>,
         /// The distinct texts, as a source hands them on.
         names: ArrayRef,
     },
-    Integers(Vec<i64>),
+    Integers(ScalarBuffer<i64>),
     /// Blocks of `BLOCK_ROWS + 1` offsets, each from 0; the bytes of block `b` start at `starts[b]`.
     Text {
         offsets: Vec<i32>,
@@ -96,10 +99,10 @@ pub(super) enum Keys {
 #[derive(Debug)]
 pub(super) struct Input {
     pub(super) rows: usize,
-    pub(super) time: Vec<i64>,
+    pub(super) time: ScalarBuffer<i64>,
     pub(super) key: Keys,
-    pub(super) quantity: Vec<i64>,
-    pub(super) price: Vec<f64>,
+    pub(super) quantity: ScalarBuffer<i64>,
+    pub(super) price: ScalarBuffer<f64>,
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014): the `i`-th number of the stream of `seed`.
@@ -121,12 +124,12 @@ fn below(bound: u64, random: u64) -> u64 {
     ((u128::from(random) * u128::from(bound)) >> 64) as u64
 }
 
-fn column<T: Clone + Default>(rows: usize, value: impl Fn(u64) -> T) -> Vec<T> {
+fn column<T: ArrowNativeType>(rows: usize, value: impl Fn(u64) -> T) -> ScalarBuffer<T> {
     // Zeroed memory of this size comes untouched from the system, so that the advice is in time.
     let mut values = vec![T::default(); rows];
     sys::advise_huge_pages(&values);
     values.iter_mut().zip(0_u64..).for_each(|(slot, i)| *slot = value(i));
-    values
+    values.into()
 }
 
 /// `count` distinct values of `make`.
@@ -218,6 +221,31 @@ impl Input {
         };
         let price = self.price.iter().fold(0, |sum: u64, &value| sum.wrapping_add(value.to_bits()));
         [key, words(&self.time), words(&self.quantity), price].into_iter().fold(0, u64::wrapping_add)
+    }
+
+    /// The wanted columns of some blocks as an Arrow table over the same bytes. Keys are codes or
+    /// integers: Arrow wants text in one piece.
+    pub(super) fn table(&self, blocks: Range<usize>) -> RecordBatch {
+        let (start, rows) = (blocks.start * BLOCK_ROWS, blocks.len() * BLOCK_ROWS);
+        let key: ArrayRef = match &self.key {
+            Keys::Codes { codes, names } => {
+                let codes = ScalarBuffer::<i32>::new(codes.slice(start, rows).into_inner(), 0, rows);
+                Arc::new(DictionaryArray::new(Int32Array::new(codes, None), Arc::clone(names)))
+            }
+            Keys::Integers(values) => Arc::new(Int64Array::new(values.slice(start, rows), None)),
+            Keys::None | Keys::Text { .. } => panic!("no table is made of text keys"),
+        };
+        let mut columns = vec![("key", key)];
+        if !self.time.is_empty() {
+            columns.push(("time", Arc::new(TimestampMicrosecondArray::new(self.time.slice(start, rows), None))));
+        }
+        if !self.quantity.is_empty() {
+            columns.push(("quantity", Arc::new(Int64Array::new(self.quantity.slice(start, rows), None))));
+        }
+        if !self.price.is_empty() {
+            columns.push(("price", Arc::new(Float64Array::new(self.price.slice(start, rows), None))));
+        }
+        RecordBatch::try_from_iter(columns).expect("columns of one length")
     }
 
     /// Greatest event time up to the end of `block`, at most: what a decoder would have marked.

@@ -1,7 +1,8 @@
 //! Rounds of a case: yardstick, case, yardstick, ... on one pinned core, in one process.
 //!
 //! Guarantees: 1. before the clock starts, every level gives the result of the plain definition on a sample; 2. in every
-//! round all levels (and the naive contender) give one sum; a difference voids the run; 3. every row is read once a round.
+//! round all levels (and the naive contender) give one sum; a difference voids the run; 3. every row is read once a round;
+//! 4. a round before the first is not counted: there the state takes its memory, as a stream does in its first windows.
 //! A case that would take long reads a part of its rows a round, the next part in the next round; the yardstick in
 //! between reads the whole input, so that no part is found in the cache.
 
@@ -13,6 +14,7 @@ use super::cases::{Bar, Case, SCALING_LEAST, Shape};
 use super::drive::{Look, Query, Sums};
 use super::input::{BLOCK_ROWS, Input};
 use super::oracle;
+use super::whole::{self, Whole};
 use crate::error::{Error, Result};
 use crate::kernel::Simd;
 use crate::sys;
@@ -94,6 +96,8 @@ pub(super) struct Outcome {
     pub(super) naive: Option<Line>,
     /// Two partitions over one, by round.
     pub(super) scaling: Option<Spread>,
+    /// The same through the engine.
+    pub(super) whole: Vec<Whole>,
 }
 
 impl Outcome {
@@ -135,14 +139,15 @@ fn yardstick(input: &Input) -> f64 {
 }
 
 /// What a run took and gave.
-struct Timed {
-    ns: u64,
+pub(super) struct Timed {
+    pub(super) ns: u64,
     cycles: u64,
     cpu_ns: u64,
-    sums: Sums,
+    pub(super) sums: Sums,
 }
 
-fn timed(run: impl FnOnce() -> Result<Sums>) -> Result<Timed> {
+/// Runs once by the clock.
+pub(super) fn timed(run: impl FnOnce() -> Result<Sums>) -> Result<Timed> {
     let started_cpu_ns = sys::thread_cpu_ns();
     let (started_ns, started_cycles) = (sys::monotonic_ns(), sys::cycle_counter());
     let sums = run()?;
@@ -151,9 +156,9 @@ fn timed(run: impl FnOnce() -> Result<Sums>) -> Result<Timed> {
     Ok(Timed { ns, cycles, cpu_ns: sys::thread_cpu_ns() - started_cpu_ns, sums })
 }
 
-/// Rows of a group that a round has at least, however long it takes: fewer would show the making of groups and not their
-/// updating.
-const ROWS_PER_GROUP_LEAST: usize = 8;
+/// Rows of a group that a round has at least, however long it takes: with the most groups as many as a window has, so that
+/// a round is a window from its first row to its result.
+const ROWS_PER_GROUP_LEAST: usize = 12;
 
 /// Blocks of the sample that is compared with the plain definition.
 const SAMPLE_BLOCKS: usize = 64;
@@ -188,7 +193,7 @@ pub(super) fn measure(case: &Case, settings: &Settings) -> Result<Outcome> {
         Shape::Rows(frame_rows) => Some((Line { name: "naive".into(), rounds: Vec::new() }, frame_rows)),
         _ => None,
     };
-    for number in 0..settings.rounds {
+    for number in 0..=settings.rounds {
         let blocks = part_of(input.blocks(), part, number);
         let mut before = yardstick(&input);
         let mut first: Option<Sums> = None;
@@ -202,6 +207,9 @@ pub(super) fn measure(case: &Case, settings: &Settings) -> Result<Outcome> {
             let rows_per_s = rows * 1e9 / ns as f64;
             let ratio = rows_per_s * bytes_per_row / bandwidth;
             let on_cpu = (cpu_ns as f64 / ns as f64).min(1.0);
+            if number == 0 {
+                return Ok(());
+            }
             line.rounds.push(Round { rows_per_s, cycles_per_row: cycles as f64 / rows, bandwidth, ratio, on_cpu });
             Ok::<_, Error>(())
         };
@@ -217,6 +225,10 @@ pub(super) fn measure(case: &Case, settings: &Settings) -> Result<Outcome> {
         Some(cpus) if case.scales => Some(scaling(case, &query, &input, part, settings, cpus)?),
         _ => None,
     };
+    let whole = match case.whole {
+        true => whole::measure(case, &query, &input, part, scaling.map(|scaling| scaling.median), settings)?,
+        false => Vec::new(),
+    };
     Ok(Outcome {
         case: *case,
         input_rows: input.rows,
@@ -227,11 +239,12 @@ pub(super) fn measure(case: &Case, settings: &Settings) -> Result<Outcome> {
         levels,
         naive: naive.map(|(line, _)| line),
         scaling,
+        whole,
     })
 }
 
 /// The blocks of a round: parts follow one another, and begin anew when no whole part is left.
-fn part_of(blocks: usize, part: usize, round: usize) -> Range<usize> {
+pub(super) fn part_of(blocks: usize, part: usize, round: usize) -> Range<usize> {
     let number = round % (blocks / part);
     number * part..(number + 1) * part
 }

@@ -11,6 +11,7 @@ mod input;
 mod measure;
 mod oracle;
 mod report;
+mod whole;
 
 pub use self::criterion::{Prepared, prepare};
 

@@ -84,10 +84,10 @@ pub(super) fn expected(case: &Case, input: &Input, blocks: usize) -> Sums {
                 .for_each(|i| group.add(0, input.price[i]));
             vec![row_hash(std::iter::once(group.sum().to_bits()))]
         }
-        Shape::Tumbling => {
+        Shape::Tumbling | Shape::Groups => {
             let mut groups: HashMap<(i64, u64), Group> = HashMap::new();
             for (i, &key) in keys.iter().enumerate() {
-                let minute = input.time[i].div_euclid(MINUTE_US);
+                let minute = if case.shape == Shape::Tumbling { input.time[i].div_euclid(MINUTE_US) } else { 0 };
                 groups.entry((minute, key)).or_default().add(input.quantity[i], input.price[i]);
             }
             groups.iter().map(|((_, key), group)| group.row(*key)).collect()

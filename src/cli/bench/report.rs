@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::CACHE_TIMES;
 use super::cases::{Bar, Case, SCALING_LEAST};
 use super::measure::{Line, Outcome, Settings};
+use super::whole::{KEPT_LEAST, Whole};
 use crate::sys;
 
 /// A thread that has had less of its CPU has shared it with others, and its figures are said to be so.
@@ -118,6 +119,20 @@ pub(super) fn lines(outcome: &Outcome, regime: Regime) -> String {
             verdict(reached, regime)
         ));
     }
+    for whole in &outcome.whole {
+        let Whole { processor, partitions, rows_per_s, kept } = whole;
+        out.push_str(&format!(
+            "  whole query, {processor} {partitions}: {:.1} M rows/s ({:.1}-{:.1}), {:.2} of the kernels ({:.2}-{:.2}), bar \
+             {KEPT_LEAST}: {}\n",
+            rows_per_s.median / 1e6,
+            rows_per_s.least / 1e6,
+            rows_per_s.greatest / 1e6,
+            kept.median,
+            kept.least,
+            kept.greatest,
+            verdict(kept.median >= KEPT_LEAST, regime)
+        ));
+    }
     out
 }
 
@@ -189,6 +204,13 @@ pub(super) fn document(host: &Host, settings: &Settings, outcomes: &[Outcome]) -
             "two_partitions_over_one": outcome.scaling.map(|scaling| json!({
                 "median": scaling.median, "least": scaling.least, "greatest": scaling.greatest, "bar": SCALING_LEAST,
             })),
+            "whole_queries": outcome.whole.iter().map(|whole| json!({
+                "processor": whole.processor,
+                "partitions": whole.partitions,
+                "rows_per_s": whole.rows_per_s.median,
+                "of_kernels": whole.kept.median,
+                "bar": KEPT_LEAST,
+            })).collect::<Vec<_>>(),
         })
     };
     json!({

@@ -8,7 +8,7 @@ use super::{Number, Part, Rows};
 pub(super) const VIEW: usize = 9;
 
 /// Rows that a prefetch is ahead. Any value is correct.
-pub(super) const AHEAD: usize = 32;
+pub(super) const AHEAD: usize = 64;
 
 /// What a pass does with the value of one row.
 pub(super) trait Keep {

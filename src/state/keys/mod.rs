@@ -6,6 +6,7 @@
 
 mod domain;
 mod pack;
+mod slots;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -3,10 +3,11 @@
 use super::KeyHasher;
 use super::domain::DirectRows;
 use super::pack::{KeyLayout, KeySource, PackedColumns};
+use super::slots::Slots;
 use crate::arena::{PaneArena, PaneVec};
 use crate::batch::ColumnBuffer;
 use crate::kernel::direct::translate;
-use crate::kernel::probe::{BLOCK_ROWS, candidates, entry_of, home, prefetch, prefetch_homes, slot_word};
+use crate::kernel::probe::BLOCK_ROWS;
 
 /// Memory of one block of keys: words and hashes. One does for all tables of an operator.
 #[derive(Debug, Default)]
@@ -16,7 +17,7 @@ pub struct KeyScratch(Vec<u64>);
 #[derive(Debug)]
 pub struct KeyTable {
     width: usize,
-    slots: PaneVec<u64>,
+    slots: Slots,
     /// Words of each key.
     words: PaneVec<u64>,
     keys: u32,
@@ -39,17 +40,11 @@ struct LongTexts {
 }
 
 impl KeyTable {
-    const SLOTS_MIN: usize = 64;
-    /// Keys up to which slots are plenty.
-    const SPARSE_KEYS: usize = 1 << 14;
-    /// Slots from which on probes are prefetched: half a megabyte, more than fits the L1 cache and less than the L2.
-    const PREFETCHED_SLOTS: usize = 1 << 14;
-
     /// No keys, of the width of `layout`, in `arena`; with room for `expected` of them.
     pub fn new(layout: &KeyLayout, expected: usize, arena: &PaneArena) -> Self {
-        let mut table = Self {
+        Self {
             width: layout.width(),
-            slots: PaneVec::new_in(arena.clone()),
+            slots: Slots::new(layout.width(), expected, arena),
             words: PaneVec::with_capacity_in(expected * layout.width(), arena.clone()),
             keys: 0,
             absent: None,
@@ -57,9 +52,7 @@ impl KeyTable {
             long: LongTexts { starts: PaneVec::new_in(arena.clone()), bytes: PaneVec::new_in(arena.clone()) },
             direct: PaneVec::new_in(arena.clone()),
             direct_version: None,
-        };
-        table.slots.resize(Self::slots_for(expected), 0);
-        table
+        }
     }
 
     /// Number of keys.
@@ -161,34 +154,43 @@ impl KeyTable {
     ) {
         let w = width.words();
         let has_absent = keys.has_absent();
-        scratch.0.resize(BLOCK_ROWS * (w + 1), 0);
-        let (words, hashes) = scratch.0.split_at_mut(BLOCK_ROWS * w);
-        let mut from = 0;
-        for numbers in numbers.chunks_mut(BLOCK_ROWS) {
-            let count = numbers.len();
-            let (words, hashes) = (&mut words[..count * w], &mut hashes[..count]);
+        // Two blocks: while one is looked up memory is asked for what the next will need.
+        let block = BLOCK_ROWS * (w + 1);
+        scratch.0.resize(2 * block, 0);
+        let (mut this, mut next) = scratch.0.split_at_mut(block);
+        let total = numbers.len();
+        let prepare = |from: usize, block: &mut [u64]| {
+            let count = (total - from).min(BLOCK_ROWS);
+            let (words, hashes) = block.split_at_mut(BLOCK_ROWS * w);
+            let words = &mut words[..count * w];
             words.fill(0);
             let long = keys.pack(from, count, words);
-            width.hash(hasher, words, hashes);
-            self.reserve(count);
-            let far = self.slots.len() > Self::PREFETCHED_SLOTS;
-            if far {
-                prefetch_homes(&self.slots, hashes);
-            }
-            candidates(&self.slots, hashes, numbers);
-            if far {
-                numbers.iter().filter(|&&number| number > 0).for_each(|&n| prefetch(&self.words, (n as usize - 1) * w));
-            }
+            width.hash(hasher, words, &mut hashes[..count]);
+            (count, long)
+        };
+        let mut from = 0;
+        let mut prepared = prepare(0, next);
+        self.slots.prefetch(&next[BLOCK_ROWS * w..][..prepared.0]);
+        while from < total {
+            std::mem::swap(&mut this, &mut next);
+            let (count, long) = prepared;
+            prepared = prepare(from + count, next);
+            let (words, hashes) = this.split_at(BLOCK_ROWS * w);
+            let (words, hashes) = (&words[..count * w], &hashes[..count]);
+            let numbers = &mut numbers[from..from + count];
+            self.reserve(count, hasher);
+            self.slots.find_block(words, [hashes, &next[BLOCK_ROWS * w..][..prepared.0]], &self.words, numbers);
             // Long texts that look alike are compared in full, one by one.
-            let compare = !long && !has_absent;
             for (k, number) in numbers.iter_mut().enumerate() {
-                if compare && *number > 0 && width.same(&self.words, *number as usize - 1, words, k) {
+                let j = from + k;
+                let absent = has_absent && keys.is_absent(j);
+                let found = *number > 0 && !long && !absent;
+                if found && width.same(&self.words, *number as usize - 1, words, k) {
                     *number -= 1;
                 } else {
                     let known = self.keys;
-                    let j = from + k;
                     let key = &words[k * w..(k + 1) * w];
-                    *number = if has_absent && keys.is_absent(j) {
+                    *number = if absent {
                         self.find_or_insert_absent()
                     } else {
                         self.find_or_insert(layout, key, hashes[k], &|field| keys.text(j, field))
@@ -206,7 +208,7 @@ impl KeyTable {
         if keys.has_absent() && keys.is_absent(j) {
             return self.find_or_insert_absent();
         }
-        self.reserve(1);
+        self.reserve(1, keys.hasher);
         scratch.0.clear();
         scratch.0.resize(self.width, 0);
         let key = &mut scratch.0[..];
@@ -239,22 +241,15 @@ impl KeyTable {
         hash: u64,
         text: &dyn Fn(usize) -> &'t [u8],
     ) -> u32 {
-        let bits = self.slots.len().trailing_zeros();
-        let mask = self.slots.len() - 1;
-        let mut at = home(hash, bits);
-        loop {
-            let slot = self.slots[at & mask];
-            match entry_of(slot) {
-                None => break,
-                Some(number) if slot >> 32 == hash >> 32 && self.is_same(layout, number, key, text) => return number,
-                Some(_) => at += 1,
-            }
-        }
+        let vacant = match self.slots.find(key, hash, |number| self.is_same(layout, number, key, text)) {
+            Ok(number) => return number,
+            Err(vacant) => vacant,
+        };
         if self.is_full() {
             return u32::MAX;
         }
         let number = self.keys;
-        self.slots[at & mask] = slot_word(hash, number);
+        self.slots.put(vacant, key, hash, number);
         self.words.extend_from_slice(key);
         if !layout.texts.is_empty() {
             self.keep_long_texts(layout, key, text);
@@ -347,30 +342,9 @@ impl KeyTable {
         self.keys as usize >= self.limit
     }
 
-    fn slots_for(keys: usize) -> usize {
-        // At most half are taken, of a table that fits the L2 cache a quarter: then nearly all keys are found in the first
-        // two slots.
-        let slots = if keys <= Self::SPARSE_KEYS { 4 * keys } else { 2 * keys };
-        (slots + 1).next_power_of_two().max(Self::SLOTS_MIN)
-    }
-
     /// Makes room for `more` keys.
-    fn reserve(&mut self, more: usize) {
-        let wanted = Self::slots_for(self.keys as usize + more.min(self.limit.saturating_sub(self.keys as usize)));
-        if wanted <= self.slots.len() {
-            return;
-        }
-        let mut slots = PaneVec::new_in(self.slots.allocator().clone());
-        slots.resize(wanted, 0);
-        let (bits, mask) = (wanted.trailing_zeros(), wanted - 1);
-        for &slot in self.slots.iter().filter(|&&slot| slot != 0) {
-            let mut at = home(slot, bits);
-            while slots[at & mask] != 0 {
-                at += 1;
-            }
-            slots[at & mask] = slot;
-        }
-        self.slots = slots;
+    fn reserve(&mut self, more: usize, hasher: &KeyHasher) {
+        self.slots.reserve(self.keys as usize + more.min(self.limit.saturating_sub(self.keys as usize)), hasher);
     }
 }
 
@@ -380,7 +354,7 @@ trait Width: Copy {
 
     fn hash(self, hasher: &KeyHasher, words: &[u64], hashes: &mut [u64]);
 
-    /// Whether key `i` of some keys is key `j` of others.
+    /// Whether key `i` of some keys is key `j` of others. Keys of one word are not compared again: slots hold them.
     fn same(self, some: &[u64], i: usize, others: &[u64], j: usize) -> bool;
 }
 
@@ -400,7 +374,7 @@ impl<const W: usize> Width for Fixed<W> {
 
     #[inline(always)]
     fn same(self, some: &[u64], i: usize, others: &[u64], j: usize) -> bool {
-        some.as_chunks::<W>().0[i] == others.as_chunks::<W>().0[j]
+        W == 1 || some.as_chunks::<W>().0[i] == others.as_chunks::<W>().0[j]
     }
 }
 
