@@ -12,6 +12,8 @@ pub const RING_SLOTS: usize = 8;
 pub const FAILURE_SAMPLES: usize = 5;
 /// Default bound of a watermark in microseconds (60 s), where no WATERMARK clause sets one.
 pub const WATERMARK_BOUND_US: i64 = 60_000_000;
+/// Default of `min_advance` in microseconds of event time (100 ms): panes of less are closed several at once.
+pub const WATERMARK_MIN_ADVANCE_US: i64 = 100_000;
 /// Longest text record in bytes; a longer one ends the job with an error that names its line (a quote left open looks
 /// like this). It bounds the read buffer.
 pub const RECORD_BYTES_MAX: usize = 64 << 20;

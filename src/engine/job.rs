@@ -73,7 +73,7 @@ impl Engine {
     pub fn explain(&self, job: &JobPlan, options: &RunOptions) -> Result<String> {
         let source = OpenSource::open(self, job, options, partitions(options)?)?;
         let layout = layout(job, options, source.splits())?;
-        let mut text = job.plan.explain();
+        let mut text = timed(job, options).plan.explain();
         text.push_str(&format!(
             "Layout: processor {}, strategy {}, {} partition{}, batch_rows {}\n",
             layout.processor,
@@ -106,6 +106,7 @@ impl Engine {
 
     fn run_into(&self, job: &JobPlan, options: &RunOptions, control: &Control, sink: OpenSink) -> Result<JobReport> {
         let started_ns = sys::monotonic_ns();
+        let job = &timed(job, options);
         let wanted = partitions(options)?;
         let source = OpenSource::open(self, job, options, wanted)?;
         let layout = layout(job, options, source.splits())?;
@@ -157,6 +158,13 @@ impl Engine {
         report.peak_rss_bytes = sys::peak_rss_bytes();
         Ok(report)
     }
+}
+
+/// The job with its settings of event time.
+fn timed(job: &JobPlan, options: &RunOptions) -> JobPlan {
+    let mut job = job.clone();
+    job.plan.timing = options.timing.clone();
+    job
 }
 
 /// Partitions asked for: one per physical core unless said otherwise.

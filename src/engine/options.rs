@@ -3,18 +3,30 @@
 use crate::error::{Error, Result, nearest};
 use crate::kernel::Simd;
 use crate::limits;
-use crate::plan::{ProcessorKind, Strategy};
+use crate::plan::{LateRecords, ProcessorKind, Strategy, Timing};
 use crate::ring::WaitMode;
 use crate::sys;
 use crate::types::Options;
+use crate::types::text::parse;
 
 /// The settings that SET, `--set` and the flags of the same names take.
-pub const SETTINGS: &[&str] =
-    &["processor", "partitions", "cores", "batch_rows", "strategy", "fan_in_partition", "wait", "simd", "late_records"];
+pub const SETTINGS: &[&str] = &[
+    "processor",
+    "partitions",
+    "cores",
+    "batch_rows",
+    "strategy",
+    "fan_in_partition",
+    "wait",
+    "simd",
+    "late_records",
+    "allowed_lateness",
+    "min_advance",
+];
 
 const SIMD_LEVELS: &[&str] = &["auto", "scalar", "wide", "avx512"];
 
-/// How a job runs. The answer does not depend on any of it.
+/// How a job runs. The answer does not depend on it, but for [`Self::timing`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunOptions {
     /// Which processor.
@@ -31,8 +43,8 @@ pub struct RunOptions {
     pub fan_in_partition: usize,
     /// What a thread without work does.
     pub wait: WaitMode,
-    /// What to do with late records. `drop` is what there is so far.
-    pub late_records: LateRecords,
+    /// How event time is treated; of all options only this one shows in the answer.
+    pub timing: Timing,
     /// The vectors that kernels may use.
     pub simd: Simd,
 }
@@ -60,7 +72,7 @@ impl RunOptions {
                 }
                 None => WaitMode::default(),
             },
-            late_records: take_late_records(options)?,
+            timing: take_timing(options)?,
             simd: take_simd(options)?,
         })
     }
@@ -74,19 +86,36 @@ fn take_simd(options: &mut Options) -> Result<Simd> {
     }
 }
 
-/// What to do with late records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LateRecords {
-    /// Count and drop them: final means final.
-    #[default]
-    Drop,
+fn take_timing(options: &mut Options) -> Result<Timing> {
+    let late_records = take_one_of(options, "late_records", &["drop", "process_with_warning", "process_all"])?;
+    let late_records = match late_records.as_deref() {
+        Some("process_with_warning") => LateRecords::ProcessWithWarning,
+        Some("process_all") => LateRecords::ProcessAll,
+        _ => LateRecords::Drop,
+    };
+    let allowed_lateness_us = take_duration(options, "allowed_lateness")?;
+    if late_records == LateRecords::Drop && allowed_lateness_us.is_some_and(|allowed_us| allowed_us > 0) {
+        return Err(Error::Config(
+            "allowed_lateness is for late records that are processed: add late_records = 'process_with_warning' or \
+             'process_all'"
+                .into(),
+        ));
+    }
+    let min_advance_us = take_duration(options, "min_advance")?;
+    Ok(Timing {
+        late_records,
+        allowed_lateness_us,
+        min_advance_us: min_advance_us.unwrap_or(limits::WATERMARK_MIN_ADVANCE_US),
+    })
 }
 
-fn take_late_records(options: &mut Options) -> Result<LateRecords> {
-    match take_one_of(options, "late_records", &["drop", "process_with_warning", "process_all"])?.as_deref() {
-        None | Some("drop") => Ok(LateRecords::Drop),
-        Some(other) => Err(Error::Config(format!(
-            "late_records = '{other}' is not supported yet: late records are counted and dropped (late_records = 'drop')"
+/// A length of time, not negative, in microseconds.
+fn take_duration(options: &mut Options, key: &str) -> Result<Option<i64>> {
+    let Some(text) = options.take(key) else { return Ok(None) };
+    match parse::interval(text.trim().as_bytes()) {
+        Some(us) if us >= 0 => Ok(Some(us)),
+        _ => Err(Error::Config(format!(
+            "option {key} = '{text}': expected a length of time, as in '500ms', '30s' or '1 minute'"
         ))),
     }
 }
@@ -164,7 +193,7 @@ mod tests {
             strategy: Some(Strategy::AlwaysHash),
             fan_in_partition: 0,
             wait: WaitMode::Spin,
-            late_records: LateRecords::Drop,
+            timing: Timing::default(),
             simd: Simd::SCALAR,
         };
         assert_eq!(options, expected);

@@ -2,7 +2,7 @@
 
 use super::split::SplitNames;
 use crate::limits::FAILURE_SAMPLES;
-use crate::metrics::{FailureSample, JobReport, PartitionReport};
+use crate::metrics::{FailureSample, JobReport, LatenessHistogram, PartitionReport};
 use crate::plan::{Exchange, JobPlan, Layout, Strategy};
 use crate::processor::Finished;
 use crate::sys::Placement;
@@ -29,10 +29,14 @@ pub(super) fn report(
         ..JobReport::default()
     };
     report.notes.extend(layout.reasons.iter().filter(|reason| reason.starts_with("stp runs")).cloned());
+    let mut lateness = LatenessHistogram::default();
     for (index, (stats, core)) in finished.partitions.iter().enumerate() {
         report.records_read += stats.records;
         report.records_filtered += stats.filtered;
         report.records_late += stats.late;
+        report.records_dropped += stats.dropped;
+        report.records_corrected += stats.corrected;
+        lateness.add(&stats.lateness);
         report.records_failed += stats.failed;
         report.batches += stats.batches;
         report.routed_natural += stats.natural;
@@ -51,7 +55,7 @@ pub(super) fn report(
     }
     report.failures.sort_by(|a, b| (&a.source, a.record).cmp(&(&b.source, b.record)));
     report.failures.truncate(FAILURE_SAMPLES);
-    report.records_dropped = report.records_late;
+    report.lateness = lateness.report();
     let gone = report.records_filtered + report.records_dropped + report.records_failed;
     report.records_processed = report.records_read.saturating_sub(gone);
     match (layout.exchange, layout.strategy) {

@@ -4,7 +4,9 @@
 //! other writer; the counts of a report add up ([`JobReport::records_balance`]). Knows nothing of queries or threads.
 
 mod counters;
+mod lateness;
 mod report;
 
 pub use counters::{Progress, ProgressTotals, ProgressWriter};
+pub use lateness::{LatenessBucket, LatenessHistogram, LatenessReport};
 pub use report::{FailureSample, JobReport, PartitionReport, group_digits};

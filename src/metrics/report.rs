@@ -5,6 +5,8 @@
 
 use serde::Serialize;
 
+use super::lateness::LatenessReport;
+
 /// The report of one job.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct JobReport {
@@ -30,6 +32,8 @@ pub struct JobReport {
     pub records_processed: u64,
     /// Rows written to the sink.
     pub records_emitted: u64,
+    /// Rows that left the partitions to correct rows of windows that had closed, because of late records.
+    pub records_corrected: u64,
     /// Rows (or groups of closing panes) that stayed in the partition that read them: all of them if nothing moves.
     pub routed_natural: u64,
     /// Rows (or groups) that moved to the partition that owns their key.
@@ -56,6 +60,8 @@ pub struct JobReport {
     pub notes: Vec<String>,
     /// The first records that failed.
     pub failures: Vec<FailureSample>,
+    /// How late the late records were; `None` if there were none.
+    pub lateness: Option<LatenessReport>,
 }
 
 /// What one partition did.
@@ -127,7 +133,11 @@ impl JobReport {
                 dropped if dropped == self.records_late => "dropped".to_string(),
                 dropped => format!("{} of them dropped", group_digits(dropped)),
             };
-            lines.push(format!("{}, {dropped}", counted(self.records_late, "late record")));
+            let corrected = match self.records_corrected {
+                0 => String::new(),
+                corrected => format!(", {} corrected", counted(corrected, "row")),
+            };
+            lines.push(format!("{}, {dropped}{corrected}", counted(self.records_late, "late record")));
         }
         if self.records_failed > 0 {
             lines.push(format!("{} could not be used", counted(self.records_failed, "record")));

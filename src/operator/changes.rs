@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::kernel::update::Running;
 use crate::plan::{AggregateNode, Emit};
 use crate::state::KeyHasher;
+use crate::time::Lateness;
 use crate::types::{EventTime, Schema};
 
 use super::{Context, GroupBy, Next, Operator};
@@ -23,11 +24,11 @@ pub struct Changes {
 
 impl Changes {
     /// For a node of a plan whose output is `schema`.
-    pub fn new(node: &AggregateNode, schema: &Schema, hasher: KeyHasher) -> Self {
+    pub fn new(node: &AggregateNode, schema: &Schema, lateness: Option<Lateness>, hasher: KeyHasher) -> Self {
         debug_assert_eq!(node.emit, Emit::Changes);
         let added = schema.fields[node.keys.len()..].iter().map(|field| field.data_type);
         Self {
-            group_by: GroupBy::new(node, hasher),
+            group_by: GroupBy::new(node, lateness, hasher),
             windowed: node.window.is_some(),
             added: BatchBuffer::new(added),
             running: Box::default(),
@@ -42,7 +43,8 @@ impl Operator for Changes {
         added.clear();
         let keyed = group_by.evaluate(batch, arena, context)?;
         group_by.for_each_run(keyed, arena, simd, &mut |panes, run| {
-            let end = panes.end(run.start);
+            let start = run.pane.start;
+            let end = panes.end(start);
             let (results, bounds) = added.columns.split_at_mut(panes.layout.accumulators.len());
             let batch = run.keyed.batch;
             panes.assign(&run, arena, |pane, layout, groups| {
@@ -58,7 +60,7 @@ impl Operator for Changes {
             })?;
             let count = batch.selected();
             if *windowed {
-                bounds[0].extend_int64(std::iter::repeat_n(run.start, count));
+                bounds[0].extend_int64(std::iter::repeat_n(start, count));
                 bounds[1].extend_int64(std::iter::repeat_n(end.0, count));
             }
             added.rows_pushed(count);
@@ -74,8 +76,8 @@ impl Operator for Changes {
 
     fn advance(&mut self, watermark: EventTime, _: &mut Context<'_>, _: &mut Next<'_>) -> Result<()> {
         // All rows left when they came; a closed pane only frees its memory.
-        while let Some((_, groups)) = self.group_by.panes.close_next(watermark) {
-            self.group_by.panes.recycle(groups);
+        while let Some((id, groups)) = self.group_by.panes.close_next(watermark) {
+            self.group_by.panes.recycle(id.stage, groups);
         }
         Ok(())
     }

@@ -9,6 +9,7 @@
 
 mod aggregate;
 mod changes;
+mod closing;
 mod context;
 mod emit;
 pub mod expr;

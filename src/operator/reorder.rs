@@ -176,7 +176,6 @@ impl Operator for Reorder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Sequence;
     use proptest::prelude::*;
 
     proptest! {
@@ -193,7 +192,7 @@ mod tests {
             for list in lists {
                 let rows = sorted(list.into_iter().map(|time| {
                     number += 1;
-                    Held { key: OrderKey { time: EventTime(time), sequence: Sequence::default(), row: number }, segment: 0, row: 0 }
+                    Held { key: OrderKey { time: EventTime(time), row: number, ..OrderKey::MIN }, segment: 0, row: 0 }
                 }).collect());
                 merge(&mut held, first, &rows);
                 all.extend(rows);

@@ -142,7 +142,7 @@ impl RowsExchange {
     pub fn scatter(&mut self, batch: Batch<'_>, context: &mut Context<'_>) -> Result<()> {
         let batch = listed(batch, context.arena, context.simd);
         if let Some(owner) = self.to {
-            self.append(owner, &batch, batch.selection.list());
+            self.append(owner, &batch, batch.selection.list(), context.stage);
             return Ok(());
         }
         let arena = context.arena;
@@ -154,13 +154,13 @@ impl RowsExchange {
         let keys = self.keyer.keys(columns, batch.rows, batch.selection.list());
         let owned = rows_by_owner(&self.keyer, &keys, self.building.len(), context.simd, arena);
         for (owner, rows) in owned.enumerate() {
-            self.append(owner, &batch, Some(rows));
+            self.append(owner, &batch, Some(rows), context.stage);
         }
         Ok(())
     }
 
-    /// Adds the selected rows to what `owner` will get of the chunk.
-    fn append(&mut self, owner: usize, batch: &Batch<'_>, selection: Option<&[u32]>) {
+    /// Adds the selected rows, which came in one stage, to what `owner` will get of the chunk.
+    fn append(&mut self, owner: usize, batch: &Batch<'_>, selection: Option<&[u32]>, stage: u32) {
         let batch = Batch { selection: selection.map_or(Selection::All, Selection::Rows), ..*batch };
         if batch.selected() == 0 {
             return;
@@ -170,11 +170,13 @@ impl RowsExchange {
             self.mesh.reuse(owner).unwrap_or_else(|| {
                 let mut buffer = BatchBuffer::for_schema(&self.schema);
                 buffer.reserve(batch.rows);
-                ScatteredRows { buffer, rows: Vec::with_capacity(batch.rows) }
+                ScatteredRows { buffer, rows: Vec::with_capacity(batch.rows), stages: Vec::new() }
             })
         });
         rows.buffer.append(batch.columns, batch.rows, selection);
         batch.for_each(|i| rows.rows.push(batch.key(i).row));
+        rows.stages.pop_if(|last| last.0 == stage);
+        rows.stages.push((stage, rows.rows.len() as u32));
     }
 
     /// The chunk is through: every owner gets its rows, or an empty header.
@@ -204,19 +206,24 @@ impl RowsExchange {
     pub fn give_back(&mut self, partition: usize, mut rows: ScatteredRows) {
         rows.buffer.clear();
         rows.rows.clear();
+        rows.stages.clear();
         self.mesh.give_back(partition, rows);
     }
 }
 
 impl ScatteredRows {
-    /// The rows as a batch.
-    pub fn batch<'a>(&'a self, sequence: Sequence, arena: &'a Bump) -> Batch<'a> {
-        Batch {
-            rows: self.buffer.len(),
-            columns: self.buffer.views(arena),
-            selection: Selection::All,
-            order: RowOrder::Rows { sequence, rows: &self.rows },
-        }
+    /// The rows as batches, each with the stage of lateness in which its rows came.
+    pub fn batches<'a>(&'a self, sequence: Sequence, arena: &'a Bump) -> impl Iterator<Item = (u32, Batch<'a>)> {
+        let (rows, columns) = (self.buffer.len(), self.buffer.views(arena));
+        let order = RowOrder::Rows { sequence, rows: &self.rows };
+        let starts = std::iter::once(0).chain(self.stages.iter().map(|&(_, end)| end));
+        starts.zip(&self.stages).map(move |(start, &(stage, end))| {
+            let selection = match (end - start) as usize == rows {
+                true => Selection::All,
+                false => Selection::Rows(arena.alloc_slice_fill_iter(start..end)),
+            };
+            (stage, Batch { rows, columns, selection, order })
+        })
     }
 }
 
@@ -253,11 +260,11 @@ impl PartialsExchange {
         let Self { group_by, reduction, mesh, row_states, index, stayed, moved, .. } = self;
         let keyed = group_by.evaluate(batch, arena, context)?;
         group_by.for_each_run(keyed, arena, simd, &mut |panes, run| {
-            let (before, _) = panes.extent(run.start);
+            let (before, _) = panes.extent(run.pane);
             let limit = reduction.limit(before);
             let left = panes.ingest_up_to(&run, limit, arena, simd);
             if limit == usize::MAX {
-                let (after, rows) = panes.extent(run.start);
+                let (after, rows) = panes.extent(run.pane);
                 reduction.observe(run.keyed.batch.selected(), before, after, rows);
             }
             if left.is_empty() {
@@ -276,7 +283,7 @@ impl PartialsExchange {
                     };
                     let keys = panes.keyer.keys(keys, batch.rows, Some(part));
                     partial.push_rows(simd, &panes.layout, &keys, arguments, place, row_states);
-                    mesh.send(owner, PartialMessage::Groups(run.start, partial));
+                    mesh.send(owner, PartialMessage::Groups(run.pane, partial));
                 }
             }
             Ok(())
@@ -286,7 +293,7 @@ impl PartialsExchange {
     /// Sends the groups of all panes that `watermark` closes to the owners of their keys.
     pub fn close(&mut self, watermark: EventTime) {
         let owners = self.mesh.partitions();
-        while let Some((start, groups)) = self.group_by.panes.close_next(watermark) {
+        while let Some((pane, groups)) = self.group_by.panes.close_next(watermark) {
             let panes = &self.group_by.panes;
             groups.by_owner(&panes.keyer, &mut self.owned);
             for (owner, owned) in self.owned.iter().enumerate() {
@@ -294,10 +301,10 @@ impl PartialsExchange {
                 for part in owned.chunks(Self::MESSAGE_GROUPS) {
                     let mut partial = self.mesh.reuse(owner).unwrap_or_default();
                     groups.export(&panes.keyer, &panes.layout, part, &mut partial);
-                    self.mesh.send(owner, PartialMessage::Groups(start, partial));
+                    self.mesh.send(owner, PartialMessage::Groups(pane, partial));
                 }
             }
-            self.group_by.panes.recycle(groups);
+            self.group_by.panes.recycle(pane.stage, groups);
         }
         for owner in 0..owners {
             self.mesh.send(owner, PartialMessage::Closed(watermark));
@@ -314,8 +321,8 @@ impl PartialsExchange {
                 self.served = partition;
             }
             match message {
-                Some(PartialMessage::Groups(start, mut groups)) => {
-                    self.merge.merge(start, &groups);
+                Some(PartialMessage::Groups(pane, mut groups)) => {
+                    self.merge.merge(pane, &groups);
                     groups.clear();
                     self.mesh.give_back(partition, groups);
                     return true;

@@ -15,7 +15,7 @@ use crate::batch::{Batch, Chunk, Decode, Decoded, Failure, RowOrder, Selection, 
 use crate::error::Result;
 use crate::kernel::Simd;
 use crate::limits::FAILURE_SAMPLES;
-use crate::metrics::ProgressWriter;
+use crate::metrics::{LatenessHistogram, ProgressWriter};
 use crate::operator::{Chain, Context, Counts, OnError};
 use crate::pipeline::{Frontier, Stages};
 use crate::ring::{Consumer, Producer};
@@ -39,6 +39,8 @@ pub struct PartitionParts {
     pub event_time_column: Option<usize>,
     /// Whether chunks come in turns (else the partition keeps splits).
     pub in_turns: bool,
+    /// How far the watermark advances before operators are told again.
+    pub min_advance_us: i64,
     /// Whether the writer waits for promises.
     pub ordered: bool,
     /// Hashes of keys.
@@ -72,8 +74,14 @@ pub struct PartitionStats {
     pub emitted: u64,
     /// Records for which WHERE was not true.
     pub filtered: u64,
-    /// Late records, dropped.
+    /// Late records, dropped or not.
     pub late: u64,
+    /// Late records that were dropped.
+    pub dropped: u64,
+    /// How late they were.
+    pub lateness: LatenessHistogram,
+    /// Rows among `emitted` that correct rows that were sent before.
+    pub corrected: u64,
     /// Records that could not be decoded or computed.
     pub failed: u64,
     /// The first of those.
@@ -98,6 +106,7 @@ pub struct Partition {
     simd: Simd,
     event_time_column: Option<usize>,
     in_turns: bool,
+    min_advance_us: i64,
     ordered: bool,
     frontier: Frontier,
     input: Consumer<Input>,
@@ -132,6 +141,7 @@ macro_rules! context {
             arena: &$self.arena,
             counts: &mut $self.counts,
             greatest_before: $greatest_before,
+            stage: 0,
             rows_are_records: true,
             on_error: $self.on_error,
             simd: $self.simd,
@@ -151,6 +161,7 @@ impl Partition {
             simd: parts.simd,
             event_time_column: parts.event_time_column,
             in_turns: parts.in_turns,
+            min_advance_us: parts.min_advance_us,
             ordered: parts.ordered,
             frontier: stages.frontier,
             input: parts.input,
@@ -205,7 +216,10 @@ impl Partition {
     pub fn into_stats(mut self) -> PartitionStats {
         self.stats.emitted = self.output.emitted();
         self.stats.filtered = self.counts.filtered;
+        self.stats.corrected = self.output.corrected();
         self.stats.late = self.counts.late;
+        self.stats.dropped = self.counts.dropped;
+        self.stats.lateness = self.counts.lateness;
         (self.stats.natural, self.stats.repartitioned) = self.exchanger.hits();
         self.stats
     }
@@ -236,9 +250,13 @@ impl Partition {
         };
         let mut context = context!(self, EventTime::MIN);
         if let (Some(rows), Some(origin)) = (&message.rows, message.origin) {
-            self.owner.process(rows.batch(origin.sequence, &self.arena), &mut context, &mut collect)?;
+            for (stage, batch) in rows.batches(origin.sequence, &self.arena) {
+                context.stage = stage;
+                self.owner.process(batch, &mut context, &mut collect)?;
+            }
+            context.stage = 0;
         }
-        if message.watermark > self.advanced {
+        if is_due(self.advanced, message.watermark, self.min_advance_us) {
             self.advanced = message.watermark;
             self.owner.advance(message.watermark, &mut context, &mut collect)?;
         }
@@ -249,7 +267,7 @@ impl Partition {
         let (split, first_record) = message.origin.map_or((SplitId(0), 0), |o| (o.split, o.first_record));
         self.settle_failures(split, first_record);
         let after = message.origin.map(|origin| OrderKey { sequence: origin.sequence, row: u32::MAX, ..OrderKey::MIN });
-        self.promise(after, message.watermark);
+        self.promise(after, self.advanced);
         Ok(true)
     }
 
@@ -401,7 +419,7 @@ impl Partition {
         }
         self.advance_local()?;
         if matches!(self.exchanger, Exchanger::None) {
-            self.promise(self.in_turns.then(|| self.next_key()), watermark);
+            self.promise(self.in_turns.then(|| self.next_key()), self.advanced);
         }
         Ok(())
     }
@@ -415,7 +433,7 @@ impl Partition {
     fn advance_local(&mut self) -> Result<()> {
         let watermark = self.ledger.as_ref().map_or(EventTime::MIN, Ledger::watermark);
         // The end of time comes with the end of input only: a partition may be given more splits.
-        if watermark == EventTime::MAX || watermark <= self.advanced {
+        if watermark == EventTime::MAX || !is_due(self.advanced, watermark, self.min_advance_us) {
             return Ok(());
         }
         match &mut self.exchanger {
@@ -513,6 +531,13 @@ impl Partition {
             self.output.dead_letters(letters);
         }
     }
+}
+
+/// Whether operators that were told of one watermark are to be told of the next: not for every little step, but always of
+/// the first and of the end of input.
+fn is_due(told: EventTime, watermark: EventTime, min_advance_us: i64) -> bool {
+    let far = told == EventTime::MIN || watermark == EventTime::MAX;
+    watermark > told && (far || watermark.0.saturating_sub(told.0) >= min_advance_us)
 }
 
 /// Greatest event time of the valid rows of a slice.

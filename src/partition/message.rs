@@ -2,6 +2,7 @@
 
 use crate::batch::{BatchBuffer, Chunk, Failure};
 use crate::state::PartialGroups;
+use crate::time::PaneId;
 use crate::types::{EventTime, OrderKey, Sequence, SplitId};
 
 /// From the reader to a partition. The end of input is the end of the ring.
@@ -78,14 +79,16 @@ pub struct ScatteredRows {
     pub buffer: BatchBuffer,
     /// Index of each row in its chunk.
     pub rows: Vec<u32>,
+    /// Stages of lateness: each with the number of rows up to its last.
+    pub stages: Vec<(u32, u32)>,
 }
 
 /// From a partition to the owner of keys: groups of a closed pane.
 #[derive(Debug)]
 pub enum PartialMessage {
-    /// Some groups of the pane that starts there.
-    Groups(i64, PartialGroups),
-    /// All groups of panes that end at or before this were sent.
+    /// Some groups of that pane.
+    Groups(PaneId, PartialGroups),
+    /// All groups of panes that close at or before this were sent.
     Closed(EventTime),
 }
 

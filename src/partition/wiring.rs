@@ -166,6 +166,7 @@ pub fn wire(wiring: Wiring<'_>) -> Wired {
             simd: wiring.simd,
             event_time_column: wiring.plan.scan.event_time.map(|event_time| event_time.column),
             in_turns: wiring.layout.deal == Deal::RoundRobin,
+            min_advance_us: wiring.plan.timing.min_advance_us,
             ordered: wiring.layout.ordered,
             hasher: wiring.hasher,
             input,

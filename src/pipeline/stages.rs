@@ -4,9 +4,8 @@ use crate::operator::expr::Evaluator;
 use crate::operator::{
     Aggregate, Chain, Changes, Filter, GroupBy, Late, LateRule, MergePanes, Project, Reorder, RowsOver,
 };
-use crate::plan::{AggregateNode, Emit, Exchange, Layout, Node, Plan, RowsOrder, Step, Window};
+use crate::plan::{Emit, Exchange, Layout, Node, Plan, RowsOrder, Step};
 use crate::state::KeyHasher;
-use crate::time::Tumbling;
 use crate::types::Schema;
 
 /// What one partition runs.
@@ -130,8 +129,8 @@ impl Stages {
                 }
                 push_steps(&mut owner, keyed + 1);
                 ExchangeStage::Partials {
-                    group_by: Box::new(GroupBy::new(node, hasher)),
-                    merge: Box::new(MergePanes::new(node, schema, hasher, global_here)),
+                    group_by: Box::new(GroupBy::new(node, plan.lateness(), hasher)),
+                    merge: Box::new(MergePanes::new(node, schema, plan.lateness(), hasher, global_here)),
                 }
             }
             (exchange, step) => panic!("the layout asks for {exchange:?} around {step:?}"),
@@ -151,9 +150,9 @@ fn push_step(chain: &mut Chain, plan: &Plan, i: usize, hasher: KeyHasher, global
         }
         Node::Project(exprs) => chain.push(Project::new(exprs)),
         Node::Aggregate(node) if node.emit == Emit::Final => {
-            chain.push(Aggregate::new(node, schema, hasher, global_here));
+            chain.push(Aggregate::new(node, schema, plan.lateness(), hasher, global_here));
         }
-        Node::Aggregate(node) => chain.push(Changes::new(node, schema, hasher)),
+        Node::Aggregate(node) => chain.push(Changes::new(node, schema, plan.lateness(), hasher)),
         Node::Rows(node) => {
             if let RowsOrder::EventTime { column } = node.order {
                 chain.push(Reorder::new(column, &plan.input_of(i)));
@@ -165,18 +164,12 @@ fn push_step(chain: &mut Chain, plan: &Plan, i: usize, hasher: KeyHasher, global
 }
 
 fn late_rule(plan: &Plan) -> Option<LateRule> {
-    match &plan.keyed_step()?.1.node {
-        Node::Aggregate(AggregateNode { window: Some(Window::Tumbling { size_us, .. }), .. }) => {
-            Some(LateRule::Window(Tumbling { size_us: *size_us }))
-        }
-        Node::Rows(node) if matches!(node.order, RowsOrder::EventTime { .. }) => Some(LateRule::Order),
-        _ => None,
-    }
+    plan.lateness().map(LateRule::Window).or_else(|| plan.releases_in_order().then_some(LateRule::Order))
 }
 
 fn frontier(plan: &Plan) -> Frontier {
     match plan.keyed_step().map(|(_, step)| &step.node) {
-        Some(Node::Rows(node)) if matches!(node.order, RowsOrder::EventTime { .. }) => Frontier::EventTime,
+        _ if plan.releases_in_order() => Frontier::EventTime,
         Some(Node::Aggregate(node)) if node.emit == Emit::Final => {
             if node.window.is_some() {
                 Frontier::WindowEnd

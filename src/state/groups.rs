@@ -96,12 +96,15 @@ impl Groups {
         self.states.update_one(simd, layout, 0, rows, mask, arguments);
     }
 
-    /// Group ids in the order of first appearance in the input.
-    pub fn in_order(&self, order: &mut Vec<u32>) {
+    /// The groups in `only`, else all, in the order of first appearance in the input.
+    pub fn in_order(&self, only: Option<&[u32]>, order: &mut Vec<u32>) {
         order.clear();
-        order.extend(0..self.len() as u32);
+        match only {
+            Some(groups) => order.extend(groups),
+            None => order.extend(0..self.len() as u32),
+        }
         let first = &self.first;
-        if !first.is_sorted() {
+        if only.is_some() || !first.is_sorted() {
             order.sort_unstable_by_key(|&group| first[group as usize]);
         }
     }

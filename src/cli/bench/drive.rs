@@ -124,7 +124,15 @@ impl Pipeline<'_> {
         let mut greatest_before = EventTime::MIN;
         macro_rules! context {
             () => {
-                Context { arena, counts, greatest_before, rows_are_records: true, on_error: OnError::Skip, simd: *simd }
+                Context {
+                    arena,
+                    counts,
+                    greatest_before,
+                    stage: 0,
+                    rows_are_records: true,
+                    on_error: OnError::Skip,
+                    simd: *simd,
+                }
             };
         }
         let mut out = |batch: Batch<'_>, _: &mut Context<'_>| {

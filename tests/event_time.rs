@@ -1,0 +1,257 @@
+//! Windows, watermarks and late records against a slow reference, over random records, windows, disorder, splits and idle
+//! gaps: the same rows in the same order and the same counts under every processor, number of partitions, batch size,
+//! strategy and schedule.
+
+mod harness;
+mod reference;
+
+use std::sync::Arc;
+
+use arrow_array::{Float64Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use corelane::engine::{Engine, JobReport};
+use corelane::plan::{JobPlan, ProcessorKind, Strategy as Routing};
+use corelane::types::Options;
+use proptest::prelude::*;
+
+use harness::simulation::{Shape, simulated};
+use harness::{Cell, Row, options, run, sorted};
+use reference::{Event, Outcome, Query};
+
+const SECOND_US: i64 = 1_000_000;
+
+/// A random case.
+#[derive(Debug, Clone)]
+struct Case {
+    splits: Vec<Vec<Event>>,
+    query: Query,
+    changes: bool,
+    warning: bool,
+}
+
+/// Records whose time mostly goes up, with disorder, now and then a gap, few without a time.
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let step = prop_oneof![
+        12 => 0i64..4 * SECOND_US,
+        6 => -12 * SECOND_US..0i64,
+        2 => -90 * SECOND_US..0i64,
+        1 => 20 * SECOND_US..200 * SECOND_US,
+    ];
+    let event = (step, 0i64..4, -50i64..50, prop::bool::weighted(0.03), prop::bool::weighted(0.9));
+    let start = prop_oneof![Just(0i64), -100 * SECOND_US..100 * SECOND_US];
+    (start, prop::collection::vec(event, 0..70)).prop_map(|(start, events)| {
+        let mut clock = start;
+        let event = |(step, key, value, is_null, wanted): (i64, i64, i64, bool, bool)| {
+            let time = clock + step;
+            clock = clock.max(time);
+            Event { time: (!is_null).then_some(time), key, value, wanted }
+        };
+        events.into_iter().map(event).collect()
+    })
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let length = |most: i64| prop_oneof![(0..=most).prop_map(|s| s * SECOND_US), 0..=most * SECOND_US];
+    let size = prop_oneof![(1i64..40).prop_map(|s| s * SECOND_US), 1i64..10 * SECOND_US];
+    (
+        prop::collection::vec(events(), 1..5),
+        size,
+        length(15),
+        prop::option::of(length(80)),
+        any::<bool>(),
+        any::<bool>(),
+    )
+        .prop_map(|(splits, size, bound, allowed, changes, warning)| Case {
+            splits,
+            query: Query { size, bound, allowed },
+            changes,
+            warning,
+        })
+}
+
+fn batch(events: &[Event]) -> RecordBatch {
+    let times: TimestampMicrosecondArray = events.iter().map(|event| event.time).collect();
+    let times = times.with_timezone("UTC");
+    let keys: Int64Array = events.iter().map(|event| Some(event.key)).collect();
+    let values: Int64Array = events.iter().map(|event| Some(event.value)).collect();
+    let wanted: Int64Array = events.iter().map(|event| Some(i64::from(event.wanted))).collect();
+    let prices: Float64Array = events.iter().map(|event| Some(event.value as f64 * 0.1)).collect();
+    RecordBatch::try_from_iter([
+        ("event_time", Arc::new(times) as _),
+        ("k", Arc::new(keys) as _),
+        ("v", Arc::new(values) as _),
+        ("wanted", Arc::new(wanted) as _),
+        ("price", Arc::new(prices) as _),
+    ])
+    .unwrap()
+}
+
+impl Case {
+    fn sql(&self) -> String {
+        let Query { size, bound, .. } = self.query;
+        format!(
+            "CREATE SOURCE events (event_time TIMESTAMP, k BIGINT, v BIGINT, wanted BIGINT, price DOUBLE,
+               WATERMARK FOR event_time AS event_time - INTERVAL '{bound}' MICROSECOND) WITH (connector = 'memory');
+             SELECT k, COUNT(*), SUM(v), MIN(v), MAX(v), window_start, SUM(price), AVG(price) FROM events
+             WHERE wanted = 1 GROUP BY k WINDOW TUMBLING (event_time, INTERVAL '{size}' MICROSECOND) EMIT {}",
+            if self.changes { "CHANGES" } else { "FINAL" }
+        )
+    }
+
+    fn engine(&self) -> (Engine, Vec<Vec<RecordBatch>>) {
+        let splits: Vec<_> = self.splits.iter().map(|events| vec![batch(events)]).collect();
+        let mut engine = Engine::new();
+        engine.register_splits("events", splits.clone());
+        (engine, splits)
+    }
+
+    fn outcome(&self) -> Outcome {
+        let reference = if self.changes { reference::emit_changes } else { reference::emit_final };
+        reference(&self.splits, self.query)
+    }
+
+    /// Settings of event time.
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        match self.query.allowed {
+            None => vec![("late_records", "drop".into())],
+            Some(allowed) => vec![
+                ("late_records", if self.warning { "process_with_warning" } else { "process_all" }.into()),
+                ("allowed_lateness", format!("{allowed} microseconds")),
+            ],
+        }
+    }
+
+    fn job(&self, engine: &Engine) -> JobPlan {
+        let mut job = engine.compile(&self.sql(), &Options::new()).unwrap().remove(0);
+        job.plan.timing = self.options(&[]).timing;
+        job
+    }
+
+    fn options(&self, more: &[(&str, &str)]) -> corelane::engine::RunOptions {
+        let settings = self.settings();
+        let settings: Vec<_> = settings.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        options(&[&settings, more].concat())
+    }
+}
+
+/// The columns that the reference has.
+fn integers(rows: &[Row]) -> Vec<reference::ResultRow> {
+    let cell = |cell: &Cell| match cell {
+        Cell::Integer(value) => *value as i64,
+        other => panic!("{other:?} is no integer"),
+    };
+    rows.iter().map(|row| std::array::from_fn(|column| cell(&row[column]))).collect()
+}
+
+fn check_counts(report: &JobReport, expected: &Outcome) {
+    let found = (report.records_filtered, report.records_failed, report.records_late, report.records_dropped);
+    assert_eq!(found, (expected.filtered, expected.failed, expected.late, expected.dropped));
+    assert_eq!(report.records_corrected, expected.corrected);
+    let lateness = report.lateness.clone().unwrap_or_default();
+    assert_eq!(lateness.records, expected.late);
+    let greatest = expected.lateness.iter().copied().max().unwrap_or(0) as u64;
+    assert!(lateness.max_us.abs_diff(greatest) <= 1 + greatest / 1000, "{} for {greatest}", lateness.max_us);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, max_shrink_iters: 400, ..ProptestConfig::default() })]
+
+    /// Every processor with every number of partitions and batch size, and every strategy that is not refused.
+    #[test]
+    fn all_processors_agree_with_the_reference(case in case()) {
+        let (engine, _) = case.engine();
+        let sql = case.sql();
+        let expected = case.outcome();
+        let (report, first) = run(&engine, &sql, &case.options(&[("processor", "inline")]));
+        prop_assert_eq!(integers(&first), expected.rows.clone());
+        check_counts(&report, &expected);
+        let hashed = if case.changes { "fan_in" } else { "always_hash" };
+        for batch_rows in ["1", "64", "8192"] {
+            let runs = [("inline", "1", "auto"), ("simple", "1", "auto")].into_iter()
+                .chain(["1", "2", "5"].into_iter().flat_map(|n| [
+                    ("partitioned", n, "auto"), ("partitioned", n, hashed), ("partitioned", n, "fan_in"), ("stp", n, "auto"),
+                ]));
+            for (processor, partitions, strategy) in runs {
+                let more = [("processor", processor), ("partitions", partitions), ("batch_rows", batch_rows), ("strategy", strategy)];
+                let (report, rows) = run(&engine, &sql, &case.options(&more));
+                if processor == "stp" {
+                    prop_assert_eq!(sorted(rows), sorted(first.clone()), "{:?}", more);
+                } else {
+                    prop_assert_eq!(&rows, &first, "{:?}", more);
+                }
+                check_counts(&report, &expected);
+            }
+        }
+    }
+
+    /// Random schedules over tiny rings.
+    #[test]
+    fn all_schedules_agree_with_the_reference(case in case(), seed in any::<u64>()) {
+        let (engine, splits) = case.engine();
+        let job = case.job(&engine);
+        let expected = case.outcome();
+        let first = run(&engine, &case.sql(), &case.options(&[("processor", "inline")])).1;
+        prop_assert_eq!(integers(&first), expected.rows.clone());
+        for step in 0..16 {
+            let seed = seed.wrapping_add(step);
+            let shape = Shape {
+                processor: if step % 4 == 3 { ProcessorKind::Stp } else { ProcessorKind::Partitioned },
+                partitions: [1, 2, 3, 5][step as usize / 4 % 4],
+                strategy: match step % 4 {
+                    2 if !case.changes => Some(Routing::AlwaysHash),
+                    _ => None,
+                },
+                batch_rows: [1, 3, 16, 100][seed as usize % 4],
+                ring_slots: 1 + seed as usize / 4 % 3,
+                seed,
+            };
+            let found = simulated(&job, &splits, shape);
+            let counts = (found.sum(|p| p.filtered), found.sum(|p| p.failed), found.sum(|p| p.late), found.sum(|p| p.dropped));
+            prop_assert_eq!(counts, (expected.filtered, expected.failed, expected.late, expected.dropped), "{:?}", shape);
+            prop_assert_eq!(found.sum(|p| p.corrected), expected.corrected, "{:?}", shape);
+            if found.ordered {
+                prop_assert_eq!(&found.rows, &first, "{:?}", shape);
+            } else {
+                prop_assert_eq!(sorted(found.rows), sorted(first.clone()), "{:?}", shape);
+            }
+        }
+    }
+}
+
+/// Records at the given seconds, all of key 0 and value 1.
+fn at_seconds(seconds: &[i64]) -> Vec<Event> {
+    let event = |&second: &i64| Event { time: Some(second * SECOND_US), key: 0, value: 1, wanted: true };
+    seconds.iter().map(event).collect()
+}
+
+/// Window start in seconds and COUNT(*) of each row.
+fn counted(rows: &[Row]) -> Vec<(i64, i64)> {
+    integers(rows).iter().map(|row| (row[5] / SECOND_US, row[1])).collect()
+}
+
+/// Windows of 10 seconds, a bound of 2: what the documentation says of late records, in numbers.
+#[test]
+fn a_closed_window_is_corrected_while_lateness_is_allowed() {
+    let splits = vec![at_seconds(&[1, 5, 13, 3, 4, 25, 6, 40, 2])];
+    // The watermark is at 11 when 3 and 4 come, at 23 when 6 comes, at 38 when 2 comes.
+    let mut case = Case {
+        splits,
+        query: Query { size: 10 * SECOND_US, bound: 2 * SECOND_US, allowed: Some(20 * SECOND_US) },
+        changes: false,
+        warning: false,
+    };
+    let (engine, _) = case.engine();
+    let (report, rows) = run(&engine, &case.sql(), &case.options(&[]));
+    assert_eq!(counted(&rows), [(0, 2), (10, 1), (0, 4), (20, 1), (0, 5), (40, 1)]);
+    assert_eq!((report.records_late, report.records_dropped, report.records_corrected), (4, 1, 2));
+    assert_eq!(report.lateness.unwrap().max_us / 1_000_000, 36);
+    case.query.allowed = None;
+    let (report, rows) = run(&engine, &case.sql(), &case.options(&[]));
+    assert_eq!(counted(&rows), [(0, 2), (10, 1), (20, 1), (40, 1)]);
+    assert_eq!((report.records_late, report.records_dropped, report.records_corrected), (4, 4, 0));
+    // The default is the bound of the watermark: at 11 the window is one second over, at 23 it is gone.
+    case.query.allowed = Some(2 * SECOND_US);
+    let by_default = options(&[("late_records", "process_all")]);
+    let (report, rows) = run(&engine, &case.sql(), &by_default);
+    assert_eq!(counted(&rows), [(0, 2), (0, 4), (10, 1), (20, 1), (40, 1)]);
+    assert_eq!((report.records_late, report.records_dropped, report.records_corrected), (4, 2, 1));
+}
