@@ -6,16 +6,19 @@ mod harness;
 mod reference;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use arrow_array::{Float64Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use corelane::batch::{Chunk, ChunkSource, Payload, Pull};
 use corelane::engine::{Engine, JobReport};
 use corelane::plan::{JobPlan, ProcessorKind, Strategy as Routing};
-use corelane::types::Options;
+use corelane::time::Clock;
+use corelane::types::{Options, Sequence, SplitId};
 use proptest::prelude::*;
 
-use harness::simulation::{Shape, simulated};
+use harness::simulation::{Shape, Simulated, simulated, simulated_sources};
 use harness::{Cell, Row, options, run, sorted};
-use reference::{Event, Outcome, Query};
+use reference::{Arrival, Event, Outcome, Query};
 
 const SECOND_US: i64 = 1_000_000;
 
@@ -106,7 +109,7 @@ impl Case {
 
     fn outcome(&self) -> Outcome {
         let reference = if self.changes { reference::emit_changes } else { reference::emit_final };
-        reference(&self.splits, self.query)
+        reference(self.splits.len(), &reference::in_order(&self.splits), self.query)
     }
 
     /// Settings of event time.
@@ -213,6 +216,150 @@ proptest! {
             } else {
                 prop_assert_eq!(sorted(found.rows), sorted(first.clone()), "{:?}", shape);
             }
+        }
+    }
+}
+
+/// What a split of an unbounded source does when it is asked.
+#[derive(Debug, Clone, Copy)]
+enum Action {
+    /// It has one record.
+    Record(Event),
+    /// It has none; so much time goes by.
+    Silent(i64),
+}
+
+/// A split that does what it is told, with one record a chunk.
+struct Scripted {
+    split: SplitId,
+    actions: std::vec::IntoIter<Action>,
+    projection: Vec<usize>,
+    number: u64,
+    now_us: Arc<AtomicI64>,
+}
+
+impl ChunkSource for Scripted {
+    fn name(&self) -> &str {
+        "scripted"
+    }
+
+    fn pull(&mut self, _: usize) -> corelane::error::Result<Pull> {
+        Ok(match self.actions.next() {
+            None => Pull::End,
+            Some(Action::Silent(us)) => {
+                self.now_us.fetch_add(us, Ordering::Relaxed);
+                Pull::Pending(1)
+            }
+            Some(Action::Record(event)) => {
+                let batch = batch(&[event]).project(&self.projection).unwrap();
+                self.number += 1;
+                Pull::Chunk(Chunk {
+                    sequence: Sequence::new(self.split, self.number - 1),
+                    first_record: self.number,
+                    records: 1,
+                    payload: Payload::Columns { batch: Arc::new(batch), offset: 0, rows: 1 },
+                })
+            }
+        })
+    }
+
+    fn recycle(&mut self, _: Chunk) {}
+}
+
+/// How long a split may be silent in these tests.
+const IDLE_US: i64 = 30 * SECOND_US;
+
+/// The order in which a reader that asks split after split gets what they have, and which become idle. A split that
+/// ends takes no part any more; so that this shows nothing here, scripts are cut to one length.
+fn arrivals(scripts: &[Vec<Action>]) -> Vec<(usize, Arrival)> {
+    let mut arrivals = Vec::new();
+    let mut now = 0;
+    // Since when each split is silent, and whether that was noticed.
+    let mut silent: Vec<Option<(i64, bool)>> = vec![None; scripts.len()];
+    for step in 0..scripts[0].len() {
+        for (split, script) in scripts.iter().enumerate() {
+            match script[step] {
+                Action::Record(event) => {
+                    silent[split] = None;
+                    arrivals.push((split, Arrival::Record(event)));
+                }
+                Action::Silent(us) => {
+                    now += us;
+                    let (since, noticed) = silent[split].get_or_insert((now, false));
+                    if !*noticed && now - *since >= IDLE_US {
+                        *noticed = true;
+                        arrivals.push((split, Arrival::Idle));
+                    }
+                }
+            }
+        }
+    }
+    arrivals
+}
+
+/// Splits that speak, and are silent for a while now and then; all of one length.
+fn scripts() -> impl Strategy<Value = Vec<Vec<Action>>> {
+    let pauses = prop::collection::vec((prop::bool::weighted(0.15), 1usize..12, 0..20 * SECOND_US), 70);
+    let script = (events(), pauses).prop_map(|(events, pauses)| {
+        let mut actions = Vec::new();
+        for (event, (pauses, length, us)) in events.into_iter().zip(pauses) {
+            if pauses {
+                actions.extend(std::iter::repeat_n(Action::Silent(us), length));
+            }
+            actions.push(Action::Record(event));
+        }
+        actions
+    });
+    prop::collection::vec(script, 1..5).prop_map(|mut scripts: Vec<Vec<Action>>| {
+        let longest = scripts.iter().map(Vec::len).max().unwrap_or(0);
+        scripts.iter_mut().for_each(|script| script.resize(longest, Action::Silent(SECOND_US)));
+        scripts
+    })
+}
+
+fn scripted(job: &JobPlan, scripts: &[Vec<Action>], shape: Shape) -> Simulated {
+    let now_us = Arc::new(AtomicI64::new(0));
+    let source = |(split, actions): (u32, &Vec<Action>)| -> Box<dyn ChunkSource> {
+        Box::new(Scripted {
+            split: SplitId(split),
+            actions: actions.clone().into_iter(),
+            projection: job.plan.scan.projection.clone(),
+            number: 0,
+            now_us: Arc::clone(&now_us),
+        })
+    };
+    let sources = (0..).zip(scripts).map(source).collect();
+    let clock = Arc::clone(&now_us);
+    simulated_sources(job, sources, false, Clock::new(move || clock.load(Ordering::Relaxed)), shape)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, max_shrink_iters: 400, ..ProptestConfig::default() })]
+
+    /// An unbounded source of several splits, some of which are silent for long: no window waits for them for ever, and
+    /// what they bring then is late.
+    #[test]
+    fn idle_splits_are_waited_for_no_more(case in case(), scripts in scripts(), seed in any::<u64>()) {
+        let (engine, _) = case.engine();
+        let mut job = case.job(&engine);
+        job.plan.timing.idle_timeout_us = Some(IDLE_US);
+        let reference = if case.changes { reference::emit_changes } else { reference::emit_final };
+        let expected = reference(scripts.len(), &arrivals(&scripts), case.query);
+        for step in 0..8 {
+            let seed = seed.wrapping_add(step);
+            let shape = Shape {
+                processor: ProcessorKind::Partitioned,
+                partitions: [1, 2, 3, 5][step as usize % 4],
+                strategy: (step == 7 && !case.changes).then_some(Routing::AlwaysHash),
+                batch_rows: 10,
+                ring_slots: 1 + seed as usize % 3,
+                seed,
+            };
+            let found = scripted(&job, &scripts, shape);
+            prop_assert_eq!(integers(&found.rows), expected.rows.clone(), "{:?}", shape);
+            let counts = (found.sum(|p| p.filtered), found.sum(|p| p.failed), found.sum(|p| p.late), found.sum(|p| p.dropped));
+            prop_assert_eq!(counts, (expected.filtered, expected.failed, expected.late, expected.dropped), "{:?}", shape);
+            prop_assert_eq!(found.sum(|p| p.corrected), expected.corrected, "{:?}", shape);
         }
     }
 }

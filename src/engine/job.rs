@@ -13,23 +13,32 @@ use super::report::report;
 use super::sink::{Collected, OpenSink};
 use super::source::{OpenSource, Provider, Started};
 use crate::error::{Error, Result};
-use crate::limits::PARTITIONS_MAX;
+use crate::limits::{self, PARTITIONS_MAX};
 use crate::metrics::{JobReport, Progress};
 use crate::operator::OnError;
 use crate::partition::{Wiring, wire};
-use crate::plan::{JobPlan, Layout, LayoutRequest, plan_script};
+use crate::plan::{JobPlan, Layout, LayoutRequest, MaxFuture, plan_script};
 use crate::processor::{Machines, MachinesSetup, process};
 use crate::state::KeyHasher;
 use crate::sys::{self, StopFlag, Topology};
+use crate::time::Clock;
 use crate::types::Options;
 
 /// What the caller holds on to while a job runs.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Control {
     /// Asks the job to stop reading, drain, flush and report.
     pub stop: StopFlag,
     /// Counts to watch.
     pub progress: Arc<Progress>,
+    /// What time it is: idle splits and `max_future` go by it.
+    pub clock: Clock,
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self { stop: StopFlag::default(), progress: Arc::default(), clock: Clock::new(sys::wall_us) }
+    }
 }
 
 /// Record batches of one table in memory, by split.
@@ -126,6 +135,8 @@ impl Engine {
             simd: options.simd,
             hasher,
             progress: &control.progress,
+            bounded: source_is_bounded,
+            clock: control.clock.clone(),
             ring_slots: Wiring::SLOTS,
         });
         let setup = MachinesSetup {
@@ -164,6 +175,10 @@ impl Engine {
 fn timed(job: &JobPlan, options: &RunOptions) -> JobPlan {
     let mut job = job.clone();
     job.plan.timing = options.timing.clone();
+    // Files may well hold the future; who speaks live should not.
+    if options.timing.max_future == MaxFuture::BySource && outputs::reads_stdin(&job) {
+        job.plan.timing.max_future = MaxFuture::Within(limits::MAX_FUTURE_US);
+    }
     job
 }
 

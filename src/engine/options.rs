@@ -3,7 +3,7 @@
 use crate::error::{Error, Result, nearest};
 use crate::kernel::Simd;
 use crate::limits;
-use crate::plan::{LateRecords, ProcessorKind, Strategy, Timing};
+use crate::plan::{LateRecords, MaxFuture, ProcessorKind, Strategy, Timing};
 use crate::ring::WaitMode;
 use crate::sys;
 use crate::types::Options;
@@ -102,11 +102,28 @@ fn take_timing(options: &mut Options) -> Result<Timing> {
         ));
     }
     let min_advance_us = take_duration(options, "min_advance")?;
+    let idle_timeout = take_duration_or_off(options, "idle_timeout")?;
+    let max_future = match take_duration_or_off(options, "max_future")? {
+        None => MaxFuture::BySource,
+        Some(None) => MaxFuture::Off,
+        Some(Some(us)) => MaxFuture::Within(us),
+    };
     Ok(Timing {
         late_records,
         allowed_lateness_us,
         min_advance_us: min_advance_us.unwrap_or(limits::WATERMARK_MIN_ADVANCE_US),
+        idle_timeout_us: idle_timeout.unwrap_or(Some(limits::IDLE_TIMEOUT_US)),
+        max_future,
     })
+}
+
+/// A length of time, or `off`.
+fn take_duration_or_off(options: &mut Options, key: &str) -> Result<Option<Option<i64>>> {
+    if options.get(key).is_some_and(|text| text.trim().eq_ignore_ascii_case("off")) {
+        options.take(key);
+        return Ok(Some(None));
+    }
+    Ok(take_duration(options, key)?.map(Some))
 }
 
 /// A length of time, not negative, in microseconds.

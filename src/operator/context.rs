@@ -74,6 +74,8 @@ pub struct Context<'c> {
     pub counts: &'c mut Counts,
     /// Greatest event time of the split before the batch's first row.
     pub greatest_before: EventTime,
+    /// Event time up to which records are believed: later ones fail, and do not move the watermark.
+    pub latest: EventTime,
     /// Stage of lateness of the batch's rows, see [`crate::time::Lateness`]; 0 for rows on time.
     pub stage: u32,
     /// Whether rows stand for records, so that one that fails is counted; rows of groups end the job instead.
@@ -91,6 +93,7 @@ impl Context<'_> {
             arena,
             counts: self.counts,
             greatest_before: self.greatest_before,
+            latest: self.latest,
             stage: self.stage,
             rows_are_records: self.rows_are_records,
             on_error: self.on_error,

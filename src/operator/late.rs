@@ -2,7 +2,10 @@
 //! window. Neither the batch size nor the number of partitions shows.
 //!
 //! What is not late goes on as one batch. Late records whose window's state is still kept follow, one batch for each stage
-//! of lateness, so that what comes after need not look at rows; others are dropped. All are counted.
+//! of lateness, so that what comes after need not look at rows; others are dropped. All are counted. Records that are too
+//! far ahead of the clock fail here, and do not move the watermark.
+
+use std::fmt;
 
 use bumpalo::collections::Vec as BumpVec;
 
@@ -10,6 +13,7 @@ use crate::batch::{Batch, Selection};
 use crate::error::Result;
 use crate::time::{Arrival, Lateness};
 use crate::types::EventTime;
+use crate::types::text::print;
 
 use super::{Context, Next, Operator, listed};
 
@@ -29,6 +33,18 @@ impl LateRule {
             Self::Order if EventTime(time) < watermark => Arrival::TooLate,
             Self::Order => Arrival::OnTime,
         }
+    }
+}
+
+/// Why a record that is too far ahead fails.
+struct Ahead(i64);
+
+impl fmt::Display for Ahead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = Vec::new();
+        print::timestamp(&mut text, self.0);
+        let text = String::from_utf8_lossy(&text);
+        write!(f, "the event time {text} is further ahead of the clock than max_future allows")
     }
 }
 
@@ -75,7 +91,7 @@ impl Operator for Late {
             let at_end = context.greatest_before.max(greatest).minus(self.bound_us);
             // Lateness only grows with the watermark and shrinks with time: the earliest row against the last watermark
             // stands for all.
-            if self.rule.arrival(least, at_end) == Arrival::OnTime {
+            if greatest <= context.latest && self.rule.arrival(least, at_end) == Arrival::OnTime {
                 return next(batch, context);
             }
         }
@@ -92,6 +108,12 @@ impl Operator for Late {
             if !column.is_valid(i) {
                 if wanted {
                     context.fail(batch.key(i), &"the event time is NULL")?;
+                }
+                continue;
+            }
+            if EventTime(time) > context.latest {
+                if wanted {
+                    context.fail(batch.key(i), &Ahead(time))?;
                 }
                 continue;
             }

@@ -60,7 +60,7 @@ impl Exchanger {
                     row_states: RowStates::new(&group_by.panes.layout),
                     group_by,
                     merge,
-                    closed: vec![EventTime::MIN; mesh.partitions()],
+                    closed: vec![(EventTime::MIN, false); mesh.partitions()],
                     merged: EventTime::MIN,
                     served: 0,
                     owned: vec![Vec::new(); mesh.partitions()],
@@ -233,8 +233,8 @@ pub struct PartialsExchange {
     group_by: Box<GroupBy>,
     merge: Box<MergePanes>,
     mesh: Mesh<PartialMessage, PartialGroups>,
-    /// Up to where each partition has sent its panes.
-    closed: Vec<EventTime>,
+    /// Up to where each partition has sent its panes, and whether it is idle.
+    closed: Vec<(EventTime, bool)>,
     /// Up to where merged panes were passed on.
     merged: EventTime,
     /// The partition whose message was taken last.
@@ -290,8 +290,9 @@ impl PartialsExchange {
         })
     }
 
-    /// Sends the groups of all panes that `watermark` closes to the owners of their keys.
-    pub fn close(&mut self, watermark: EventTime) {
+    /// Sends the groups of all panes that `watermark` closes to the owners of their keys; `idle` tells them that this
+    /// partition follows others.
+    pub fn close(&mut self, watermark: EventTime, idle: bool) {
         let owners = self.mesh.partitions();
         while let Some((pane, groups)) = self.group_by.panes.close_next(watermark) {
             let panes = &self.group_by.panes;
@@ -307,7 +308,7 @@ impl PartialsExchange {
             self.group_by.panes.recycle(pane.stage, groups);
         }
         for owner in 0..owners {
-            self.mesh.send(owner, PartialMessage::Closed(watermark));
+            self.mesh.send(owner, PartialMessage::Closed { watermark, idle });
         }
     }
 
@@ -327,8 +328,8 @@ impl PartialsExchange {
                     self.mesh.give_back(partition, groups);
                     return true;
                 }
-                Some(PartialMessage::Closed(watermark)) => {
-                    self.closed[partition] = watermark;
+                Some(PartialMessage::Closed { watermark, idle }) => {
+                    self.closed[partition] = (watermark, idle);
                     return true;
                 }
                 None => {}
@@ -339,13 +340,19 @@ impl PartialsExchange {
 
     /// Passes on what every partition has closed since the last call, and says up to where that is.
     pub fn pass_on(&mut self, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<Option<EventTime>> {
-        let all = self.closed.iter().copied().min().unwrap_or(EventTime::MAX);
+        let all = self.closed.iter().map(|(watermark, _)| *watermark).min().unwrap_or(EventTime::MAX);
         if all <= self.merged {
             return Ok(None);
         }
         self.merged = all;
         self.merge.close(all, context, next)?;
         Ok(Some(all))
+    }
+
+    /// Up to where all other partitions that are not idle have sent their panes, if there are any.
+    pub fn others_closed(&self) -> Option<EventTime> {
+        let others = self.closed.iter().enumerate().filter(|(partition, (_, idle))| *partition != self.index && !idle);
+        others.map(|(_, (watermark, _))| *watermark).min()
     }
 
     /// The panes that `watermark` closes are not those that `before` closed.

@@ -9,7 +9,7 @@ use bumpalo::Bump;
 use super::Step;
 use super::exchange::{Exchanger, MeshEnds};
 use super::ledger::Ledger;
-use super::message::{DeadLetter, Input, Mark, Origin, Output, OutputRows};
+use super::message::{DeadLetter, Input, Mark, Origin, Output, OutputRows, Shown};
 use super::output::OutputPort;
 use crate::batch::{Batch, Chunk, Decode, Decoded, Failure, RowOrder, Selection, Slice, Values, view};
 use crate::error::Result;
@@ -18,6 +18,7 @@ use crate::limits::FAILURE_SAMPLES;
 use crate::metrics::{LatenessHistogram, ProgressWriter};
 use crate::operator::{Chain, Context, Counts, OnError};
 use crate::pipeline::{Frontier, Stages};
+use crate::plan::MaxFuture;
 use crate::ring::{Consumer, Producer};
 use crate::state::KeyHasher;
 use crate::types::{EventTime, OrderKey, Sequence, SplitId};
@@ -41,6 +42,8 @@ pub struct PartitionParts {
     pub in_turns: bool,
     /// How far the watermark advances before operators are told again.
     pub min_advance_us: i64,
+    /// How far ahead of the clock records may be.
+    pub max_future: MaxFuture,
     /// Whether the writer waits for promises.
     pub ordered: bool,
     /// Hashes of keys.
@@ -92,10 +95,18 @@ pub struct PartitionStats {
     pub repartitioned: u64,
 }
 
-/// A decoded chunk that waits until the watermark at its start is known.
+/// A turn that waits until the watermark at its start is known.
 struct Pending {
     turn: u64,
-    chunk: Chunk,
+    work: Work,
+}
+
+/// What a turn brought.
+enum Work {
+    /// A decoded chunk, and the event time up to which its records are believed.
+    Chunk(Chunk, EventTime),
+    /// News of a split.
+    Split(SplitId),
 }
 
 /// The state machine.
@@ -107,6 +118,7 @@ pub struct Partition {
     event_time_column: Option<usize>,
     in_turns: bool,
     min_advance_us: i64,
+    max_future: MaxFuture,
     ordered: bool,
     frontier: Frontier,
     input: Consumer<Input>,
@@ -141,6 +153,7 @@ macro_rules! context {
             arena: &$self.arena,
             counts: &mut $self.counts,
             greatest_before: $greatest_before,
+            latest: EventTime::MAX,
             stage: 0,
             rows_are_records: true,
             on_error: $self.on_error,
@@ -162,6 +175,7 @@ impl Partition {
             event_time_column: parts.event_time_column,
             in_turns: parts.in_turns,
             min_advance_us: parts.min_advance_us,
+            max_future: parts.max_future,
             ordered: parts.ordered,
             frontier: stages.frontier,
             input: parts.input,
@@ -204,7 +218,7 @@ impl Partition {
         if self.input_done
             && let Some(ledger) = &mut self.ledger
         {
-            ledger.drain();
+            worked |= ledger.drain();
         }
         if self.input_done && self.owner_done && self.output.is_clear() && self.exchanger.is_clear() {
             return Ok(Step::Done);
@@ -289,7 +303,24 @@ impl Partition {
             self.owner_done = watermark == EventTime::MAX;
             self.promise(None, watermark);
         }
+        self.follow_others();
         Ok(true)
+    }
+
+    /// While all splits that it keeps are idle, a partition goes on with the others, so that none of them waits for it.
+    fn follow_others(&mut self) {
+        let (Some(ledger), Exchanger::Partials(exchange)) = (&mut self.ledger, &mut self.exchanger) else { return };
+        if self.in_turns || !ledger.all_idle() {
+            return;
+        }
+        if let Some(watermark) = exchange.others_closed()
+            && watermark < EventTime::MAX
+            && exchange.closes_more(self.advanced, watermark)
+        {
+            ledger.follow(watermark);
+            exchange.close(watermark, true);
+            self.advanced = watermark;
+        }
     }
 
     /// Decodes the next chunk, or runs the decoded one.
@@ -300,17 +331,16 @@ impl Partition {
                 return Ok(false);
             }
             match self.input.pop() {
-                Some(Input::Chunk { turn, chunk }) => {
-                    self.decode(turn, chunk)?;
+                Some(Input::Chunk { turn, chunk, read_at }) => {
+                    self.decode(turn, chunk, read_at)?;
                     worked = true;
                 }
-                Some(Input::SplitEnd(split)) => {
+                Some(Input::Split { turn, split, state, read_at }) => {
                     if let Some(ledger) = &mut self.ledger {
-                        ledger.end_split(split);
+                        ledger.publish(Mark { split, shown: Shown::State(state), read_at });
                     }
-                    self.advance_local()?;
-                    self.output.end_buffer();
-                    return Ok(true);
+                    self.wait(turn, Work::Split(split));
+                    worked = true;
                 }
                 None if self.input.is_ended() => {
                     self.end_input()?;
@@ -326,7 +356,15 @@ impl Partition {
         {
             return Ok(worked);
         }
-        self.run_pending()?;
+        match self.pending.take() {
+            Some(Pending { turn, work: Work::Chunk(chunk, latest) }) => self.run_chunk(turn, chunk, latest)?,
+            Some(Pending { turn, work: Work::Split(split) }) => {
+                let sequence = Sequence::new(SplitId(0), turn);
+                self.end_turn(turn, Origin { sequence, split, first_record: 0 })?;
+                self.tell_idle();
+            }
+            None => {}
+        }
         Ok(true)
     }
 
@@ -343,17 +381,34 @@ impl Partition {
         Ok(self.advanced > before)
     }
 
-    fn decode(&mut self, turn: u64, chunk: Chunk) -> Result<()> {
-        let split = chunk.split();
+    /// Tells the owners of keys if all splits that this partition keeps are idle now.
+    fn tell_idle(&mut self) {
+        if let (Some(ledger), Exchanger::Partials(exchange)) = (&self.ledger, &mut self.exchanger)
+            && !self.in_turns
+            && ledger.all_idle()
+        {
+            exchange.close(self.advanced, true);
+        }
+    }
+
+    /// Holds a turn back until the watermark at its start is known.
+    fn wait(&mut self, turn: u64, work: Work) {
         self.next_turn = turn + self.partitions as u64;
+        self.pending = Some(Pending { turn, work });
+    }
+
+    fn decode(&mut self, turn: u64, chunk: Chunk, read_at: EventTime) -> Result<()> {
+        let split = chunk.split();
+        let latest = self.max_future.latest(read_at);
         self.decoded.clear();
         self.decoder.decode(&chunk, self.batch_rows, &mut self.decoded)?;
         if let (Some(ledger), Some(column)) = (&mut self.ledger, self.event_time_column) {
             self.arena.reset();
             self.greatest.clear();
-            self.greatest.extend(self.decoded.slices.iter().map(|slice| greatest_of(slice, column, &self.arena)));
+            self.greatest
+                .extend(self.decoded.slices.iter().map(|slice| greatest_of(slice, column, latest, &self.arena)));
             let greatest = self.greatest.iter().copied().max().unwrap_or(EventTime::MIN);
-            ledger.publish(Mark { split, greatest });
+            ledger.publish(Mark { split, shown: Shown::Records(greatest), read_at });
         }
         let failed = self.decoded.failures.len() as u64;
         let records = self.decoded.rows() as u64 + failed;
@@ -365,12 +420,11 @@ impl Partition {
             let letters = self.decoded.failures.drain(..).map(|failure| DeadLetter { split, failure }).collect();
             self.report_failures(letters);
         }
-        self.pending = Some(Pending { turn, chunk });
+        self.wait(turn, Work::Chunk(chunk, latest));
         Ok(())
     }
 
-    fn run_pending(&mut self) -> Result<()> {
-        let Some(Pending { turn, chunk }) = self.pending.take() else { return Ok(()) };
+    fn run_chunk(&mut self, turn: u64, chunk: Chunk, latest: EventTime) -> Result<()> {
         let split = chunk.split();
         // Turns number the chunks of all splits in the order in which they are read; where partitions keep splits, the
         // chunk's own number does.
@@ -384,6 +438,7 @@ impl Partition {
             let order = RowOrder::Chunk { sequence, first_row };
             let batch = Batch { rows: slice.rows, columns, selection: Selection::All, order };
             let mut context = context!(self, greatest_before);
+            context.latest = latest;
             let (exchanger, output) = (&mut self.exchanger, &mut self.output);
             self.local.process(batch, &mut context, &mut |batch, context| match exchanger {
                 Exchanger::None => {
@@ -405,13 +460,18 @@ impl Partition {
             self.stats.late = self.counts.late;
             self.progress.add_late(late);
         }
-        if let Some(ledger) = &mut self.ledger {
-            if self.in_turns { ledger.fold_own(turn) } else { ledger.fold_kept() }
-        }
         let origin = Origin { sequence, split, first_record: chunk.first_record };
         // The reader's ring is as large as the chunks there are, so there is room; a reader that is gone needs none back.
         let _ = self.returns.push(chunk);
         self.decoded.slices.clear();
+        self.end_turn(turn, origin)
+    }
+
+    /// A turn is through: event time goes on, and with it everything that waits for it.
+    fn end_turn(&mut self, turn: u64, origin: Origin) -> Result<()> {
+        if let Some(ledger) = &mut self.ledger {
+            if self.in_turns { ledger.fold_own(turn) } else { ledger.fold_kept() }
+        }
         let watermark = self.ledger.as_ref().map_or(EventTime::MIN, Ledger::watermark);
         if let Exchanger::Rows(exchange) = &mut self.exchanger {
             exchange.end_chunk(origin, watermark);
@@ -432,8 +492,7 @@ impl Partition {
     /// Tells local state of the watermark, if that closes anything.
     fn advance_local(&mut self) -> Result<()> {
         let watermark = self.ledger.as_ref().map_or(EventTime::MIN, Ledger::watermark);
-        // The end of time comes with the end of input only: a partition may be given more splits.
-        if watermark == EventTime::MAX || !is_due(self.advanced, watermark, self.min_advance_us) {
+        if !is_due(self.advanced, watermark, self.min_advance_us) {
             return Ok(());
         }
         match &mut self.exchanger {
@@ -441,7 +500,7 @@ impl Partition {
             Exchanger::Rows(_) => Ok(()),
             Exchanger::Partials(exchange) => {
                 if exchange.closes_more(self.advanced, watermark) {
-                    exchange.close(watermark);
+                    exchange.close(watermark, false);
                     self.advanced = watermark;
                 }
                 Ok(())
@@ -471,7 +530,7 @@ impl Partition {
                 self.owner_done = true;
             }
             Exchanger::Rows(exchange) => exchange.end_input(),
-            Exchanger::Partials(exchange) => exchange.close(EventTime::MAX),
+            Exchanger::Partials(exchange) => exchange.close(EventTime::MAX, false),
         }
         Ok(())
     }
@@ -540,13 +599,18 @@ fn is_due(told: EventTime, watermark: EventTime, min_advance_us: i64) -> bool {
     watermark > told && (far || watermark.0.saturating_sub(told.0) >= min_advance_us)
 }
 
-/// Greatest event time of the valid rows of a slice.
-fn greatest_of(slice: &Slice, column: usize, arena: &Bump) -> EventTime {
+/// Greatest event time of the valid rows of a slice, those after `latest` left out.
+fn greatest_of(slice: &Slice, column: usize, latest: EventTime, arena: &Bump) -> EventTime {
     let column = view(slice.batch.column(column), slice.offset, slice.rows, arena);
     let Values::Int64(times) = column.values else { return EventTime::MIN };
     let greatest = match column.validity {
         None => times.iter().copied().max(),
         Some(_) => (0..times.len()).filter(|&i| column.is_valid(i)).map(|i| times[i]).max(),
     };
-    greatest.map_or(EventTime::MIN, EventTime)
+    let greatest = greatest.map_or(EventTime::MIN, EventTime);
+    if greatest <= latest {
+        return greatest;
+    }
+    let believed = (0..times.len()).filter(|&i| column.is_valid(i) && EventTime(times[i]) <= latest);
+    believed.map(|i| EventTime(times[i])).max().unwrap_or(EventTime::MIN)
 }

@@ -2,7 +2,7 @@
 
 use crate::batch::{BatchBuffer, Chunk, Failure};
 use crate::state::PartialGroups;
-use crate::time::PaneId;
+use crate::time::{PaneId, SplitState};
 use crate::types::{EventTime, OrderKey, Sequence, SplitId};
 
 /// From the reader to a partition. The end of input is the end of the ring.
@@ -10,13 +10,24 @@ use crate::types::{EventTime, OrderKey, Sequence, SplitId};
 pub enum Input {
     /// A chunk.
     Chunk {
-        /// Its number over all chunks that the reader dealt, without gaps.
+        /// Its number over all that the reader dealt, without gaps.
         turn: u64,
         /// The chunk.
         chunk: Chunk,
+        /// The clock when it was read.
+        read_at: EventTime,
     },
-    /// A split ended (only where partitions keep splits).
-    SplitEnd(SplitId),
+    /// A split became idle or ended.
+    Split {
+        /// As of a chunk: that it became so has its place in the order of turns.
+        turn: u64,
+        /// The split.
+        split: SplitId,
+        /// What it became.
+        state: SplitState,
+        /// The clock when that was found out.
+        read_at: EventTime,
+    },
 }
 
 /// From a partition to the writer.
@@ -50,12 +61,12 @@ pub struct DeadLetter {
     pub failure: Failure,
 }
 
-/// From a partition to the owner of keys: the rows of one chunk.
+/// From a partition to the owner of keys: the rows of one turn.
 #[derive(Debug)]
 pub struct RowsMessage {
-    /// The chunk; `None` at the end of input.
+    /// The turn; `None` at the end of input.
     pub origin: Option<Origin>,
-    /// Least watermark over the splits after the chunk.
+    /// Least watermark over the splits after it.
     pub watermark: EventTime,
     /// Rows for this owner, if the chunk held any.
     pub rows: Option<ScatteredRows>,
@@ -89,14 +100,30 @@ pub enum PartialMessage {
     /// Some groups of that pane.
     Groups(PaneId, PartialGroups),
     /// All groups of panes that close at or before this were sent.
-    Closed(EventTime),
+    Closed {
+        /// The watermark.
+        watermark: EventTime,
+        /// Whether all splits of the sender are idle, so that it follows others.
+        idle: bool,
+    },
 }
 
-/// What a chunk showed of event time, for the other partitions.
+/// What a turn showed of event time, for the other partitions.
 #[derive(Debug, Clone, Copy)]
 pub struct Mark {
-    /// The chunk's split.
+    /// Its split.
     pub split: SplitId,
-    /// Greatest event time in the chunk.
-    pub greatest: EventTime,
+    /// What it showed.
+    pub shown: Shown,
+    /// The clock when it was read.
+    pub read_at: EventTime,
+}
+
+/// What a split showed.
+#[derive(Debug, Clone, Copy)]
+pub enum Shown {
+    /// Records with event times up to this.
+    Records(EventTime),
+    /// That it is idle or has ended.
+    State(SplitState),
 }

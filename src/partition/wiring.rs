@@ -16,7 +16,7 @@ use crate::pipeline::Stages;
 use crate::plan::{Deal, Exchange, Layout, Plan};
 use crate::ring::{Consumer, Producer, Wakeup, ring};
 use crate::state::KeyHasher;
-use crate::time::SplitClocks;
+use crate::time::{Clock, SplitClocks};
 use crate::types::Schema;
 
 /// What a job is wired from.
@@ -39,6 +39,10 @@ pub struct Wiring<'a> {
     pub hasher: KeyHasher,
     /// Live counts.
     pub progress: &'a Progress,
+    /// Whether the source ends by itself.
+    pub bounded: bool,
+    /// What time it is.
+    pub clock: Clock,
     /// Slots of a ring; [`RING_SLOTS`] but for tests that want them full.
     pub ring_slots: usize,
 }
@@ -167,6 +171,7 @@ pub fn wire(wiring: Wiring<'_>) -> Wired {
             event_time_column: wiring.plan.scan.event_time.map(|event_time| event_time.column),
             in_turns: wiring.layout.deal == Deal::RoundRobin,
             min_advance_us: wiring.plan.timing.min_advance_us,
+            max_future: wiring.plan.timing.max_future,
             ordered: wiring.layout.ordered,
             hasher: wiring.hasher,
             input,
@@ -181,7 +186,16 @@ pub fn wire(wiring: Wiring<'_>) -> Wired {
     }
     let reader_parts = |splits, ends: Vec<InputEnds>| {
         let (to, returns) = ends.into_iter().unzip();
-        ReaderParts { splits, deal: wiring.layout.deal, batch_rows: wiring.batch_rows, to, returns }
+        ReaderParts {
+            splits,
+            deal: wiring.layout.deal,
+            bounded: wiring.bounded,
+            idle_timeout_us: wiring.plan.timing.idle_timeout_us,
+            clock: wiring.clock.clone(),
+            batch_rows: wiring.batch_rows,
+            to,
+            returns,
+        }
     };
     let (reader, mut own): (_, Vec<Option<ReaderParts>>) = if own_readers {
         let mut shares: Vec<Vec<SourceSplit>> = grid(n);

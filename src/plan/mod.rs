@@ -27,4 +27,4 @@ pub use query::{
     RowsFunction, RowsNode, RowsOrder, Scan, SinkDefinition, SortKey, SourceDefinition, Step, Window,
 };
 pub use script::{SchemaProvider, Script, SourceFacts, plan_script};
-pub use timing::{LateRecords, Timing};
+pub use timing::{LateRecords, MaxFuture, Timing};

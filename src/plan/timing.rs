@@ -3,6 +3,7 @@
 use super::{AggregateNode, Emit, Node, Plan, RowsOrder, Window};
 use crate::limits;
 use crate::time::{Lateness, Tumbling};
+use crate::types::EventTime;
 
 /// What to do with late records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -16,6 +17,28 @@ pub enum LateRecords {
     ProcessAll,
 }
 
+/// How far ahead of the job's clock a record may be; one that is further ahead is a failed record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MaxFuture {
+    /// As the source has it: a live one a day, others as far as they like.
+    #[default]
+    BySource,
+    /// As far as it likes.
+    Off,
+    /// By so many microseconds at most.
+    Within(i64),
+}
+
+impl MaxFuture {
+    /// The latest event time of a record that was read when the clock stood at `now`.
+    pub fn latest(self, now: EventTime) -> EventTime {
+        match self {
+            Self::BySource | Self::Off => EventTime::MAX,
+            Self::Within(us) => EventTime(now.0.saturating_add(us)),
+        }
+    }
+}
+
 /// The settings of event time that a job runs with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timing {
@@ -26,6 +49,11 @@ pub struct Timing {
     pub allowed_lateness_us: Option<i64>,
     /// How far the watermark advances before operators are told again, in microseconds. The answer is the same for any.
     pub min_advance_us: i64,
+    /// How long a split of an unbounded source may have no record before others stop to wait for it, in microseconds of the
+    /// job's clock; `None` means for ever.
+    pub idle_timeout_us: Option<i64>,
+    /// How far a record may be ahead of the job's clock.
+    pub max_future: MaxFuture,
 }
 
 impl Default for Timing {
@@ -34,6 +62,8 @@ impl Default for Timing {
             late_records: LateRecords::Drop,
             allowed_lateness_us: None,
             min_advance_us: limits::WATERMARK_MIN_ADVANCE_US,
+            idle_timeout_us: Some(limits::IDLE_TIMEOUT_US),
+            max_future: MaxFuture::BySource,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use arrow_array::RecordBatch;
-use corelane::batch::Decode;
+use corelane::batch::{ChunkSource, Decode};
 use corelane::connector::{MemoryDecoder, memory_reader};
 use corelane::engine::Progress;
 use corelane::error::Result;
@@ -14,6 +14,7 @@ use corelane::pipeline::Stages;
 use corelane::plan::{JobPlan, Layout, LayoutRequest, ProcessorKind, Strategy};
 use corelane::sim::simulate;
 use corelane::state::KeyHasher;
+use corelane::time::Clock;
 use corelane::types::SplitId;
 
 use super::{Row, rows_of};
@@ -58,35 +59,48 @@ impl Simulated {
     }
 }
 
-/// Runs `job` over `splits`.
+/// Runs `job` over `splits` in memory.
 pub fn simulated(job: &JobPlan, splits: &[Vec<RecordBatch>], shape: Shape) -> Simulated {
+    let scan = &job.plan.scan;
+    let sources = splits.iter().enumerate().map(|(number, batches)| {
+        let batches: Vec<_> = batches.iter().cloned().map(Arc::new).collect();
+        let source = memory_reader(SplitId(number as u32), &batches, &scan.source.schema, &scan.projection);
+        Box::new(source.unwrap()) as Box<dyn ChunkSource>
+    });
+    simulated_sources(job, sources.collect(), true, Clock::new(|| 0), shape)
+}
+
+/// Runs `job` over these splits, whose chunks are in memory.
+pub fn simulated_sources(
+    job: &JobPlan,
+    sources: Vec<Box<dyn ChunkSource>>,
+    bounded: bool,
+    clock: Clock,
+    shape: Shape,
+) -> Simulated {
     let request = LayoutRequest {
         processor: shape.processor,
         partitions: shape.partitions,
         strategy: shape.strategy,
         fan_in_target: 0,
-        splits: splits.len(),
+        splits: sources.len(),
     };
     let layout = Layout::new(&job.plan, request).unwrap_or_else(|error| panic!("{shape:?}: {error}"));
-    let scan = &job.plan.scan;
-    let sources = splits.iter().enumerate().map(|(number, batches)| {
-        let id = SplitId(number as u32);
-        let batches: Vec<_> = batches.iter().cloned().map(Arc::new).collect();
-        let source = memory_reader(id, &batches, &scan.source.schema, &scan.projection).unwrap();
-        SourceSplit { id, source: Box::new(source) }
-    });
+    let splits = (0..).map(SplitId).zip(sources).map(|(id, source)| SourceSplit { id, source });
     let hasher = KeyHasher::new(shape.seed);
     let progress = Progress::new();
     let wired = wire(Wiring {
         plan: &job.plan,
         layout: &layout,
-        splits: sources.collect(),
+        splits: splits.collect(),
         decoders: (0..layout.partitions).map(|_| Box::new(MemoryDecoder) as Box<dyn Decode + Send>).collect(),
         batch_rows: shape.batch_rows,
         on_error: OnError::Skip,
         simd: Simd::detect(),
         hasher,
         progress: &progress,
+        bounded,
+        clock,
         ring_slots: shape.ring_slots,
     });
     let kept = Keep::default();

@@ -42,8 +42,8 @@ pub struct Outcome {
 /// A record that counts.
 #[derive(Debug, Clone, Copy)]
 struct Accepted {
-    /// Split and index in it: the order of the input.
-    place: (usize, usize),
+    /// Place in the order of arrival.
+    index: usize,
     window_start: i64,
     /// The watermark of its split when it came; the beginning of time before the first record.
     watermark: i64,
@@ -51,34 +51,89 @@ struct Accepted {
     value: i64,
 }
 
-fn accept(splits: &[Vec<Event>], query: Query, outcome: &mut Outcome) -> Vec<Accepted> {
-    let mut accepted = Vec::new();
-    for (split, events) in splits.iter().enumerate() {
-        let mut greatest: Option<i64> = None;
-        for (index, event) in events.iter().enumerate() {
-            let watermark = greatest.map_or(i64::MIN, |greatest| greatest - query.bound);
-            greatest = greatest.max(event.time);
-            if !event.wanted {
-                outcome.filtered += 1;
-                continue;
-            }
-            let Some(time) = event.time else {
-                outcome.failed += 1;
-                continue;
-            };
-            let window_start = time - time.rem_euclid(query.size);
-            let end = window_start + query.size;
-            if end <= watermark {
-                outcome.late += 1;
-                outcome.lateness.push(watermark - time);
-                if watermark >= end + query.allowed.unwrap_or(0) {
-                    outcome.dropped += 1;
-                    continue;
-                }
-            }
-            let (key, value) = (event.key, event.value);
-            accepted.push(Accepted { place: (split, index), window_start, watermark, key, value });
+/// What comes of a split.
+#[derive(Debug, Clone, Copy)]
+pub enum Arrival {
+    Record(Event),
+    /// It has been silent for so long that the others no longer wait for it.
+    Idle,
+}
+
+/// Splits one after another.
+pub fn in_order(splits: &[Vec<Event>]) -> Vec<(usize, Arrival)> {
+    let records = |(split, events): (usize, &Vec<Event>)| -> Vec<_> {
+        events.iter().map(|event| (split, Arrival::Record(*event))).collect()
+    };
+    splits.iter().enumerate().flat_map(records).collect()
+}
+
+/// Watermarks of splits that are read until the last one ends, so that none of them leaves but by being idle.
+struct Watermarks {
+    bound: i64,
+    greatest: Vec<Option<i64>>,
+    idle: Vec<bool>,
+    /// The least over those that are not idle; it never goes back.
+    least: i64,
+}
+
+impl Watermarks {
+    fn of(&self, split: usize) -> i64 {
+        self.greatest[split].map_or(i64::MIN, |greatest| greatest - self.bound)
+    }
+
+    fn settle(&mut self) {
+        let live = (0..self.idle.len()).filter(|&split| !self.idle[split]);
+        if let Some(least) = live.map(|split| self.of(split)).min() {
+            self.least = self.least.max(least);
         }
+    }
+
+    /// Before a record of a split: one that was idle is measured against where the others went.
+    fn wake(&mut self, split: usize) {
+        if self.idle[split] && self.least > i64::MIN {
+            self.greatest[split] = self.greatest[split].max(Some(self.least + self.bound));
+        }
+        self.idle[split] = false;
+    }
+}
+
+fn accept(splits: usize, arrivals: &[(usize, Arrival)], query: Query, outcome: &mut Outcome) -> Vec<Accepted> {
+    let mut accepted = Vec::new();
+    let (greatest, idle) = (vec![None; splits], vec![false; splits]);
+    let mut watermarks = Watermarks { bound: query.bound, greatest, idle, least: i64::MIN };
+    for (index, &(split, arrival)) in arrivals.iter().enumerate() {
+        let event = match arrival {
+            Arrival::Record(event) => event,
+            Arrival::Idle => {
+                watermarks.idle[split] = true;
+                watermarks.settle();
+                continue;
+            }
+        };
+        watermarks.wake(split);
+        let watermark = watermarks.of(split);
+        watermarks.greatest[split] = watermarks.greatest[split].max(event.time);
+        watermarks.settle();
+        if !event.wanted {
+            outcome.filtered += 1;
+            continue;
+        }
+        let Some(time) = event.time else {
+            outcome.failed += 1;
+            continue;
+        };
+        let window_start = time - time.rem_euclid(query.size);
+        let end = window_start + query.size;
+        if end <= watermark {
+            outcome.late += 1;
+            outcome.lateness.push(watermark - time);
+            if watermark >= end + query.allowed.unwrap_or(0) {
+                outcome.dropped += 1;
+                continue;
+            }
+        }
+        let (key, value) = (event.key, event.value);
+        accepted.push(Accepted { index, window_start, watermark, key, value });
     }
     accepted
 }
@@ -90,10 +145,10 @@ fn row(key: i64, window_start: i64, values: &[i64]) -> ResultRow {
 
 /// EMIT FINAL: at the end of a window what came before its split's watermark got there; then, every so often, what came
 /// late up to then, if anything did.
-pub fn emit_final(splits: &[Vec<Event>], query: Query) -> Outcome {
+pub fn emit_final(splits: usize, arrivals: &[(usize, Arrival)], query: Query) -> Outcome {
     let mut outcome = Outcome::default();
     let mut groups: BTreeMap<(i64, i64), Vec<Accepted>> = BTreeMap::new();
-    for record in accept(splits, query, &mut outcome) {
+    for record in accept(splits, arrivals, query, &mut outcome) {
         groups.entry((record.window_start, record.key)).or_default().push(record);
     }
     // Rows with what they are sorted by: when they leave; first results before corrections, the newest window first; the
@@ -111,7 +166,7 @@ pub fn emit_final(splits: &[Vec<Event>], query: Query) -> Outcome {
             let there: Vec<&Accepted> = records.iter().filter(|record| record.watermark < at).collect();
             if there.len() > before {
                 let values: Vec<i64> = there.iter().map(|record| record.value).collect();
-                let first = there.iter().map(|record| record.place).min().unwrap();
+                let first = there.iter().map(|record| record.index).min().unwrap();
                 outcome.corrected += u64::from(stage > 0);
                 rows.push(((at, stage, first), row(key, window_start, &values)));
             }
@@ -124,11 +179,11 @@ pub fn emit_final(splits: &[Vec<Event>], query: Query) -> Outcome {
     outcome
 }
 
-/// EMIT CHANGES: after every record that counts, its group's values so far, splits one after another.
-pub fn emit_changes(splits: &[Vec<Event>], query: Query) -> Outcome {
+/// EMIT CHANGES: after every record that counts, its group's values so far.
+pub fn emit_changes(splits: usize, arrivals: &[(usize, Arrival)], query: Query) -> Outcome {
     let mut outcome = Outcome::default();
     let mut groups: BTreeMap<(i64, i64), Vec<i64>> = BTreeMap::new();
-    for record in accept(splits, query, &mut outcome) {
+    for record in accept(splits, arrivals, query, &mut outcome) {
         let values = groups.entry((record.window_start, record.key)).or_default();
         values.push(record.value);
         let row = row(record.key, record.window_start, values);

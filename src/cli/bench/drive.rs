@@ -128,6 +128,7 @@ impl Pipeline<'_> {
                     arena,
                     counts,
                     greatest_before,
+                    latest: EventTime::MAX,
                     stage: 0,
                     rows_are_records: true,
                     on_error: OnError::Skip,
