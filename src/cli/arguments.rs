@@ -136,8 +136,8 @@ pub(super) struct ExplainArguments {
     /// SQL text instead of a file
     #[arg(short, long, value_name = "SQL")]
     pub(super) query: Option<String>,
-    /// Run the jobs and show what each step did (not available yet)
-    #[arg(long, hide = true)]
+    /// Run the jobs too, throw their rows away, and show their reports
+    #[arg(long)]
     pub(super) analyze: bool,
     #[command(flatten)]
     pub(super) job: JobFlags,
@@ -189,7 +189,7 @@ pub(super) struct JobFlags {
     /// The one partition of strategy fan_in [default: 0]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     fan_in_partition: Option<String>,
-    /// What to do with late records [default: drop]
+    /// What to do with late records: drop, process_with_warning, process_all [default: drop]
     #[arg(long, value_name = "HOW")]
     late_records: Option<String>,
     /// What a thread without work does [default: backoff]

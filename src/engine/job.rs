@@ -116,12 +116,13 @@ impl Engine {
     fn run_into(&self, job: &JobPlan, options: &RunOptions, control: &Control, sink: OpenSink) -> Result<JobReport> {
         let started_ns = sys::monotonic_ns();
         let job = &timed(job, options);
+        let late = late_sink(job)?;
         let wanted = partitions(options)?;
         let source = OpenSource::open(self, job, options, wanted)?;
         let layout = layout(job, options, source.splits())?;
         let topology = Topology::read();
         let placement = topology.placement(layout.partitions, options.cores.as_deref())?;
-        let sink = sink.with_dead_letters(source.dead_letters()?, source.names());
+        let sink = sink.with_late(late).with_dead_letters(source.dead_letters()?, source.names());
         let (names, on_error, source_is_bounded) = (source.names(), source.on_error(), source.is_bounded());
         let hasher = KeyHasher::new(RandomState::new().hash_one("corelane"));
         let Started { splits, decoders } = source.start(layout.partitions, control)?;
@@ -179,7 +180,17 @@ fn timed(job: &JobPlan, options: &RunOptions) -> JobPlan {
     if options.timing.max_future == MaxFuture::BySource && outputs::reads_stdin(&job) {
         job.plan.timing.max_future = MaxFuture::Within(limits::MAX_FUTURE_US);
     }
+    if options.timing.late_sink.is_some() {
+        job.plan.read_all_columns();
+    }
     job
+}
+
+/// The sink for late records, open, if one is named.
+fn late_sink(job: &JobPlan) -> Result<Option<OpenSink>> {
+    let Some(name) = &job.plan.timing.late_sink else { return Ok(None) };
+    let definition = outputs::declared_sink(job, name)?;
+    OpenSink::open(definition, &job.plan.scan.schema()).map(Some)
 }
 
 /// Partitions asked for: one per physical core unless said otherwise.

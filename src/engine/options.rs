@@ -21,7 +21,10 @@ pub const SETTINGS: &[&str] = &[
     "simd",
     "late_records",
     "allowed_lateness",
+    "late_sink",
     "min_advance",
+    "idle_timeout",
+    "max_future",
 ];
 
 const SIMD_LEVELS: &[&str] = &["auto", "scalar", "wide", "avx512"];
@@ -111,6 +114,7 @@ fn take_timing(options: &mut Options) -> Result<Timing> {
     Ok(Timing {
         late_records,
         allowed_lateness_us,
+        late_sink: options.take("late_sink").filter(|name| !name.trim().is_empty()),
         min_advance_us: min_advance_us.unwrap_or(limits::WATERMARK_MIN_ADVANCE_US),
         idle_timeout_us: idle_timeout.unwrap_or(Some(limits::IDLE_TIMEOUT_US)),
         max_future,

@@ -9,4 +9,4 @@ mod report;
 
 pub use counters::{Progress, ProgressTotals, ProgressWriter};
 pub use lateness::{LatenessBucket, LatenessHistogram, LatenessReport};
-pub use report::{FailureSample, JobReport, PartitionReport, group_digits};
+pub use report::{FailureSample, JobReport, PartitionReport, WatermarkReport, group_digits};

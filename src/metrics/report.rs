@@ -62,6 +62,19 @@ pub struct JobReport {
     pub failures: Vec<FailureSample>,
     /// How late the late records were; `None` if there were none.
     pub lateness: Option<LatenessReport>,
+    /// How far event time came; `None` if the query does not depend on it.
+    pub watermark: Option<WatermarkReport>,
+}
+
+/// The least watermark over the splits when reading ended, and what kept it from being greater.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct WatermarkReport {
+    /// The watermark; `None` if some split had not had a record yet.
+    pub event_time: Option<String>,
+    /// The split whose watermark it is.
+    pub held_back_by: String,
+    /// The time of day since when it was that split.
+    pub since: String,
 }
 
 /// What one partition did.
@@ -95,6 +108,26 @@ impl JobReport {
             .iter()
             .try_fold(0_u64, |sum, count| sum.checked_add(*count));
         accounted == Some(self.records_read)
+    }
+
+    /// How far event time came, how late records were, as lines.
+    pub fn event_time_lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if let Some(WatermarkReport { event_time, held_back_by, since }) = &self.watermark {
+            let at = event_time.as_deref().unwrap_or("at the beginning of time");
+            lines.push(format!("watermark {at}, held back by {held_back_by} since {since}"));
+        }
+        if let Some(lateness) = &self.lateness {
+            let seconds = |us: u64| format!("{} s", us as f64 / 1e6);
+            lines.push(format!(
+                "lateness p50 {}, p90 {}, p99 {}, max {}",
+                seconds(lateness.p50_us),
+                seconds(lateness.p90_us),
+                seconds(lateness.p99_us),
+                seconds(lateness.max_us)
+            ));
+        }
+        lines
     }
 
     /// What a run ends with: the totals in one line, then a line for each thing that went less than well.

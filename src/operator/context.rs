@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use bumpalo::Bump;
 
-use crate::batch::{Batch, Selection};
+use crate::batch::{Batch, BatchBuffer, Selection};
 use crate::error::{Error, Result};
 use crate::kernel::Simd;
 use crate::limits::FAILURE_SAMPLES;
@@ -50,7 +50,7 @@ pub struct RecordFailure {
 }
 
 /// What became of records; every record read is filtered, dropped, failed or processed in the end.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Counts {
     /// For which WHERE was not true.
     pub filtered: u64,
@@ -58,7 +58,9 @@ pub struct Counts {
     pub late: u64,
     /// Late, and dropped.
     pub dropped: u64,
-    /// How late they were.
+    /// Those of them, if they are kept for a sink.
+    pub dropped_rows: Option<BatchBuffer>,
+    /// How late late records were.
     pub lateness: LatenessHistogram,
     /// Could not be computed.
     pub failed: u64,

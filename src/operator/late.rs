@@ -9,11 +9,11 @@ use std::fmt;
 
 use bumpalo::collections::Vec as BumpVec;
 
-use crate::batch::{Batch, Selection};
+use crate::batch::{Batch, BatchBuffer, Selection};
 use crate::error::Result;
 use crate::time::{Arrival, Lateness};
-use crate::types::EventTime;
 use crate::types::text::print;
+use crate::types::{EventTime, Schema};
 
 use super::{Context, Next, Operator, listed};
 
@@ -56,12 +56,14 @@ pub struct Late {
     rule: LateRule,
     /// Late records of the batch that are processed: their stage and row.
     late: Vec<(u32, u32)>,
+    /// Columns of dropped records, if they are kept for a sink.
+    kept: Option<Schema>,
 }
 
 impl Late {
-    /// Looks at the event time in `column`.
-    pub fn new(column: usize, bound_us: i64, rule: LateRule) -> Self {
-        Self { column, bound_us, rule, late: Vec::new() }
+    /// Looks at the event time in `column`; keeps dropped records, whose columns are those of `kept`, if there are any.
+    pub fn new(column: usize, bound_us: i64, rule: LateRule, kept: Option<Schema>) -> Self {
+        Self { column, bound_us, rule, late: Vec::new(), kept }
     }
 
     /// Passes the late records of the batch on, stage by stage.
@@ -98,6 +100,7 @@ impl Operator for Late {
         let batch = listed(batch, context.arena, context.simd);
         let mut greatest = context.greatest_before;
         let mut kept = BumpVec::with_capacity_in(batch.selected(), context.arena);
+        let mut dropped = BumpVec::new_in(context.arena);
         let mut selected = batch.selection.list().map(|s| s.iter().copied().peekable());
         self.late.clear();
         for (i, &time) in times.iter().enumerate() {
@@ -127,10 +130,15 @@ impl Operator for Late {
                 match arrival {
                     Arrival::OnTime | Arrival::Late(0) => kept.push(i as u32),
                     Arrival::Late(stage) => self.late.push((stage, i as u32)),
-                    Arrival::TooLate => context.counts.dropped += 1,
+                    Arrival::TooLate => dropped.push(i as u32),
                 }
             }
             greatest = greatest.max(EventTime(time));
+        }
+        context.counts.dropped += dropped.len() as u64;
+        if let Some(schema) = self.kept.as_ref().filter(|_| !dropped.is_empty()) {
+            let rows = context.counts.dropped_rows.get_or_insert_with(|| BatchBuffer::for_schema(schema));
+            rows.append(batch.columns, batch.rows, Some(&dropped));
         }
         if !kept.is_empty() {
             next(Batch { selection: Selection::Rows(&kept), ..batch }, context)?;

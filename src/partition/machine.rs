@@ -21,6 +21,7 @@ use crate::pipeline::{Frontier, Stages};
 use crate::plan::MaxFuture;
 use crate::ring::{Consumer, Producer};
 use crate::state::KeyHasher;
+use crate::time::WatermarkState;
 use crate::types::{EventTime, OrderKey, Sequence, SplitId};
 
 /// What a partition is made of. All of it may cross threads; the partition itself is made on its own thread, so that it
@@ -85,6 +86,9 @@ pub struct PartitionStats {
     pub lateness: LatenessHistogram,
     /// Rows among `emitted` that correct rows that were sent before.
     pub corrected: u64,
+    /// How far event time had come when the input ended, and after how many turns; of partitions that share turns the one
+    /// with most knows best.
+    pub watermark: Option<(u64, WatermarkState)>,
     /// Records that could not be decoded or computed.
     pub failed: u64,
     /// The first of those.
@@ -234,6 +238,7 @@ impl Partition {
         self.stats.late = self.counts.late;
         self.stats.dropped = self.counts.dropped;
         self.stats.lateness = self.counts.lateness;
+        self.stats.watermark = self.ledger.as_ref().and_then(Ledger::state);
         (self.stats.natural, self.stats.repartitioned) = self.exchanger.hits();
         self.stats
     }
@@ -455,6 +460,9 @@ impl Partition {
             self.stats.batches += 1;
         }
         self.settle_failures(split, chunk.first_record);
+        if let Some(rows) = self.counts.dropped_rows.take() {
+            self.output.late(rows);
+        }
         let late = self.counts.late - self.stats.late;
         if late > 0 {
             self.stats.late = self.counts.late;

@@ -37,6 +37,8 @@ pub enum Output {
     Rows(OutputRows),
     /// No row before this key will follow.
     Frontier(OrderKey),
+    /// Late records that were dropped, for the sink that takes them.
+    Late(BatchBuffer),
     /// Records that could not be decoded or computed, for the dead-letter file.
     DeadLetters(Vec<DeadLetter>),
 }

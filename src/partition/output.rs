@@ -95,6 +95,11 @@ impl OutputPort {
         self.waiting.push_back(Output::Frontier(key));
     }
 
+    /// Sends late records on.
+    pub fn late(&mut self, rows: BatchBuffer) {
+        self.waiting.push_back(Output::Late(rows));
+    }
+
     /// Sends failed records on.
     pub fn dead_letters(&mut self, letters: Vec<DeadLetter>) {
         self.waiting.push_back(Output::DeadLetters(letters));

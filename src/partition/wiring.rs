@@ -215,6 +215,7 @@ pub fn wire(wiring: Wiring<'_>) -> Wired {
         returns,
         ordered: wiring.layout.ordered,
         schema: output,
+        late_schema: wiring.plan.scan.schema(),
         gather: Gather::new(Stages::gathered(wiring.plan)),
         progress: wiring.progress.writer(),
     };

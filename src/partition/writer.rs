@@ -37,6 +37,12 @@ pub trait RowSink: Send {
     /// Completes what was written: footers, buffers. Not called if the job failed.
     fn finish(self: Box<Self>) -> Result<()>;
 
+    /// Takes late records that were dropped, if a sink was named for them.
+    fn late(&mut self, batch: &RecordBatch) -> Result<()> {
+        let _ = batch;
+        Ok(())
+    }
+
     /// Takes records that failed, under `on_error = 'dead_letter'`.
     fn dead_letters(&mut self, letters: &[DeadLetter]) -> Result<()> {
         let _ = letters;
@@ -54,6 +60,8 @@ pub struct WriterParts {
     pub ordered: bool,
     /// Columns that leave the partitions.
     pub schema: Schema,
+    /// Columns of late records.
+    pub late_schema: Schema,
     /// Steps over the whole result.
     pub gather: Gather,
     /// Live counts.
@@ -93,6 +101,7 @@ pub struct Writer {
     lanes: Vec<Lane>,
     ordered: bool,
     schema: SchemaRef,
+    late_schema: SchemaRef,
     gather: Gather,
     sink: Box<dyn RowSink>,
     /// Rows merged from several partitions.
@@ -118,6 +127,7 @@ impl Writer {
             ordered: parts.ordered,
             merged: BatchBuffer::for_schema(&parts.schema),
             schema: Arc::new(arrow_schema(&parts.schema)),
+            late_schema: Arc::new(arrow_schema(&parts.late_schema)),
             gather: parts.gather,
             sink,
             batch_rows,
@@ -177,6 +187,7 @@ impl Writer {
                     lane.taken = 0;
                 }
                 Output::Frontier(key) => lane.frontier = lane.frontier.max(key),
+                Output::Late(rows) => self.sink.late(&rows.into_record_batch(&self.late_schema))?,
                 Output::DeadLetters(letters) => self.sink.dead_letters(&letters)?,
             }
         }

@@ -85,7 +85,8 @@ impl Stages {
         if let Some(event_time) = plan.scan.event_time
             && let Some(rule) = late_rule(plan)
         {
-            local.push(Late::new(event_time.column, event_time.bound_us, rule));
+            let kept = plan.timing.late_sink.as_ref().map(|_| plan.scan.schema());
+            local.push(Late::new(event_time.column, event_time.bound_us, rule, kept));
         }
         // The one group of a query without GROUP BY comes from the owner of the empty key.
         let owns_global = KeyHasher::owner(hasher.global(), layout.partitions) == index;

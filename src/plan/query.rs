@@ -48,6 +48,8 @@ pub struct JobPlan {
     pub sink: SinkDefinition,
     /// SET options in force at the statement.
     pub settings: Options,
+    /// Sinks declared so far: `late_sink` names one of them.
+    pub sinks: Vec<SinkDefinition>,
 }
 
 /// What a job reads and computes.

@@ -47,6 +47,8 @@ pub struct Timing {
     /// How long after its end a window takes late records in, in microseconds; `None` means as long as the watermark's
     /// bound. Not looked at under [`LateRecords::Drop`].
     pub allowed_lateness_us: Option<i64>,
+    /// The sink that late records are written to if they are dropped.
+    pub late_sink: Option<String>,
     /// How far the watermark advances before operators are told again, in microseconds. The answer is the same for any.
     pub min_advance_us: i64,
     /// How long a split of an unbounded source may have no record before others stop to wait for it, in microseconds of the
@@ -61,6 +63,7 @@ impl Default for Timing {
         Self {
             late_records: LateRecords::Drop,
             allowed_lateness_us: None,
+            late_sink: None,
             min_advance_us: limits::WATERMARK_MIN_ADVANCE_US,
             idle_timeout_us: Some(limits::IDLE_TIMEOUT_US),
             max_future: MaxFuture::BySource,
