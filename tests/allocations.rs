@@ -109,6 +109,7 @@ fn allocations(query: &str, partitions: usize) -> u64 {
         simd: corelane::kernel::Simd::detect(),
         hasher,
         progress: &progress,
+        memory: None,
         bounded: true,
         clock: Clock::new(|| 0),
         ring_slots: Wiring::SLOTS,

@@ -124,6 +124,7 @@ fn run_with_fault(
         simd: corelane::kernel::Simd::detect(),
         hasher,
         progress: &progress,
+        memory: None,
         bounded: true,
         clock: Clock::new(|| 0),
         ring_slots: 2,

@@ -10,7 +10,7 @@
 //! (it is not `Send`), so memory is first touched by its owner.
 
 use std::alloc::Layout;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
 use std::rc::Rc;
 
@@ -31,6 +31,8 @@ struct Memory {
     bump: Bump,
     /// Large pieces that were freed.
     spare: RefCell<Vec<Mapping>>,
+    /// Bytes of all large pieces, freed or not.
+    mapped_bytes: Cell<usize>,
 }
 
 impl Memory {
@@ -41,10 +43,16 @@ impl Memory {
         match best {
             Some(i) => {
                 let mut mapping = spare.swap_remove(i);
+                let before = mapping.bytes();
                 mapping.truncate(bytes);
+                self.mapped_bytes.set(self.mapped_bytes.get() - before + mapping.bytes());
                 Ok((mapping, false))
             }
-            None => Mapping::new(bytes).map(|mapping| (mapping, true)).ok_or(AllocError),
+            None => {
+                let mapping = Mapping::new(bytes).ok_or(AllocError)?;
+                self.mapped_bytes.set(self.mapped_bytes.get() + mapping.bytes());
+                Ok((mapping, true))
+            }
         }
     }
 
@@ -82,6 +90,11 @@ pub struct PaneArena {
 }
 
 impl PaneArena {
+    /// Bytes taken from the system, in use or not.
+    pub fn held_bytes(&self) -> usize {
+        self.memory.bump.allocated_bytes() + self.memory.mapped_bytes.get()
+    }
+
     /// Bytes taken from the system for small pieces and for large ones that were freed.
     pub fn reserved_bytes(&self) -> usize {
         self.memory.bump.allocated_bytes() + self.memory.spare.borrow().iter().map(Mapping::bytes).sum::<usize>()
@@ -124,8 +137,13 @@ unsafe impl Allocator for PaneArena {
         if is_large(old) && new.align() <= HUGE_PAGE_BYTES {
             // SAFETY: as above.
             let mapping = unsafe { mapping_of(ptr, old) };
+            let before = mapping.bytes();
             return match mapping.grow(new.size()) {
-                Ok(mapping) => Ok(NonNull::slice_from_raw_parts(mapping.into_raw().0, new.size())),
+                Ok(mapping) => {
+                    let mapped_bytes = &self.memory.mapped_bytes;
+                    mapped_bytes.set(mapped_bytes.get() - before + mapping.bytes());
+                    Ok(NonNull::slice_from_raw_parts(mapping.into_raw().0, new.size()))
+                }
                 Err(unchanged) => {
                     // The piece stays its holder's.
                     unchanged.into_raw();
@@ -157,6 +175,11 @@ impl ArenaPool {
         self.free.pop().unwrap_or_default()
     }
 
+    /// Bytes of the arenas that wait.
+    pub fn held_bytes(&self) -> usize {
+        self.free.iter().map(PaneArena::held_bytes).sum()
+    }
+
     /// Empties an arena and keeps it, if this is its only handle (else it is freed when the last one goes).
     pub fn give(&mut self, mut arena: PaneArena) {
         if self.free.len() < Self::KEPT_MAX
@@ -183,11 +206,14 @@ mod tests {
             (0..100).for_each(|j| large.push(i * 100 + j));
         }
         assert!(arena.reserved_bytes() >= 80_000);
+        assert!(arena.held_bytes() >= 8_080_000 && arena.held_bytes() < 40_000_000, "{}", arena.held_bytes());
         assert_eq!(small.iter().sum::<u64>(), 49_995_000);
         assert!(large.iter().enumerate().all(|(i, &value)| value == i as u64), "growing keeps what was there");
         let bytes = large.capacity() * 8;
         drop((small, large));
+        let held = arena.held_bytes();
         pool.give(arena);
+        assert!(pool.held_bytes() <= held && pool.held_bytes() >= bytes);
         let arena = pool.take();
         let kept = arena.reserved_bytes();
         assert!(kept >= bytes, "the memory was kept");

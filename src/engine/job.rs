@@ -14,7 +14,7 @@ use super::sink::{Collected, OpenSink};
 use super::source::{OpenSource, Provider, Started};
 use crate::error::{Error, Result};
 use crate::limits::{self, PARTITIONS_MAX};
-use crate::metrics::{JobReport, Progress};
+use crate::metrics::{JobReport, MemoryLimit, Progress};
 use crate::operator::OnError;
 use crate::partition::{Wiring, wire};
 use crate::plan::{JobPlan, Layout, LayoutRequest, MaxFuture, plan_script};
@@ -126,6 +126,7 @@ impl Engine {
         let (names, on_error, source_is_bounded) = (source.names(), source.on_error(), source.is_bounded());
         let hasher = KeyHasher::new(RandomState::new().hash_one("corelane"));
         let Started { splits, decoders } = source.start(layout.partitions, control)?;
+        let memory = options.memory_limit_bytes.map(MemoryLimit::new);
         let wired = wire(Wiring {
             plan: &job.plan,
             layout: &layout,
@@ -136,6 +137,7 @@ impl Engine {
             simd: options.simd,
             hasher,
             progress: &control.progress,
+            memory: memory.as_ref(),
             bounded: source_is_bounded,
             clock: control.clock.clone(),
             ring_slots: Wiring::SLOTS,

@@ -25,6 +25,7 @@ pub const SETTINGS: &[&str] = &[
     "min_advance",
     "idle_timeout",
     "max_future",
+    "memory_limit",
 ];
 
 const SIMD_LEVELS: &[&str] = &["auto", "scalar", "wide", "avx512"];
@@ -50,6 +51,8 @@ pub struct RunOptions {
     pub timing: Timing,
     /// The vectors that kernels may use.
     pub simd: Simd,
+    /// Bytes that the state of the job may take; `None` means as many as there are.
+    pub memory_limit_bytes: Option<u64>,
 }
 
 impl RunOptions {
@@ -77,6 +80,7 @@ impl RunOptions {
             },
             timing: take_timing(options)?,
             simd: take_simd(options)?,
+            memory_limit_bytes: take_size(options, "memory_limit")?,
         })
     }
 }
@@ -119,6 +123,25 @@ fn take_timing(options: &mut Options) -> Result<Timing> {
         idle_timeout_us: idle_timeout.unwrap_or(Some(limits::IDLE_TIMEOUT_US)),
         max_future,
     })
+}
+
+/// A number of bytes, as in `512MB` or `1.5 GiB`; units are powers of 1024.
+fn take_size(options: &mut Options, key: &str) -> Result<Option<u64>> {
+    let Some(text) = options.take(key) else { return Ok(None) };
+    let trimmed = text.trim();
+    let (number, unit) = trimmed.split_at(trimmed.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(trimmed.len()));
+    let scale = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => Some(1.0),
+        "k" | "kb" | "kib" => Some(1024.0),
+        "m" | "mb" | "mib" => Some(1024.0 * 1024.0),
+        "g" | "gb" | "gib" => Some(1024.0 * 1024.0 * 1024.0),
+        _ => None,
+    };
+    let bytes = number.trim().parse::<f64>().ok().zip(scale).map(|(number, scale)| number * scale);
+    match bytes.filter(|bytes| *bytes >= 1.0 && *bytes < u64::MAX as f64) {
+        Some(bytes) => Ok(Some(bytes as u64)),
+        None => Err(Error::Config(format!("option {key} = '{text}': expected a size, as in '512MB' or '4GB'"))),
+    }
 }
 
 /// A length of time, or `off`.
@@ -201,6 +224,7 @@ mod tests {
             ("strategy", "always_hash"),
             ("wait", "spin"),
             ("simd", "SCALAR"),
+            ("memory_limit", "1.5 GB"),
             ("other", "x"),
         ] {
             settings.set(key, value);
@@ -216,6 +240,7 @@ mod tests {
             wait: WaitMode::Spin,
             timing: Timing::default(),
             simd: Simd::SCALAR,
+            memory_limit_bytes: Some(3 << 29),
         };
         assert_eq!(options, expected);
         assert_eq!(settings.iter().collect::<Vec<_>>(), [("other", "x")]);

@@ -5,8 +5,10 @@
 
 mod counters;
 mod lateness;
+mod memory;
 mod report;
 
 pub use counters::{Progress, ProgressTotals, ProgressWriter};
 pub use lateness::{LatenessBucket, LatenessHistogram, LatenessReport};
+pub use memory::{MemoryExceeded, MemoryLimit, MemoryShare};
 pub use report::{FailureSample, JobReport, PartitionReport, WatermarkReport, group_digits};

@@ -41,6 +41,10 @@ impl Operator for Aggregate {
         self.group_by.ingest(batch, context)
     }
 
+    fn state(&self) -> Option<(&'static str, usize)> {
+        Some(("GROUP BY", self.group_by.panes.held_bytes() + self.closing.held_bytes()))
+    }
+
     fn advance(&mut self, watermark: EventTime, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()> {
         self.closing.close(&mut self.group_by.panes, watermark, context, next)
     }
@@ -66,6 +70,11 @@ impl MergePanes {
     ) -> Self {
         let panes = GroupBy::new(node, lateness, hasher).panes;
         Self { panes, closing: Closing::new(node, schema, owns_global), scratch: Vec::new() }
+    }
+
+    /// Bytes that it holds.
+    pub fn held_bytes(&self) -> usize {
+        self.panes.held_bytes() + self.closing.held_bytes()
     }
 
     /// Merges some groups of a pane.

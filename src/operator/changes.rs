@@ -74,6 +74,10 @@ impl Operator for Changes {
         next(Batch { columns: &columns, ..batch }, context)
     }
 
+    fn state(&self) -> Option<(&'static str, usize)> {
+        Some(("GROUP BY with EMIT CHANGES", self.group_by.panes.held_bytes()))
+    }
+
     fn advance(&mut self, watermark: EventTime, _: &mut Context<'_>, _: &mut Next<'_>) -> Result<()> {
         // All rows left when they came; a closed pane only frees its memory.
         while let Some((id, groups)) = self.group_by.panes.close_next(watermark) {

@@ -41,6 +41,11 @@ impl Closing {
         }
     }
 
+    /// Bytes of windows that are kept for corrections.
+    pub fn held_bytes(&self) -> usize {
+        self.kept.values().map(Groups::held_bytes).sum()
+    }
+
     /// Passes on all panes that `watermark` closes, in the order in which they close.
     pub fn close(
         &mut self,

@@ -121,6 +121,11 @@ impl Panes {
         }
     }
 
+    /// Bytes of open panes, and of memory kept for the next ones.
+    pub fn held_bytes(&self) -> usize {
+        self.open.values().map(Groups::held_bytes).sum::<usize>() + self.pool.held_bytes()
+    }
+
     /// Takes the memory of a closed pane of a stage back.
     pub fn recycle(&mut self, stage: u32, groups: Groups) {
         if stage == 0 {

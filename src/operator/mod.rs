@@ -53,6 +53,11 @@ pub trait Operator {
         false
     }
 
+    /// If it keeps state, what to call it and how many bytes it holds.
+    fn state(&self) -> Option<(&'static str, usize)> {
+        None
+    }
+
     /// No record that is not late will come from before `watermark`: releases what waited for it. Called with
     /// [`EventTime::MAX`] at the end of input.
     fn advance(&mut self, watermark: EventTime, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()> {
@@ -71,6 +76,11 @@ impl Chain {
     /// Appends an operator.
     pub fn push(&mut self, operator: impl Operator + 'static) {
         self.operators.push(Box::new(operator));
+    }
+
+    /// Operators that keep state, and the bytes that they hold.
+    pub fn states(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        self.operators.iter().filter_map(|operator| operator.state())
     }
 
     /// Whether the chain passes batches on as they are.

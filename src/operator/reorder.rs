@@ -152,6 +152,11 @@ impl Operator for Reorder {
         Ok(())
     }
 
+    fn state(&self) -> Option<(&'static str, usize)> {
+        let segments = self.segments.iter().map(|segment| segment.rows.size_bytes()).sum::<usize>();
+        Some(("ORDER BY inside OVER", segments + self.held.capacity() * size_of::<Held>()))
+    }
+
     fn advance(&mut self, watermark: EventTime, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()> {
         let waiting = &self.held[self.released..];
         let mut left = match watermark {

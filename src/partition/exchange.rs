@@ -83,6 +83,16 @@ impl Exchanger {
         }
     }
 
+    /// What the state that it keeps is called, and the bytes that it holds.
+    pub fn state(&self) -> Option<(&'static str, usize)> {
+        match self {
+            Self::None | Self::Rows(_) => None,
+            Self::Partials(exchange) => {
+                Some(("GROUP BY", exchange.group_by.panes.held_bytes() + exchange.merge.held_bytes()))
+            }
+        }
+    }
+
     /// Whether nothing waits.
     pub fn is_clear(&self) -> bool {
         match self {

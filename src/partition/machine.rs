@@ -12,10 +12,10 @@ use super::ledger::Ledger;
 use super::message::{DeadLetter, Input, Mark, Origin, Output, OutputRows, Shown};
 use super::output::OutputPort;
 use crate::batch::{Batch, Chunk, Decode, Decoded, Failure, RowOrder, Selection, Slice, Values, view};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernel::Simd;
 use crate::limits::FAILURE_SAMPLES;
-use crate::metrics::{LatenessHistogram, ProgressWriter};
+use crate::metrics::{LatenessHistogram, MemoryExceeded, MemoryShare, ProgressWriter};
 use crate::operator::{Chain, Context, Counts, OnError};
 use crate::pipeline::{Frontier, Stages};
 use crate::plan::MaxFuture;
@@ -65,6 +65,8 @@ pub struct PartitionParts {
     pub output_returns: Consumer<OutputRows>,
     /// Live counts.
     pub progress: ProgressWriter,
+    /// Memory that state may take, if that is limited.
+    pub memory: Option<MemoryShare>,
 }
 
 /// What a partition did.
@@ -134,6 +136,7 @@ pub struct Partition {
     owner: Chain,
     output: OutputPort,
     progress: ProgressWriter,
+    memory: Option<MemoryShare>,
     arena: Bump,
     decoded: Decoded,
     pending: Option<Pending>,
@@ -191,6 +194,7 @@ impl Partition {
             owner: stages.owner,
             output: OutputPort::new(parts.output, parts.output_returns, stages.output, keyed, parts.batch_rows),
             progress: parts.progress,
+            memory: parts.memory,
             arena: Bump::new(),
             decoded: Decoded::default(),
             pending: None,
@@ -218,6 +222,9 @@ impl Partition {
         if self.output.is_clear() && self.exchanger.is_clear() && !self.input_done {
             worked |= self.ingest()?;
         }
+        if worked {
+            self.hold_memory()?;
+        }
         worked |= self.output.flush() | self.exchanger.flush();
         if self.input_done
             && let Some(ledger) = &mut self.ledger
@@ -228,6 +235,17 @@ impl Partition {
             return Ok(Step::Done);
         }
         Ok(if worked { Step::Worked } else { Step::Idle })
+    }
+
+    /// Accounts for the memory of all state here; more than the job may have ends it.
+    fn hold_memory(&mut self) -> Result<()> {
+        let Some(memory) = &mut self.memory else { return Ok(()) };
+        let states = || self.local.states().chain(self.owner.states()).chain(self.exchanger.state());
+        let bytes: usize = states().map(|(_, bytes)| bytes).sum();
+        memory.hold(bytes as u64).map_err(|exceeded| {
+            let (name, bytes) = states().max_by_key(|(_, bytes)| *bytes).unwrap_or(("the job", bytes));
+            memory_exceeded(name, bytes, exceeded)
+        })
     }
 
     /// What it did.
@@ -598,6 +616,19 @@ impl Partition {
             self.output.dead_letters(letters);
         }
     }
+}
+
+/// Why a job ends whose state takes too much memory; `name` is who holds most of it here.
+pub(super) fn memory_exceeded(name: &str, bytes: usize, exceeded: MemoryExceeded) -> Error {
+    let MemoryExceeded { limit_bytes, held_bytes } = exceeded;
+    let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
+    Error::Execution(format!(
+        "memory_limit of {} is reached: {name} holds {} in one partition, the state of the job {} in all; raise \
+         memory_limit, or keep less (shorter windows, fewer keys, less allowed_lateness)",
+        mib(limit_bytes),
+        mib(bytes as u64),
+        mib(held_bytes)
+    ))
 }
 
 /// Whether operators that were told of one watermark are to be told of the next: not for every little step, but always of

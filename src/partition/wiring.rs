@@ -10,7 +10,7 @@ use super::writer::WriterParts;
 use crate::batch::{Chunk, Decode};
 use crate::kernel::Simd;
 use crate::limits::RING_SLOTS;
-use crate::metrics::Progress;
+use crate::metrics::{MemoryLimit, Progress};
 use crate::operator::{Gather, OnError};
 use crate::pipeline::Stages;
 use crate::plan::{Deal, Exchange, Layout, Plan};
@@ -39,6 +39,8 @@ pub struct Wiring<'a> {
     pub hasher: KeyHasher,
     /// Live counts.
     pub progress: &'a Progress,
+    /// Memory that the state of all partitions may take, if that is limited.
+    pub memory: Option<&'a MemoryLimit>,
     /// Whether the source ends by itself.
     pub bounded: bool,
     /// What time it is.
@@ -182,6 +184,7 @@ pub fn wire(wiring: Wiring<'_>) -> Wired {
             output: to_writer,
             output_returns: buffers,
             progress: wiring.progress.writer(),
+            memory: wiring.memory.map(MemoryLimit::share),
         });
     }
     let reader_parts = |splits, ends: Vec<InputEnds>| {
@@ -218,6 +221,7 @@ pub fn wire(wiring: Wiring<'_>) -> Wired {
         late_schema: wiring.plan.scan.schema(),
         gather: Gather::new(Stages::gathered(wiring.plan)),
         progress: wiring.progress.writer(),
+        memory: wiring.memory.map(MemoryLimit::share),
     };
     Wired { reader, lanes, writer: (writer, writer_bell) }
 }

@@ -6,10 +6,11 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
 use super::Step;
+use super::machine::memory_exceeded;
 use super::message::{DeadLetter, Output, OutputRows};
 use crate::batch::{BatchBuffer, arrow_schema};
 use crate::error::Result;
-use crate::metrics::ProgressWriter;
+use crate::metrics::{MemoryShare, ProgressWriter};
 use crate::operator::Gather;
 use crate::ring::{Consumer, Producer};
 use crate::types::{OrderKey, Schema};
@@ -66,6 +67,8 @@ pub struct WriterParts {
     pub gather: Gather,
     /// Live counts.
     pub progress: ProgressWriter,
+    /// Memory that state may take, if that is limited.
+    pub memory: Option<MemoryShare>,
 }
 
 /// What a writer did.
@@ -108,6 +111,7 @@ pub struct Writer {
     merged: BatchBuffer,
     batch_rows: usize,
     progress: ProgressWriter,
+    memory: Option<MemoryShare>,
     stats: WriterStats,
     flushed: bool,
 }
@@ -132,6 +136,7 @@ impl Writer {
             sink,
             batch_rows,
             progress: parts.progress,
+            memory: parts.memory,
             stats: WriterStats::default(),
             flushed: true,
         }
@@ -277,10 +282,12 @@ impl Writer {
     }
 
     fn write_batch(&mut self, batch: RecordBatch) -> Result<()> {
-        match self.gather.push(batch)? {
-            Some(batch) => self.write(&batch),
-            None => Ok(()),
+        let passed = self.gather.push(batch)?;
+        if let Some(memory) = &mut self.memory {
+            let bytes = self.gather.held_bytes();
+            memory.hold(bytes as u64).map_err(|exceeded| memory_exceeded("ORDER BY", bytes, exceeded))?;
         }
+        passed.map_or(Ok(()), |batch| self.write(&batch))
     }
 
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {

@@ -47,6 +47,11 @@ impl Groups {
         self.rows
     }
 
+    /// Bytes that they hold.
+    pub fn held_bytes(&self) -> usize {
+        self.arena.held_bytes()
+    }
+
     /// Gives the arena back, for an [`crate::arena::ArenaPool`]; everything else is gone.
     pub fn into_arena(self) -> PaneArena {
         self.arena

@@ -6,6 +6,7 @@ mod event_time;
 mod examples;
 mod failures;
 mod formats;
+mod memory;
 mod processors;
 mod refusals;
 mod reports;

@@ -99,6 +99,7 @@ pub fn simulated_sources(
         simd: Simd::detect(),
         hasher,
         progress: &progress,
+        memory: None,
         bounded,
         clock,
         ring_slots: shape.ring_slots,
