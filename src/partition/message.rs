@@ -98,6 +98,7 @@ pub struct ScatteredRows {
 
 /// From a partition to the owner of keys: groups of a closed pane.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "most messages are groups; a box for each would be an allocation")]
 pub enum PartialMessage {
     /// Some groups of that pane.
     Groups(PaneId, PartialGroups),

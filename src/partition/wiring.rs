@@ -2,9 +2,9 @@
 
 use super::exchange::MeshEnds;
 use super::ledger::Ledger;
-use super::machine::PartitionParts;
 use super::mesh::Mesh;
 use super::message::{Input, Mark, Output, OutputRows};
+use super::parts::PartitionParts;
 use super::reader::{ReaderParts, SourceSplit};
 use super::writer::WriterParts;
 use crate::batch::{Chunk, Decode};

@@ -103,4 +103,7 @@ fn explain_analyze_runs_the_job_and_writes_nothing() {
         assert!(ran.stdout.contains(text), "{text}: {}", ran.stdout);
     }
     assert_eq!(rig.names(), ["in.csv", "job.sql"]);
+    let settings = ["--set", "late_records=process_all", "--set", "late_sink=late"];
+    let ran = rig.corelane(&[&["explain", "job.sql"], &settings[..]].concat());
+    assert!(ran.stdout.contains("allowed_lateness=2s late_sink=late"), "{}", ran.stdout);
 }
