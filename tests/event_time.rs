@@ -114,9 +114,12 @@ impl Case {
 
     /// Settings of event time.
     fn settings(&self) -> Vec<(&'static str, String)> {
+        // The answer is the same for any.
+        let min_advance = ["0s", "100ms", "7s", "1 day"][self.query.size as usize % 4];
         match self.query.allowed {
-            None => vec![("late_records", "drop".into())],
+            None => vec![("late_records", "drop".into()), ("min_advance", min_advance.into())],
             Some(allowed) => vec![
+                ("min_advance", min_advance.into()),
                 ("late_records", if self.warning { "process_with_warning" } else { "process_all" }.into()),
                 ("allowed_lateness", format!("{allowed} microseconds")),
             ],
@@ -395,6 +398,50 @@ fn an_idle_pipeline_holds_no_other_back() {
         late += found.sum(|p| p.dropped);
     }
     assert!(late > 20, "others went on without the idle split: {late}");
+}
+
+/// Running values of groups that nobody touches for long start anew, by the clock at which records are read; and what is
+/// given back does not show.
+#[test]
+fn groups_without_records_expire() {
+    let ttl_us = 10 * SECOND_US;
+    let mut actions = Vec::new();
+    let mut now = 0;
+    let mut groups: std::collections::HashMap<i64, (i64, i64, i64)> = std::collections::HashMap::new();
+    let mut expected = Vec::new();
+    let mut restarts = 0;
+    for i in 0..600_i64 {
+        let us = (i * 7919) % (2 * SECOND_US);
+        now += us;
+        actions.push(Action::Silent(us));
+        // Few keys that come again soon, some that come again late, many that never do.
+        let key = [i % 3, 100 + i % 29, 1000 + i][(i / 2) as usize % 3];
+        let event = Event { time: Some(i), key, value: i % 11 - 5, wanted: true };
+        actions.push(Action::Record(event));
+        let group = groups.entry(key).or_insert((now, 0, 0));
+        if now - group.0 >= ttl_us {
+            restarts += 1;
+            *group = (now, 0, 0);
+        }
+        *group = (now, group.1 + 1, group.2 + event.value);
+        expected.push([key, group.1, group.2]);
+    }
+    assert!(restarts > 20, "{restarts}");
+    let sql = "CREATE SOURCE events (event_time TIMESTAMP, k BIGINT, v BIGINT, wanted BIGINT, price DOUBLE)
+      WITH (connector = 'memory'); SELECT k, COUNT(*), SUM(v) FROM events GROUP BY k EMIT CHANGES";
+    let mut engine = Engine::new();
+    engine.register_splits("events", vec![Vec::new()]);
+    let mut job = engine.compile(sql, &Options::new()).unwrap().remove(0);
+    job.plan.timing = options(&[("state_ttl", "10s")]).timing;
+    for seed in 0..20 {
+        let partitions = [1, 2, 3, 5][seed as usize % 4];
+        let (processor, strategy) = (ProcessorKind::Partitioned, None);
+        let shape = Shape { processor, partitions, strategy, batch_rows: 8, ring_slots: 2, seed };
+        let found = scripted(&job, std::slice::from_ref(&actions), shape);
+        let cell = |cell: &Cell| if let Cell::Integer(value) = cell { *value as i64 } else { panic!("{cell:?}") };
+        let rows: Vec<[i64; 3]> = found.rows.iter().map(|row| std::array::from_fn(|i| cell(&row[i]))).collect();
+        assert!(rows == expected, "{shape:?}: {rows:?}");
+    }
 }
 
 /// Records at the given seconds, all of key 0 and value 1.

@@ -6,8 +6,8 @@ use crate::limits;
 use crate::plan::{LateRecords, MaxFuture, ProcessorKind, Strategy, Timing};
 use crate::ring::WaitMode;
 use crate::sys;
-use crate::types::Options;
 use crate::types::text::parse;
+use crate::types::{Options, size_bytes};
 
 /// The settings that SET, `--set` and the flags of the same names take.
 pub const SETTINGS: &[&str] = &[
@@ -26,6 +26,7 @@ pub const SETTINGS: &[&str] = &[
     "idle_timeout",
     "max_future",
     "memory_limit",
+    "state_ttl",
 ];
 
 const SIMD_LEVELS: &[&str] = &["auto", "scalar", "wide", "avx512"];
@@ -122,25 +123,16 @@ fn take_timing(options: &mut Options) -> Result<Timing> {
         min_advance_us: min_advance_us.unwrap_or(limits::WATERMARK_MIN_ADVANCE_US),
         idle_timeout_us: idle_timeout.unwrap_or(Some(limits::IDLE_TIMEOUT_US)),
         max_future,
+        state_ttl_us: take_duration_or_off(options, "state_ttl")?.flatten(),
     })
 }
 
-/// A number of bytes, as in `512MB` or `1.5 GiB`; units are powers of 1024.
+/// A number of bytes.
 fn take_size(options: &mut Options, key: &str) -> Result<Option<u64>> {
     let Some(text) = options.take(key) else { return Ok(None) };
-    let trimmed = text.trim();
-    let (number, unit) = trimmed.split_at(trimmed.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(trimmed.len()));
-    let scale = match unit.to_ascii_lowercase().as_str() {
-        "" | "b" => Some(1.0),
-        "k" | "kb" | "kib" => Some(1024.0),
-        "m" | "mb" | "mib" => Some(1024.0 * 1024.0),
-        "g" | "gb" | "gib" => Some(1024.0 * 1024.0 * 1024.0),
-        _ => None,
-    };
-    let bytes = number.trim().parse::<f64>().ok().zip(scale).map(|(number, scale)| number * scale);
-    match bytes.filter(|bytes| *bytes >= 1.0 && *bytes < u64::MAX as f64) {
-        Some(bytes) => Ok(Some(bytes as u64)),
+    match size_bytes(&text) {
         None => Err(Error::Config(format!("option {key} = '{text}': expected a size, as in '512MB' or '4GB'"))),
+        bytes => Ok(bytes),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::state::KeyHasher;
 use crate::time::Lateness;
 use crate::types::{EventTime, Schema};
 
+use super::expiry::Expiry;
 use super::{Context, GroupBy, Next, Operator};
 
 /// Running aggregation by the partition that sees all rows of its keys, in order.
@@ -20,11 +21,20 @@ pub struct Changes {
     added: BatchBuffer,
     /// Memory of one block of rows.
     running: Box<Running>,
+    /// Whether groups expire.
+    expiry: Option<Expiry>,
 }
 
 impl Changes {
-    /// For a node of a plan whose output is `schema`.
-    pub fn new(node: &AggregateNode, schema: &Schema, lateness: Option<Lateness>, hasher: KeyHasher) -> Self {
+    /// For a node of a plan whose output is `schema`; `lateness`: see [`GroupBy::new`]. Without windows, groups that are not
+    /// touched for `state_ttl_us` start anew.
+    pub fn new(
+        node: &AggregateNode,
+        schema: &Schema,
+        lateness: Option<Lateness>,
+        state_ttl_us: Option<i64>,
+        hasher: KeyHasher,
+    ) -> Self {
         debug_assert_eq!(node.emit, Emit::Changes);
         let added = schema.fields[node.keys.len()..].iter().map(|field| field.data_type);
         Self {
@@ -32,6 +42,7 @@ impl Changes {
             windowed: node.window.is_some(),
             added: BatchBuffer::new(added),
             running: Box::default(),
+            expiry: state_ttl_us.filter(|_| node.window.is_none()).map(Expiry::new),
         }
     }
 }
@@ -39,7 +50,8 @@ impl Changes {
 impl Operator for Changes {
     fn process(&mut self, batch: Batch<'_>, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()> {
         let (arena, simd) = (context.arena, context.simd);
-        let Self { group_by, windowed, added, running } = self;
+        let Self { group_by, windowed, added, running, expiry } = self;
+        let now = context.now;
         added.clear();
         let keyed = group_by.evaluate(batch, arena, context)?;
         group_by.for_each_run(keyed, arena, simd, &mut |panes, run| {
@@ -48,6 +60,9 @@ impl Operator for Changes {
             let (results, bounds) = added.columns.split_at_mut(panes.layout.accumulators.len());
             let batch = run.keyed.batch;
             panes.assign(&run, arena, |pane, layout, groups| {
+                if let Some(expiry) = expiry {
+                    expiry.touch(pane, layout, groups, now);
+                }
                 pane.states.update_running(
                     simd,
                     layout,
@@ -66,6 +81,9 @@ impl Operator for Changes {
             added.rows_pushed(count);
             Ok(())
         })?;
+        if let Some(expiry) = expiry {
+            expiry.sweep(&mut group_by.panes, now);
+        }
         // The rows that are left, with their keys as they came and what was added to them.
         let batch = Batch { columns: keyed.keys, ..keyed.batch }.compact(arena);
         let added = added.columns.iter().map(ColumnBuffer::column);

@@ -78,6 +78,8 @@ pub struct Context<'c> {
     pub greatest_before: EventTime,
     /// Event time up to which records are believed: later ones fail, and do not move the watermark.
     pub latest: EventTime,
+    /// The job's clock when the batch was read.
+    pub now: EventTime,
     /// Stage of lateness of the batch's rows, see [`crate::time::Lateness`]; 0 for rows on time.
     pub stage: u32,
     /// Whether rows stand for records, so that one that fails is counted; rows of groups end the job instead.
@@ -96,6 +98,7 @@ impl Context<'_> {
             counts: self.counts,
             greatest_before: self.greatest_before,
             latest: self.latest,
+            now: self.now,
             stage: self.stage,
             rows_are_records: self.rows_are_records,
             on_error: self.on_error,

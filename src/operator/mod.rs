@@ -12,6 +12,7 @@ mod changes;
 mod closing;
 mod context;
 mod emit;
+mod expiry;
 pub mod expr;
 mod filter;
 mod gather;

@@ -26,13 +26,15 @@ use crate::types::{EventTime, OrderKey, Sequence, SplitId};
 /// A turn that waits until the watermark at its start is known.
 struct Pending {
     turn: u64,
+    /// The clock when it was read.
+    read_at: EventTime,
     work: Work,
 }
 
 /// What a turn brought.
 enum Work {
-    /// A decoded chunk, and the event time up to which its records are believed.
-    Chunk(Chunk, EventTime),
+    /// A decoded chunk.
+    Chunk(Chunk),
     /// News of a split.
     Split(SplitId),
 }
@@ -83,6 +85,7 @@ macro_rules! context {
             counts: &mut $self.counts,
             greatest_before: $greatest_before,
             latest: EventTime::MAX,
+            now: EventTime::MIN,
             stage: 0,
             rows_are_records: true,
             on_error: $self.on_error,
@@ -209,6 +212,7 @@ impl Partition {
         };
         let mut context = context!(self, EventTime::MIN);
         if let (Some(rows), Some(origin)) = (&message.rows, message.origin) {
+            context.now = origin.read_at;
             for (stage, batch) in rows.batches(origin.sequence, &self.arena) {
                 context.stage = stage;
                 self.owner.process(batch, &mut context, &mut collect)?;
@@ -284,7 +288,7 @@ impl Partition {
                     if let Some(ledger) = &mut self.ledger {
                         ledger.publish(Mark { split, shown: Shown::State(state), read_at });
                     }
-                    self.wait(turn, Work::Split(split));
+                    self.wait(turn, read_at, Work::Split(split));
                     worked = true;
                 }
                 None if self.input.is_ended() => {
@@ -302,10 +306,10 @@ impl Partition {
             return Ok(worked);
         }
         match self.pending.take() {
-            Some(Pending { turn, work: Work::Chunk(chunk, latest) }) => self.run_chunk(turn, chunk, latest)?,
-            Some(Pending { turn, work: Work::Split(split) }) => {
+            Some(Pending { turn, read_at, work: Work::Chunk(chunk) }) => self.run_chunk(turn, read_at, chunk)?,
+            Some(Pending { turn, read_at, work: Work::Split(split) }) => {
                 let sequence = Sequence::new(SplitId(0), turn);
-                self.end_turn(turn, Origin { sequence, split, first_record: 0 })?;
+                self.end_turn(turn, Origin { sequence, split, first_record: 0, read_at })?;
                 self.tell_idle();
             }
             None => {}
@@ -337,9 +341,9 @@ impl Partition {
     }
 
     /// Holds a turn back until the watermark at its start is known.
-    fn wait(&mut self, turn: u64, work: Work) {
+    fn wait(&mut self, turn: u64, read_at: EventTime, work: Work) {
         self.next_turn = turn + self.partitions as u64;
-        self.pending = Some(Pending { turn, work });
+        self.pending = Some(Pending { turn, read_at, work });
     }
 
     fn decode(&mut self, turn: u64, chunk: Chunk, read_at: EventTime) -> Result<()> {
@@ -365,11 +369,11 @@ impl Partition {
             let letters = self.decoded.failures.drain(..).map(|failure| DeadLetter { split, failure }).collect();
             self.report_failures(letters);
         }
-        self.wait(turn, Work::Chunk(chunk, latest));
+        self.wait(turn, read_at, Work::Chunk(chunk));
         Ok(())
     }
 
-    fn run_chunk(&mut self, turn: u64, chunk: Chunk, latest: EventTime) -> Result<()> {
+    fn run_chunk(&mut self, turn: u64, read_at: EventTime, chunk: Chunk) -> Result<()> {
         let split = chunk.split();
         // Turns number the chunks of all splits in the order in which they are read; where partitions keep splits, the
         // chunk's own number does.
@@ -383,7 +387,7 @@ impl Partition {
             let order = RowOrder::Chunk { sequence, first_row };
             let batch = Batch { rows: slice.rows, columns, selection: Selection::All, order };
             let mut context = context!(self, greatest_before);
-            context.latest = latest;
+            (context.latest, context.now) = (self.max_future.latest(read_at), read_at);
             let (exchanger, output) = (&mut self.exchanger, &mut self.output);
             self.local.process(batch, &mut context, &mut |batch, context| match exchanger {
                 Exchanger::None => {
@@ -408,7 +412,7 @@ impl Partition {
             self.stats.late = self.counts.late;
             self.progress.add_late(late);
         }
-        let origin = Origin { sequence, split, first_record: chunk.first_record };
+        let origin = Origin { sequence, split, first_record: chunk.first_record, read_at };
         // The reader's ring is as large as the chunks there are, so there is room; a reader that is gone needs none back.
         let _ = self.returns.push(chunk);
         self.decoded.slices.clear();

@@ -83,6 +83,8 @@ pub struct Origin {
     pub split: SplitId,
     /// Number of its first record in the split.
     pub first_record: u64,
+    /// The clock when it was read.
+    pub read_at: EventTime,
 }
 
 /// Some rows of a chunk.

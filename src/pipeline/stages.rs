@@ -153,7 +153,9 @@ fn push_step(chain: &mut Chain, plan: &Plan, i: usize, hasher: KeyHasher, global
         Node::Aggregate(node) if node.emit == Emit::Final => {
             chain.push(Aggregate::new(node, schema, plan.lateness(), hasher, global_here));
         }
-        Node::Aggregate(node) => chain.push(Changes::new(node, schema, plan.lateness(), hasher)),
+        Node::Aggregate(node) => {
+            chain.push(Changes::new(node, schema, plan.lateness(), plan.timing.state_ttl_us, hasher))
+        }
         Node::Rows(node) => {
             if let RowsOrder::EventTime { column } = node.order {
                 chain.push(Reorder::new(column, &plan.input_of(i)));

@@ -56,6 +56,9 @@ pub struct Timing {
     pub idle_timeout_us: Option<i64>,
     /// How far a record may be ahead of the job's clock.
     pub max_future: MaxFuture,
+    /// After how many microseconds of the job's clock a group that nobody touched starts anew; `None` means never. For
+    /// running values without windows.
+    pub state_ttl_us: Option<i64>,
 }
 
 impl Default for Timing {
@@ -67,6 +70,7 @@ impl Default for Timing {
             min_advance_us: limits::WATERMARK_MIN_ADVANCE_US,
             idle_timeout_us: Some(limits::IDLE_TIMEOUT_US),
             max_future: MaxFuture::BySource,
+            state_ttl_us: None,
         }
     }
 }

@@ -129,6 +129,7 @@ impl Pipeline<'_> {
                     counts,
                     greatest_before,
                     latest: EventTime::MAX,
+                    now: EventTime::MIN,
                     stage: 0,
                     rows_are_records: true,
                     on_error: OnError::Skip,
