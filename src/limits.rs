@@ -12,6 +12,12 @@ pub const RING_SLOTS: usize = 8;
 pub const FAILURE_SAMPLES: usize = 5;
 /// Default bound of a watermark in microseconds (60 s), where no WATERMARK clause sets one.
 pub const WATERMARK_BOUND_US: i64 = 60_000_000;
+/// Default of `min_advance` in microseconds of event time (100 ms): panes of less are closed several at once.
+pub const WATERMARK_MIN_ADVANCE_US: i64 = 100_000;
+/// Default of `idle_timeout` in microseconds (30 s).
+pub const IDLE_TIMEOUT_US: i64 = 30_000_000;
+/// Default of `max_future` for standard input, in microseconds (a day).
+pub const MAX_FUTURE_US: i64 = 86_400_000_000;
 /// Longest text record in bytes; a longer one ends the job with an error that names its line (a quote left open looks
 /// like this). It bounds the read buffer.
 pub const RECORD_BYTES_MAX: usize = 64 << 20;

@@ -18,6 +18,7 @@ use corelane::partition::{Partition, Reader, RowSink, SourceSplit, Step, Wiring,
 use corelane::pipeline::Stages;
 use corelane::plan::{Layout, LayoutRequest, ProcessorKind};
 use corelane::state::KeyHasher;
+use corelane::time::Clock;
 use corelane::types::{Options, SplitId};
 
 use harness::options;
@@ -108,6 +109,9 @@ fn allocations(query: &str, partitions: usize) -> u64 {
         simd: corelane::kernel::Simd::detect(),
         hasher,
         progress: &progress,
+        memory: None,
+        bounded: true,
+        clock: Clock::new(|| 0),
         ring_slots: Wiring::SLOTS,
     });
     let mut reader = Reader::new(wired.reader.unwrap().0);

@@ -61,7 +61,6 @@ fn usage_errors_have_status_2() {
 fn configuration_errors_have_status_2() {
     assert_refused(&["run", "a.sql", "--set", "batch_row=10"], "unknown setting batch_row: did you mean batch_rows?");
     assert_refused(&["run", "a.sql", "--checkpoint-dir", "state"], "not available yet");
-    assert_refused(&["explain", "--analyze", "a.sql"], "not available yet");
     assert_refused(&["query", "SELECT 1", "-o", "result"], "add --format");
     assert_refused(&["topology", "--cores", "3-1"], "3 is greater than 1");
     assert_refused(&["topology", "--cores", "1023"], "this process may use");

@@ -17,6 +17,7 @@ use corelane::plan::{JobPlan, Layout, LayoutRequest, ProcessorKind};
 use corelane::processor::{Machines, MachinesSetup, process};
 use corelane::ring::WaitMode;
 use corelane::state::KeyHasher;
+use corelane::time::Clock;
 use corelane::types::{Options, SplitId};
 
 use harness::options;
@@ -123,6 +124,9 @@ fn run_with_fault(
         simd: corelane::kernel::Simd::detect(),
         hasher,
         progress: &progress,
+        memory: None,
+        bounded: true,
+        clock: Clock::new(|| 0),
         ring_slots: 2,
     });
     let setup =

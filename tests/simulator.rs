@@ -3,89 +3,13 @@
 
 mod harness;
 
-use std::sync::{Arc, Mutex};
-
 use arrow_array::RecordBatch;
-use corelane::batch::Decode;
-use corelane::connector::{MemoryDecoder, memory_reader};
-use corelane::engine::{Engine, Progress};
-use corelane::error::Result;
-use corelane::kernel::Simd;
-use corelane::operator::OnError;
-use corelane::partition::{RowSink, SourceSplit, Wiring, wire};
-use corelane::pipeline::Stages;
-use corelane::plan::{JobPlan, Layout, LayoutRequest, ProcessorKind, Strategy};
-use corelane::sim::simulate;
-use corelane::state::KeyHasher;
-use corelane::types::{Options, SplitId};
+use corelane::engine::Engine;
+use corelane::plan::{Layout, LayoutRequest, ProcessorKind, Strategy};
+use corelane::types::Options;
 
-use harness::{Row, options, rows_of, run, sorted};
-
-#[derive(Default)]
-struct Keep(Arc<Mutex<Vec<RecordBatch>>>);
-
-impl RowSink for Keep {
-    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.0.lock().unwrap().push(batch.clone());
-        Ok(())
-    }
-
-    fn finish(self: Box<Self>) -> Result<()> {
-        Ok(())
-    }
-}
-
-/// How a simulated job is laid out.
-#[derive(Debug, Clone, Copy)]
-struct Shape {
-    processor: ProcessorKind,
-    partitions: usize,
-    strategy: Option<Strategy>,
-    batch_rows: usize,
-    ring_slots: usize,
-    seed: u64,
-}
-
-/// Rows, and the numbers of filtered and late records.
-fn simulated(job: &JobPlan, splits: &[Vec<RecordBatch>], shape: Shape) -> (Vec<Row>, u64, u64, bool) {
-    let request = LayoutRequest {
-        processor: shape.processor,
-        partitions: shape.partitions,
-        strategy: shape.strategy,
-        fan_in_target: 0,
-        splits: splits.len(),
-    };
-    let layout = Layout::new(&job.plan, request).unwrap_or_else(|error| panic!("{shape:?}: {error}"));
-    let scan = &job.plan.scan;
-    let sources = splits.iter().enumerate().map(|(number, batches)| {
-        let id = SplitId(number as u32);
-        let batches: Vec<_> = batches.iter().cloned().map(Arc::new).collect();
-        let source = memory_reader(id, &batches, &scan.source.schema, &scan.projection).unwrap();
-        SourceSplit { id, source: Box::new(source) }
-    });
-    let hasher = KeyHasher::new(shape.seed);
-    let progress = Progress::new();
-    let wired = wire(Wiring {
-        plan: &job.plan,
-        layout: &layout,
-        splits: sources.collect(),
-        decoders: (0..layout.partitions).map(|_| Box::new(MemoryDecoder) as Box<dyn Decode + Send>).collect(),
-        batch_rows: shape.batch_rows,
-        on_error: OnError::Skip,
-        simd: Simd::detect(),
-        hasher,
-        progress: &progress,
-        ring_slots: shape.ring_slots,
-    });
-    let kept = Keep::default();
-    let batches = Arc::clone(&kept.0);
-    let stages = |index| Stages::new(&job.plan, &layout, index, hasher);
-    let finished = simulate(wired, stages, Box::new(kept), shape.batch_rows, shape.seed)
-        .unwrap_or_else(|error| panic!("{shape:?}: {error}"));
-    let sum = |of: fn(&corelane::partition::PartitionStats) -> u64| finished.partitions.iter().map(of).sum();
-    let rows = rows_of(&batches.lock().unwrap());
-    (rows, sum(|p| p.filtered), sum(|p| p.late), layout.ordered || layout.partitions == 1)
-}
+use harness::simulation::{Shape, simulated};
+use harness::{options, run, sorted};
 
 const SOURCE: &str =
     "CREATE SOURCE trades (trade_time TIMESTAMP, symbol VARCHAR, trader_id INT, price DOUBLE, quantity BIGINT,
@@ -136,8 +60,10 @@ fn two_hundred_schedules_of_every_query() {
                 ring_slots: 1 + seed as usize / 7 % 3,
                 seed,
             };
-            let (rows, filtered, late, ordered) = simulated(job, &splits, shape);
-            if ordered {
+            let found = simulated(job, &splits, shape);
+            let (filtered, late) = (found.sum(|p| p.filtered), found.sum(|p| p.late));
+            let rows = found.rows;
+            if found.ordered {
                 assert_eq!(rows, expected, "{query} under {shape:?}");
             } else {
                 assert_eq!(sorted(rows), sorted(expected.clone()), "{query} under {shape:?}");
@@ -172,7 +98,7 @@ fn every_strategy_that_is_not_refused_gives_the_same_rows() {
             for seed in 0..20 {
                 let (processor, strategy) = (ProcessorKind::Partitioned, Some(strategy));
                 let shape = Shape { processor, partitions: 3, strategy, batch_rows: 10, ring_slots: 1, seed };
-                assert_eq!(sorted(simulated(job, &splits, shape).0), expected, "{query} under {shape:?}");
+                assert_eq!(sorted(simulated(job, &splits, shape).rows), expected, "{query} under {shape:?}");
             }
         }
         assert!(ran >= 2, "{query}: too many strategies are refused");

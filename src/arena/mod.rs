@@ -10,7 +10,7 @@
 //! (it is not `Send`), so memory is first touched by its owner.
 
 use std::alloc::Layout;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
 use std::rc::Rc;
 
@@ -25,26 +25,26 @@ pub type PaneVec<T> = allocator_api2::vec::Vec<T, PaneArena>;
 /// From this size on a piece is a mapping of its own. Half of a huge page: a smaller piece would waste more than it uses.
 const LARGE_BYTES: usize = HUGE_PAGE_BYTES / 2;
 
-/// Large pieces that were freed.
+/// Large pieces that were freed, and the bytes that each had when it was.
 #[derive(Debug, Default)]
-struct Spare(RefCell<Vec<Mapping>>);
+struct Spare(RefCell<Vec<(Mapping, usize)>>);
 
 impl Spare {
     fn bytes(&self) -> usize {
-        self.0.borrow().iter().map(Mapping::bytes).sum()
+        self.0.borrow().iter().map(|(_, bytes)| bytes).sum()
     }
 
-    fn give(&self, mapping: Mapping) {
-        self.0.borrow_mut().push(mapping);
+    fn give(&self, mapping: Mapping, bytes: usize) {
+        self.0.borrow_mut().push((mapping, bytes));
     }
 
     /// A mapping of `bytes`, whole huge pages, and whether it is all zero.
     fn take(&self, bytes: usize) -> Result<(Mapping, bool), AllocError> {
         let mut spare = self.0.borrow_mut();
-        let best = (0..spare.len()).filter(|&i| spare[i].bytes() >= bytes).min_by_key(|&i| spare[i].bytes());
+        let best = (0..spare.len()).filter(|&i| spare[i].0.bytes() >= bytes).min_by_key(|&i| spare[i].0.bytes());
         match best {
             Some(i) => {
-                let mut mapping = spare.swap_remove(i);
+                let (mut mapping, _) = spare.swap_remove(i);
                 mapping.truncate(bytes);
                 Ok((mapping, false))
             }
@@ -58,15 +58,22 @@ impl Spare {
 struct Memory {
     bump: Bump,
     spare: Rc<Spare>,
+    /// Bytes of the large pieces in use. What a mapping has beyond its piece is not touched.
+    large_bytes: Cell<usize>,
 }
 
 impl Memory {
+    fn count_large(&self, before: usize, after: usize) {
+        self.large_bytes.set(self.large_bytes.get() - before + after);
+    }
+
     fn allocate_large(&self, layout: Layout, zeroed: bool) -> Result<NonNull<[u8]>, AllocError> {
         if layout.align() > HUGE_PAGE_BYTES {
             return Err(AllocError);
         }
         let (mapping, is_zero) = self.spare.take(mapping_bytes(layout))?;
         let (start, _) = mapping.into_raw();
+        self.count_large(0, layout.size());
         if zeroed && !is_zero {
             // SAFETY: the mapping is at least that long and nobody else has it.
             unsafe { start.write_bytes(0, layout.size()) };
@@ -101,6 +108,11 @@ pub struct PaneArena {
 }
 
 impl PaneArena {
+    /// Bytes of the pieces that are in use, and of what was taken for small ones.
+    pub fn held_bytes(&self) -> usize {
+        self.memory.bump.allocated_bytes() + self.memory.large_bytes.get()
+    }
+
     /// Bytes taken from the system for small pieces, and for large ones of its pool that were freed.
     pub fn reserved_bytes(&self) -> usize {
         self.memory.bump.allocated_bytes() + self.memory.spare.bytes()
@@ -128,7 +140,8 @@ unsafe impl Allocator for PaneArena {
         if is_large(layout) {
             // SAFETY: the caller says that `ptr` came from this allocator with this layout.
             let mapping = unsafe { mapping_of(ptr, layout) };
-            self.memory.spare.give(mapping);
+            self.memory.count_large(layout.size(), 0);
+            self.memory.spare.give(mapping, layout.size());
         } else {
             // SAFETY: as above.
             unsafe { (&self.memory.bump).deallocate(ptr, layout) }
@@ -144,7 +157,10 @@ unsafe impl Allocator for PaneArena {
             // SAFETY: as above.
             let mapping = unsafe { mapping_of(ptr, old) };
             return match mapping.grow(mapping_bytes(new)) {
-                Ok(mapping) => Ok(NonNull::slice_from_raw_parts(mapping.into_raw().0, new.size())),
+                Ok(mapping) => {
+                    self.memory.count_large(old.size(), new.size());
+                    Ok(NonNull::slice_from_raw_parts(mapping.into_raw().0, new.size()))
+                }
                 Err(unchanged) => {
                     // The piece stays its holder's.
                     unchanged.into_raw();
@@ -174,8 +190,13 @@ impl ArenaPool {
 
     /// An empty arena.
     pub fn take(&mut self) -> PaneArena {
-        let fresh = || Memory { bump: Bump::new(), spare: Rc::clone(&self.spare) };
+        let fresh = || Memory { spare: Rc::clone(&self.spare), ..Memory::default() };
         self.free.pop().unwrap_or_else(|| PaneArena { memory: Rc::new(fresh()) })
+    }
+
+    /// Bytes of the arenas and large pieces that wait.
+    pub fn held_bytes(&self) -> usize {
+        self.free.iter().map(PaneArena::held_bytes).sum::<usize>() + self.spare.bytes()
     }
 
     /// Empties an arena and keeps it, if this is its only handle (else it is freed when the last one goes).
@@ -204,11 +225,14 @@ mod tests {
             (0..100).for_each(|j| large.push(i * 100 + j));
         }
         assert!(arena.reserved_bytes() >= 80_000);
+        assert!(arena.held_bytes() >= 8_080_000 && arena.held_bytes() < 40_000_000, "{}", arena.held_bytes());
         assert_eq!(small.iter().sum::<u64>(), 49_995_000);
         assert!(large.iter().enumerate().all(|(i, &value)| value == i as u64), "growing keeps what was there");
-        let bytes = (large.capacity() * 8).next_power_of_two();
+        let bytes = large.capacity() * 8;
         drop((small, large));
+        let held = arena.held_bytes();
         pool.give(arena);
+        assert!(pool.held_bytes() <= held + bytes && pool.held_bytes() >= bytes);
         let arena = pool.take();
         let kept = arena.reserved_bytes();
         assert!(kept >= bytes, "the memory was kept");

@@ -2,7 +2,7 @@
 
 use arrow_array::ArrayRef;
 
-use crate::types::{EventTime, OrderKey, Physical, Sequence, Value};
+use crate::types::{OrderKey, Physical, Sequence, Value};
 
 /// Text values: value `i` is `bytes[offsets[i]..offsets[i + 1]]`, valid UTF-8. `offsets` has one entry more than values.
 #[derive(Debug, Clone, Copy)]
@@ -236,9 +236,9 @@ impl<'a> Batch<'a> {
     pub fn key(&self, i: usize) -> OrderKey {
         match self.order {
             RowOrder::Chunk { sequence, first_row } => {
-                OrderKey { time: EventTime::MIN, sequence, row: first_row + i as u32 }
+                OrderKey { sequence, row: first_row + i as u32, ..OrderKey::MIN }
             }
-            RowOrder::Rows { sequence, rows } => OrderKey { time: EventTime::MIN, sequence, row: rows[i] },
+            RowOrder::Rows { sequence, rows } => OrderKey { sequence, row: rows[i], ..OrderKey::MIN },
             RowOrder::Keys(keys) => keys[i],
         }
     }

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::engine::SETTINGS;
 use crate::error::{Error, Result, nearest};
-use crate::types::Options;
+use crate::types::{Options, size_bytes};
 
 const LONG_VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
@@ -136,8 +136,8 @@ pub(super) struct ExplainArguments {
     /// SQL text instead of a file
     #[arg(short, long, value_name = "SQL")]
     pub(super) query: Option<String>,
-    /// Run the jobs and show what each step did (not available yet)
-    #[arg(long, hide = true)]
+    /// Run the jobs too, throw their rows away, and show their reports
+    #[arg(long)]
     pub(super) analyze: bool,
     #[command(flatten)]
     pub(super) job: JobFlags,
@@ -189,9 +189,30 @@ pub(super) struct JobFlags {
     /// The one partition of strategy fan_in [default: 0]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     fan_in_partition: Option<String>,
-    /// What to do with late records [default: drop]
+    /// What to do with late records: drop, process_with_warning, process_all [default: drop]
     #[arg(long, value_name = "HOW")]
     late_records: Option<String>,
+    /// How long a closed window takes late records in, as in 30s [default: the watermark's bound]
+    #[arg(long, value_name = "TIME")]
+    allowed_lateness: Option<String>,
+    /// A declared sink for late records that are dropped
+    #[arg(long, value_name = "NAME")]
+    late_sink: Option<String>,
+    /// How far the watermark advances before windows are looked at again [default: 100ms]
+    #[arg(long, value_name = "TIME")]
+    min_advance: Option<String>,
+    /// How long a silent split of a source without end is waited for, or off [default: 30s]
+    #[arg(long, value_name = "TIME")]
+    idle_timeout: Option<String>,
+    /// How far ahead of the clock records may be, or off [default: 1 day for stdin, else off]
+    #[arg(long, value_name = "TIME")]
+    max_future: Option<String>,
+    /// What the state of a job may take, as in 512MB [default: as much as there is]
+    #[arg(long, value_name = "SIZE")]
+    memory_limit: Option<String>,
+    /// After how long a group of running values that nobody touched starts anew, or off [default: off]
+    #[arg(long, value_name = "TIME")]
+    state_ttl: Option<String>,
     /// What a thread without work does [default: backoff]
     #[arg(long, value_name = "HOW", value_parser = ["spin", "backoff", "park"])]
     wait: Option<String>,
@@ -284,6 +305,13 @@ impl JobFlags {
             ("strategy", &self.strategy),
             ("fan_in_partition", &self.fan_in_partition),
             ("late_records", &self.late_records),
+            ("allowed_lateness", &self.allowed_lateness),
+            ("late_sink", &self.late_sink),
+            ("min_advance", &self.min_advance),
+            ("idle_timeout", &self.idle_timeout),
+            ("max_future", &self.max_future),
+            ("memory_limit", &self.memory_limit),
+            ("state_ttl", &self.state_ttl),
             ("wait", &self.wait),
             ("simd", &self.simd),
         ];
@@ -306,14 +334,8 @@ fn unknown_setting(key: &str) -> Error {
 
 /// `512M`, `4G`, or plain bytes.
 fn parse_size(text: &str) -> Result<usize, String> {
-    let (digits, unit) = match text.to_ascii_uppercase().as_bytes() {
-        [.., b'K'] => (&text[..text.len() - 1], 1 << 10),
-        [.., b'M'] => (&text[..text.len() - 1], 1 << 20),
-        [.., b'G'] => (&text[..text.len() - 1], 1 << 30),
-        _ => (text, 1),
-    };
-    let size = digits.parse::<usize>().ok().and_then(|number| number.checked_mul(unit));
-    size.filter(|&size| size > 0).ok_or_else(|| "expected a size as in 512M or 4G".into())
+    let size = size_bytes(text).and_then(|size| usize::try_from(size).ok());
+    size.ok_or_else(|| "expected a size as in 512M or 4G".into())
 }
 
 fn parse_rounds(text: &str) -> Result<usize, String> {

@@ -11,10 +11,11 @@ use super::arguments::{
     RunArguments, WatchFlags,
 };
 use super::failure::Failure;
+use super::progress::Watching;
 use super::script::Script;
 use super::stats::{StatsTarget, write_stdout};
 use super::{bench, progress, topology};
-use crate::engine::{Control, Engine, JobPlan, JobReport, RunOptions, SETTINGS, StopFlag, reads_stdin};
+use crate::engine::{Control, Engine, JobPlan, JobReport, LateRecords, RunOptions, SETTINGS, StopFlag, reads_stdin};
 use crate::error::{Error, Result};
 use crate::sys::{self, Stream};
 use crate::types::Options;
@@ -90,12 +91,6 @@ fn query(arguments: &QueryArguments) -> Outcome {
 }
 
 fn explain(arguments: &ExplainArguments) -> Outcome {
-    if arguments.analyze {
-        return Err(Error::Config(
-            "explain --analyze is not available yet: explain shows the plan, run its report".into(),
-        )
-        .into());
-    }
     let settings = arguments.job.settings()?;
     let script = match (&arguments.query, &arguments.file) {
         (Some(sql), _) => Script::query(sql.clone()),
@@ -104,11 +99,31 @@ fn explain(arguments: &ExplainArguments) -> Outcome {
     };
     let mut plans = Vec::new();
     for (job, options) in compile(&script, &settings)? {
-        plans.push(Engine::new().explain(&job, &options).map_err(|error| script.failure(error))?);
+        let mut text = Engine::new().explain(&job, &options).map_err(|error| script.failure(error))?;
+        if arguments.analyze {
+            text.push_str(&analyze(&script, job, &options)?);
+        }
+        plans.push(text);
     }
     let plans: Vec<&str> = plans.iter().map(|plan| plan.trim_end_matches('\n')).collect();
     write_stdout(&format!("{}\n", plans.join("\n\n")))?;
     Ok(())
+}
+
+/// Runs a job, throws its rows away, and says what there is to say about the run.
+fn analyze(script: &Script, mut job: JobPlan, options: &RunOptions) -> Result<String, Failure> {
+    job.sink.options = Options::new();
+    job.sink.options.set("connector", "blackhole");
+    let control = Control::default();
+    sys::stop_on_signals(&control.stop)?;
+    let report = Engine::new().run(&job, options, &control).map_err(|error| script.failure(error))?;
+    let mut text = String::from("Run: ");
+    text.push_str(&report.closing_line().replace('\n', "\n  "));
+    text.push('\n');
+    for line in report.event_time_lines() {
+        text.push_str(&format!("  {line}\n"));
+    }
+    Ok(text)
 }
 
 fn check(arguments: &CheckArguments) -> Outcome {
@@ -166,8 +181,11 @@ fn run_jobs(
             break;
         }
         let control = Control { stop: stop.clone(), ..Control::default() };
-        let shown = shows_progress(watching.progress, job);
-        let report = progress::watch(&control.progress, shown, || Engine::new().run(job, options, &control))
+        let watching = Watching {
+            shown: shows_progress(watching.progress, job),
+            warned: options.timing.late_records != LateRecords::ProcessAll,
+        };
+        let report = progress::watch(&control.progress, watching, || Engine::new().run(job, options, &control))
             .map_err(|error| script.failure(error))?;
         finished(&report);
         reports.push(report);

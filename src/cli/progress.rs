@@ -1,5 +1,6 @@
-//! The progress line: counts of a running job, redrawn on stderr by a thread of its own.
+//! The progress line: counts of a running job, redrawn on stderr by a thread of its own, which also warns of late records.
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -12,14 +13,26 @@ const PERIOD: Duration = Duration::from_millis(100);
 /// A job shorter than this shows nothing.
 const QUIET: Duration = Duration::from_millis(400);
 
-/// Runs `work`; while it runs, shows `progress` on stderr if `shown`. The line is gone when this returns.
-pub(super) fn watch<T>(progress: &Progress, shown: bool, work: impl FnOnce() -> T) -> T {
-    if !shown {
+/// Between two warnings.
+const WARNING_PERIOD: Duration = Duration::from_secs(10);
+
+/// What is said of a job while it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Watching {
+    /// Whether to show the progress line.
+    pub(super) shown: bool,
+    /// Whether to warn of late records.
+    pub(super) warned: bool,
+}
+
+/// Runs `work`; while it runs, says on stderr what was asked for. The line is gone when this returns.
+pub(super) fn watch<T>(progress: &Progress, watching: Watching, work: impl FnOnce() -> T) -> T {
+    if watching == (Watching { shown: false, warned: false }) {
         return work();
     }
     let done = StopFlag::new();
     std::thread::scope(|scope| {
-        let line = scope.spawn(|| draw(progress, &done));
+        let line = scope.spawn(|| draw(progress, watching, &done));
         // Ends the line when `work` panics too: the scope would wait for it forever.
         let _end = EndOnDrop { done: &done, line: line.thread().clone() };
         work()
@@ -38,22 +51,53 @@ impl Drop for EndOnDrop<'_> {
     }
 }
 
-fn draw(progress: &Progress, done: &StopFlag) {
+fn draw(progress: &Progress, watching: Watching, done: &StopFlag) {
     let started = Instant::now();
     let mut bar: Option<ProgressBar> = None;
+    let mut warnings = Warnings::default();
     while !done.is_set() {
         std::thread::park_timeout(PERIOD);
         if started.elapsed() < QUIET || done.is_set() {
             continue;
         }
         let totals = progress.totals();
-        let bar = bar.get_or_insert_with(|| new_bar(totals.bytes_expected));
-        bar.set_position(totals.bytes_read.min(totals.bytes_expected));
-        bar.set_message(message(&totals, started.elapsed().as_secs_f64()));
-        bar.tick();
+        if let Some(warning) = warnings.next(&totals, started.elapsed()).filter(|_| watching.warned) {
+            match &bar {
+                Some(bar) => bar.println(warning),
+                // A stderr that is closed is no reason to fail.
+                None => drop(writeln!(std::io::stderr(), "{warning}")),
+            }
+        }
+        if watching.shown {
+            let bar = bar.get_or_insert_with(|| new_bar(totals.bytes_expected));
+            bar.set_position(totals.bytes_read.min(totals.bytes_expected));
+            bar.set_message(message(&totals, started.elapsed().as_secs_f64()));
+            bar.tick();
+        }
     }
     if let Some(bar) = bar {
         bar.finish_and_clear();
+    }
+}
+
+/// Warns of late records as they come, not too often. What comes after the last warning is in the report.
+#[derive(Debug, Default)]
+struct Warnings {
+    /// Late records at the last warning, and when that was.
+    last: Option<(u64, Duration)>,
+}
+
+impl Warnings {
+    fn next(&mut self, totals: &ProgressTotals, now: Duration) -> Option<String> {
+        let late = totals.records_late;
+        let is_due = match self.last {
+            None => late > 0,
+            Some((warned, at)) => late > warned && now >= at + WARNING_PERIOD,
+        };
+        is_due.then(|| {
+            self.last = Some((late, now));
+            format!("warning: {} late records so far", group_digits(late))
+        })
     }
 }
 
@@ -97,14 +141,27 @@ mod tests {
     }
 
     #[test]
+    fn warnings_are_rare() {
+        let mut warnings = Warnings::default();
+        let mut at = |late, seconds| {
+            let totals = ProgressTotals { records_late: late, ..Default::default() };
+            warnings.next(&totals, Duration::from_secs(seconds))
+        };
+        assert_eq!(at(0, 1), None);
+        assert_eq!(at(1200, 2).as_deref(), Some("warning: 1,200 late records so far"));
+        assert_eq!((at(1300, 3), at(1200, 20)), (None, None));
+        assert_eq!(at(1300, 20).as_deref(), Some("warning: 1,300 late records so far"));
+    }
+
+    #[test]
     fn watching_returns_what_the_work_returns() {
-        assert_eq!(watch(&Progress::new(), true, || 42), 42);
-        assert_eq!(watch(&Progress::new(), false, || 42), 42);
+        assert_eq!(watch(&Progress::new(), Watching { shown: true, warned: true }, || 42), 42);
+        assert_eq!(watch(&Progress::new(), Watching { shown: false, warned: false }, || 42), 42);
     }
 
     #[test]
     #[should_panic(expected = "work failed")]
     fn a_panic_in_the_work_does_not_hang_the_line() {
-        watch(&Progress::new(), true, || panic!("work failed"));
+        watch(&Progress::new(), Watching { shown: true, warned: true }, || panic!("work failed"));
     }
 }

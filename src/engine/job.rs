@@ -13,23 +13,32 @@ use super::report::report;
 use super::sink::{Collected, OpenSink};
 use super::source::{OpenSource, Provider, Started};
 use crate::error::{Error, Result};
-use crate::limits::PARTITIONS_MAX;
-use crate::metrics::{JobReport, Progress};
+use crate::limits::{self, PARTITIONS_MAX};
+use crate::metrics::{JobReport, MemoryLimit, Progress};
 use crate::operator::OnError;
 use crate::partition::{Wiring, wire};
-use crate::plan::{JobPlan, Layout, LayoutRequest, plan_script};
+use crate::plan::{JobPlan, Layout, LayoutRequest, MaxFuture, plan_script};
 use crate::processor::{Machines, MachinesSetup, process};
 use crate::state::KeyHasher;
 use crate::sys::{self, StopFlag, Topology};
+use crate::time::Clock;
 use crate::types::Options;
 
 /// What the caller holds on to while a job runs.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Control {
     /// Asks the job to stop reading, drain, flush and report.
     pub stop: StopFlag,
     /// Counts to watch.
     pub progress: Arc<Progress>,
+    /// What time it is: idle splits and `max_future` go by it.
+    pub clock: Clock,
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self { stop: StopFlag::default(), progress: Arc::default(), clock: Clock::new(sys::wall_us) }
+    }
 }
 
 /// Record batches of one table in memory, by split.
@@ -73,7 +82,7 @@ impl Engine {
     pub fn explain(&self, job: &JobPlan, options: &RunOptions) -> Result<String> {
         let source = OpenSource::open(self, job, options, partitions(options)?)?;
         let layout = layout(job, options, source.splits())?;
-        let mut text = job.plan.explain();
+        let mut text = timed(job, options).plan.explain();
         text.push_str(&format!(
             "Layout: processor {}, strategy {}, {} partition{}, batch_rows {}\n",
             layout.processor,
@@ -106,15 +115,18 @@ impl Engine {
 
     fn run_into(&self, job: &JobPlan, options: &RunOptions, control: &Control, sink: OpenSink) -> Result<JobReport> {
         let started_ns = sys::monotonic_ns();
+        let job = &timed(job, options);
+        let late = late_sink(job)?;
         let wanted = partitions(options)?;
         let source = OpenSource::open(self, job, options, wanted)?;
         let layout = layout(job, options, source.splits())?;
         let topology = Topology::read();
         let placement = topology.placement(layout.partitions, options.cores.as_deref())?;
-        let sink = sink.with_dead_letters(source.dead_letters()?, source.names());
+        let sink = sink.with_late(late).with_dead_letters(source.dead_letters()?, source.names());
         let (names, on_error, source_is_bounded) = (source.names(), source.on_error(), source.is_bounded());
         let hasher = KeyHasher::new(RandomState::new().hash_one("corelane"));
         let Started { splits, decoders } = source.start(layout.partitions, control)?;
+        let memory = options.memory_limit_bytes.map(MemoryLimit::new);
         let wired = wire(Wiring {
             plan: &job.plan,
             layout: &layout,
@@ -125,6 +137,9 @@ impl Engine {
             simd: options.simd,
             hasher,
             progress: &control.progress,
+            memory: memory.as_ref(),
+            bounded: source_is_bounded,
+            clock: control.clock.clone(),
             ring_slots: Wiring::SLOTS,
         });
         let setup = MachinesSetup {
@@ -157,6 +172,27 @@ impl Engine {
         report.peak_rss_bytes = sys::peak_rss_bytes();
         Ok(report)
     }
+}
+
+/// The job with its settings of event time.
+fn timed(job: &JobPlan, options: &RunOptions) -> JobPlan {
+    let mut job = job.clone();
+    job.plan.timing = options.timing.clone();
+    // Files may well hold the future; who speaks live should not.
+    if options.timing.max_future == MaxFuture::BySource && outputs::reads_stdin(&job) {
+        job.plan.timing.max_future = MaxFuture::Within(limits::MAX_FUTURE_US);
+    }
+    if options.timing.late_sink.is_some() {
+        job.plan.read_all_columns();
+    }
+    job
+}
+
+/// The sink for late records, open, if one is named.
+fn late_sink(job: &JobPlan) -> Result<Option<OpenSink>> {
+    let Some(name) = &job.plan.timing.late_sink else { return Ok(None) };
+    let definition = outputs::declared_sink(job, name)?;
+    OpenSink::open(definition, &job.plan.scan.schema()).map(Some)
 }
 
 /// Partitions asked for: one per physical core unless said otherwise.

@@ -25,9 +25,9 @@ mod source;
 mod split;
 
 pub use crate::metrics::{JobReport, Progress};
-pub use crate::plan::{JobPlan, ProcessorKind, Strategy};
+pub use crate::plan::{JobPlan, LateRecords, ProcessorKind, Strategy, Timing};
 pub use crate::sys::StopFlag;
 pub use job::{Control, Engine};
-pub use options::{LateRecords, RunOptions, SETTINGS};
+pub use options::{RunOptions, SETTINGS};
 pub use outputs::reads_stdin;
 pub use processors::{Job, JobProcessor, processor};

@@ -3,18 +3,35 @@
 use crate::error::{Error, Result, nearest};
 use crate::kernel::Simd;
 use crate::limits;
-use crate::plan::{ProcessorKind, Strategy};
+use crate::plan::{LateRecords, MaxFuture, ProcessorKind, Strategy, Timing};
 use crate::ring::WaitMode;
 use crate::sys;
-use crate::types::Options;
+use crate::types::text::parse;
+use crate::types::{Options, size_bytes};
 
 /// The settings that SET, `--set` and the flags of the same names take.
-pub const SETTINGS: &[&str] =
-    &["processor", "partitions", "cores", "batch_rows", "strategy", "fan_in_partition", "wait", "simd", "late_records"];
+pub const SETTINGS: &[&str] = &[
+    "processor",
+    "partitions",
+    "cores",
+    "batch_rows",
+    "strategy",
+    "fan_in_partition",
+    "wait",
+    "simd",
+    "late_records",
+    "allowed_lateness",
+    "late_sink",
+    "min_advance",
+    "idle_timeout",
+    "max_future",
+    "memory_limit",
+    "state_ttl",
+];
 
 const SIMD_LEVELS: &[&str] = &["auto", "scalar", "wide", "avx512"];
 
-/// How a job runs. The answer does not depend on any of it.
+/// How a job runs. The answer does not depend on it, but for [`Self::timing`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunOptions {
     /// Which processor.
@@ -31,10 +48,12 @@ pub struct RunOptions {
     pub fan_in_partition: usize,
     /// What a thread without work does.
     pub wait: WaitMode,
-    /// What to do with late records. `drop` is what there is so far.
-    pub late_records: LateRecords,
+    /// How event time is treated; of all options only this one shows in the answer.
+    pub timing: Timing,
     /// The vectors that kernels may use.
     pub simd: Simd,
+    /// Bytes that the state of the job may take; `None` means as many as there are.
+    pub memory_limit_bytes: Option<u64>,
 }
 
 impl RunOptions {
@@ -60,8 +79,9 @@ impl RunOptions {
                 }
                 None => WaitMode::default(),
             },
-            late_records: take_late_records(options)?,
+            timing: take_timing(options)?,
             simd: take_simd(options)?,
+            memory_limit_bytes: take_size(options, "memory_limit")?,
         })
     }
 }
@@ -74,19 +94,64 @@ fn take_simd(options: &mut Options) -> Result<Simd> {
     }
 }
 
-/// What to do with late records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LateRecords {
-    /// Count and drop them: final means final.
-    #[default]
-    Drop,
+fn take_timing(options: &mut Options) -> Result<Timing> {
+    let late_records = take_one_of(options, "late_records", &["drop", "process_with_warning", "process_all"])?;
+    let late_records = match late_records.as_deref() {
+        Some("process_with_warning") => LateRecords::ProcessWithWarning,
+        Some("process_all") => LateRecords::ProcessAll,
+        _ => LateRecords::Drop,
+    };
+    let allowed_lateness_us = take_duration(options, "allowed_lateness")?;
+    if late_records == LateRecords::Drop && allowed_lateness_us.is_some_and(|allowed_us| allowed_us > 0) {
+        return Err(Error::Config(
+            "allowed_lateness is for late records that are processed: add late_records = 'process_with_warning' or \
+             'process_all'"
+                .into(),
+        ));
+    }
+    let min_advance_us = take_duration(options, "min_advance")?;
+    let idle_timeout = take_duration_or_off(options, "idle_timeout")?;
+    let max_future = match take_duration_or_off(options, "max_future")? {
+        None => MaxFuture::BySource,
+        Some(None) => MaxFuture::Off,
+        Some(Some(us)) => MaxFuture::Within(us),
+    };
+    Ok(Timing {
+        late_records,
+        allowed_lateness_us,
+        late_sink: options.take("late_sink").filter(|name| !name.trim().is_empty()),
+        min_advance_us: min_advance_us.unwrap_or(limits::WATERMARK_MIN_ADVANCE_US),
+        idle_timeout_us: idle_timeout.unwrap_or(Some(limits::IDLE_TIMEOUT_US)),
+        max_future,
+        state_ttl_us: take_duration_or_off(options, "state_ttl")?.flatten(),
+    })
 }
 
-fn take_late_records(options: &mut Options) -> Result<LateRecords> {
-    match take_one_of(options, "late_records", &["drop", "process_with_warning", "process_all"])?.as_deref() {
-        None | Some("drop") => Ok(LateRecords::Drop),
-        Some(other) => Err(Error::Config(format!(
-            "late_records = '{other}' is not supported yet: late records are counted and dropped (late_records = 'drop')"
+/// A number of bytes.
+fn take_size(options: &mut Options, key: &str) -> Result<Option<u64>> {
+    let Some(text) = options.take(key) else { return Ok(None) };
+    match size_bytes(&text) {
+        None => Err(Error::Config(format!("option {key} = '{text}': expected a size, as in '512MB' or '4GB'"))),
+        bytes => Ok(bytes),
+    }
+}
+
+/// A length of time, or `off`.
+fn take_duration_or_off(options: &mut Options, key: &str) -> Result<Option<Option<i64>>> {
+    if options.get(key).is_some_and(|text| text.trim().eq_ignore_ascii_case("off")) {
+        options.take(key);
+        return Ok(Some(None));
+    }
+    Ok(take_duration(options, key)?.map(Some))
+}
+
+/// A length of time, not negative, in microseconds.
+fn take_duration(options: &mut Options, key: &str) -> Result<Option<i64>> {
+    let Some(text) = options.take(key) else { return Ok(None) };
+    match parse::interval(text.trim().as_bytes()) {
+        Some(us) if us >= 0 => Ok(Some(us)),
+        _ => Err(Error::Config(format!(
+            "option {key} = '{text}': expected a length of time, as in '500ms', '30s' or '1 minute'"
         ))),
     }
 }
@@ -151,6 +216,7 @@ mod tests {
             ("strategy", "always_hash"),
             ("wait", "spin"),
             ("simd", "SCALAR"),
+            ("memory_limit", "1.5 GB"),
             ("other", "x"),
         ] {
             settings.set(key, value);
@@ -164,8 +230,9 @@ mod tests {
             strategy: Some(Strategy::AlwaysHash),
             fan_in_partition: 0,
             wait: WaitMode::Spin,
-            late_records: LateRecords::Drop,
+            timing: Timing::default(),
             simd: Simd::SCALAR,
+            memory_limit_bytes: Some(3 << 29),
         };
         assert_eq!(options, expected);
         assert_eq!(settings.iter().collect::<Vec<_>>(), [("other", "x")]);

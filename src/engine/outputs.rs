@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::connector::{SinkConnector, SourceConnector};
-use crate::error::{Error, Result};
-use crate::plan::JobPlan;
+use crate::error::{Error, Result, nearest};
+use crate::plan::{JobPlan, SinkDefinition};
 use crate::types::{Options, Schema};
 
 /// Refuses a script whose jobs would get in each other's way.
@@ -26,7 +26,14 @@ pub(super) fn check(jobs: &[JobPlan]) -> Result<()> {
         }
         let sink = format!("sink {}", job.sink.name);
         let letters = format!("dead_letter_path of source {}", source.name);
-        for (path, what) in [(sink_path(&job.sink.options), sink), (letter_path(&source.options), letters)] {
+        let late = job.settings.get("late_sink").map(|name| declared_sink(job, name)).transpose()?;
+        let late_name = late.map_or(String::new(), |late| format!("late_sink {}", late.name));
+        let targets_of_job = [
+            (sink_path(&job.sink.options), sink),
+            (letter_path(&source.options), letters),
+            (late.and_then(|late| sink_path(&late.options)), late_name),
+        ];
+        for (path, what) in targets_of_job {
             let Some(target) = path.and_then(|path| replaceable(Path::new(&path))) else { continue };
             if let Some((_, other)) = targets.iter().find(|(path, _)| *path == target) {
                 return Err(Error::Config(format!(
@@ -39,6 +46,18 @@ pub(super) fn check(jobs: &[JobPlan]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The sink of that name, as the script declares it.
+pub(super) fn declared_sink<'j>(job: &'j JobPlan, name: &str) -> Result<&'j SinkDefinition> {
+    let found = job.sinks.iter().find(|sink| sink.name.eq_ignore_ascii_case(name.trim()));
+    found.ok_or_else(|| {
+        let hint = match nearest(name.trim(), job.sinks.iter().map(|sink| sink.name.as_str())) {
+            Some(near) => format!("did you mean {near}?"),
+            None => "declare it before the query: CREATE SINK name WITH (connector = 'file', path = 'late.csv')".into(),
+        };
+        Error::Config(format!("late_sink = '{name}': no sink of that name is declared; {hint}"))
+    })
 }
 
 /// Whether the job reads standard input.

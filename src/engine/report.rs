@@ -2,10 +2,13 @@
 
 use super::split::SplitNames;
 use crate::limits::FAILURE_SAMPLES;
-use crate::metrics::{FailureSample, JobReport, PartitionReport};
-use crate::plan::{Exchange, JobPlan, Layout, Strategy};
+use crate::metrics::{FailureSample, JobReport, LatenessHistogram, PartitionReport, WatermarkReport};
+use crate::plan::{Deal, Exchange, JobPlan, Layout, Strategy};
 use crate::processor::Finished;
 use crate::sys::Placement;
+use crate::time::WatermarkState;
+use crate::types::EventTime;
+use crate::types::text::print;
 
 /// The report, but for the times that are known only after the commit.
 pub(super) fn report(
@@ -29,10 +32,14 @@ pub(super) fn report(
         ..JobReport::default()
     };
     report.notes.extend(layout.reasons.iter().filter(|reason| reason.starts_with("stp runs")).cloned());
+    let mut lateness = LatenessHistogram::default();
     for (index, (stats, core)) in finished.partitions.iter().enumerate() {
         report.records_read += stats.records;
         report.records_filtered += stats.filtered;
         report.records_late += stats.late;
+        report.records_dropped += stats.dropped;
+        report.records_corrected += stats.corrected;
+        lateness.add(&stats.lateness);
         report.records_failed += stats.failed;
         report.batches += stats.batches;
         report.routed_natural += stats.natural;
@@ -51,7 +58,12 @@ pub(super) fn report(
     }
     report.failures.sort_by(|a, b| (&a.source, a.record).cmp(&(&b.source, b.record)));
     report.failures.truncate(FAILURE_SAMPLES);
-    report.records_dropped = report.records_late;
+    report.lateness = lateness.report();
+    report.watermark = watermark(layout, finished).map(|state| WatermarkReport {
+        event_time: (state.watermark > EventTime::MIN).then(|| text(state.watermark)),
+        held_back_by: split_names.name(state.held_by),
+        since: text(state.since),
+    });
     let gone = report.records_filtered + report.records_dropped + report.records_failed;
     report.records_processed = report.records_read.saturating_sub(gone);
     match (layout.exchange, layout.strategy) {
@@ -63,4 +75,22 @@ pub(super) fn report(
         _ => {}
     }
     report
+}
+
+/// How far event time came over all partitions.
+fn watermark(layout: &Layout, finished: &Finished) -> Option<WatermarkState> {
+    let states = finished.partitions.iter().filter_map(|(stats, _)| stats.watermark);
+    match layout.deal {
+        // Partitions that share turns see the same, some of them not to the end.
+        Deal::RoundRobin => states.max_by_key(|(turns, _)| *turns).map(|(_, state)| state),
+        Deal::BySplit | Deal::Own => {
+            states.map(|(_, state)| state).min_by_key(|state| (state.watermark, state.held_by))
+        }
+    }
+}
+
+fn text(time: EventTime) -> String {
+    let mut text = Vec::new();
+    print::timestamp(&mut text, time.0);
+    String::from_utf8_lossy(&text).into_owned()
 }

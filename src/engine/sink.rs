@@ -29,11 +29,25 @@ enum Rows {
     Discarded,
 }
 
+impl Rows {
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        match self {
+            Self::Encoded(encoder) => encoder.write(batch),
+            Self::Collected(collected) => {
+                collected.0.lock().unwrap_or_else(PoisonError::into_inner).push(batch.clone());
+                Ok(())
+            }
+            Self::Discarded => Ok(()),
+        }
+    }
+}
+
 /// A sink, open.
 pub(super) struct OpenSink {
     rows: Rows,
     output: Option<Box<dyn Output>>,
     letters: Option<DeadLetters>,
+    late: Option<Box<OpenSink>>,
     split_names: SplitNames,
 }
 
@@ -67,7 +81,7 @@ impl OpenSink {
             }
             (Sink::Bytes(_) | Sink::Blackhole, _) => (Rows::Discarded, None),
         };
-        Ok(Self { rows, output, letters: None, split_names: SplitNames::default() })
+        Ok(Self { rows, output, letters: None, late: None, split_names: SplitNames::default() })
     }
 
     /// A sink that keeps rows in memory.
@@ -76,6 +90,7 @@ impl OpenSink {
             rows: Rows::Collected(collected.clone()),
             output: None,
             letters: None,
+            late: None,
             split_names: SplitNames::default(),
         }
     }
@@ -85,36 +100,46 @@ impl OpenSink {
         Self { letters, split_names, ..self }
     }
 
+    /// With a sink for late records.
+    pub(super) fn with_late(self, late: Option<OpenSink>) -> Self {
+        Self { late: late.map(Box::new), ..self }
+    }
+
     /// The part that the writer drives, and what makes it visible in the end.
     ///
     /// While the input of an unbounded job pauses, what it wrote is shown. A bounded job ends soon enough, and a table that
     /// is shown early would take its widths from what happened to be there.
     pub(super) fn into_parts(self, bounded: bool) -> (Box<dyn RowSink>, Commit) {
         let letters = Arc::new(Mutex::new(self.letters));
-        let commit = Commit { output: self.output, letters: Arc::clone(&letters) };
-        (Box::new(JobSink { rows: self.rows, letters, split_names: self.split_names, bounded }), commit)
+        let (late, late_output) = self.late.map(|late| (late.rows, late.output)).unzip();
+        let commit = Commit { output: self.output, late_output: late_output.flatten(), letters: Arc::clone(&letters) };
+        (Box::new(JobSink { rows: self.rows, late, letters, split_names: self.split_names, bounded }), commit)
     }
 }
 
 /// Makes what a job wrote visible. Dropped without commit, nothing appears.
 pub(super) struct Commit {
     output: Option<Box<dyn Output>>,
+    late_output: Option<Box<dyn Output>>,
     letters: Arc<Mutex<Option<DeadLetters>>>,
 }
 
 impl Commit {
-    /// Completes the sink's output and shows it: the dead letters first, so that results never appear without them.
+    /// Completes the sink's output and shows it: dead letters and late records first, so that results never appear without
+    /// them.
     pub(super) fn commit(self, sink: Box<dyn RowSink>) -> Result<()> {
         sink.finish()?;
         if let Some(letters) = self.letters.lock().unwrap_or_else(PoisonError::into_inner).take() {
             letters.commit()?;
         }
+        self.late_output.map_or(Ok(()), |output| output.commit())?;
         self.output.map_or(Ok(()), |output| output.commit())
     }
 }
 
 struct JobSink {
     rows: Rows,
+    late: Option<Rows>,
     bounded: bool,
     /// Only the writer locks it while the job runs.
     letters: Arc<Mutex<Option<DeadLetters>>>,
@@ -123,14 +148,11 @@ struct JobSink {
 
 impl RowSink for JobSink {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        match &mut self.rows {
-            Rows::Encoded(encoder) => encoder.write(batch),
-            Rows::Collected(collected) => {
-                collected.0.lock().unwrap_or_else(PoisonError::into_inner).push(batch.clone());
-                Ok(())
-            }
-            Rows::Discarded => Ok(()),
-        }
+        self.rows.write(batch)
+    }
+
+    fn late(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.late.as_mut().map_or(Ok(()), |late| late.write(batch))
     }
 
     fn discards(&self) -> bool {
@@ -142,11 +164,14 @@ impl RowSink for JobSink {
     }
 
     fn flush(&mut self) -> Result<()> {
-        match &mut self.rows {
-            Rows::Encoded(_) if self.bounded => Ok(()),
-            Rows::Encoded(encoder) => encoder.flush(),
-            Rows::Collected(_) | Rows::Discarded => Ok(()),
+        for rows in self.late.iter_mut().chain([&mut self.rows]) {
+            if let Rows::Encoded(encoder) = rows
+                && !self.bounded
+            {
+                encoder.flush()?;
+            }
         }
+        Ok(())
     }
 
     fn dead_letters(&mut self, letters: &[DeadLetter]) -> Result<()> {
@@ -160,9 +185,11 @@ impl RowSink for JobSink {
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
-        match self.rows {
-            Rows::Encoded(encoder) => encoder.finish(),
-            Rows::Collected(_) | Rows::Discarded => Ok(()),
+        for rows in self.late.into_iter().chain([self.rows]) {
+            if let Rows::Encoded(encoder) = rows {
+                encoder.finish()?;
+            }
         }
+        Ok(())
     }
 }

@@ -29,6 +29,15 @@ impl SplitNames {
         Self(Arc::new(splits.map(named).collect()))
     }
 
+    /// What to call a split among the others.
+    pub(super) fn name(&self, split: SplitId) -> String {
+        let Some(SplitName { name, .. }) = self.0.get(split.0 as usize) else { return String::new() };
+        match self.0.iter().filter(|other| other.name == *name).count() {
+            1 => name.clone(),
+            splits => format!("{name}, split {} of {splits}", split.0 + 1),
+        }
+    }
+
     /// The file or stream of a record and its line there. The lines before a part are counted at the first record asked
     /// for, because most inputs have none that fails and reading is faster without the count.
     pub(super) fn place(&self, split: SplitId, record: u64) -> (&str, u64) {

@@ -4,7 +4,11 @@
 //! other writer; the counts of a report add up ([`JobReport::records_balance`]). Knows nothing of queries or threads.
 
 mod counters;
+mod lateness;
+mod memory;
 mod report;
 
 pub use counters::{Progress, ProgressTotals, ProgressWriter};
-pub use report::{FailureSample, JobReport, PartitionReport, group_digits};
+pub use lateness::{LatenessBucket, LatenessHistogram, LatenessReport};
+pub use memory::{MemoryExceeded, MemoryLimit, MemoryShare};
+pub use report::{FailureSample, JobReport, PartitionReport, WatermarkReport, group_digits};

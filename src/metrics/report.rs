@@ -5,6 +5,8 @@
 
 use serde::Serialize;
 
+use super::lateness::LatenessReport;
+
 /// The report of one job.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct JobReport {
@@ -30,6 +32,8 @@ pub struct JobReport {
     pub records_processed: u64,
     /// Rows written to the sink.
     pub records_emitted: u64,
+    /// Rows that left the partitions to correct rows of windows that had closed, because of late records.
+    pub records_corrected: u64,
     /// Rows (or groups of closing panes) that stayed in the partition that read them: all of them if nothing moves.
     pub routed_natural: u64,
     /// Rows (or groups) that moved to the partition that owns their key.
@@ -56,6 +60,21 @@ pub struct JobReport {
     pub notes: Vec<String>,
     /// The first records that failed.
     pub failures: Vec<FailureSample>,
+    /// How late the late records were; `None` if there were none.
+    pub lateness: Option<LatenessReport>,
+    /// How far event time came; `None` if the query does not depend on it.
+    pub watermark: Option<WatermarkReport>,
+}
+
+/// The least watermark over the splits when reading ended, and what kept it from being greater.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct WatermarkReport {
+    /// The watermark; `None` if some split had not had a record yet.
+    pub event_time: Option<String>,
+    /// The split whose watermark it is.
+    pub held_back_by: String,
+    /// The time of day since when it was that split.
+    pub since: String,
 }
 
 /// What one partition did.
@@ -89,6 +108,26 @@ impl JobReport {
             .iter()
             .try_fold(0_u64, |sum, count| sum.checked_add(*count));
         accounted == Some(self.records_read)
+    }
+
+    /// How far event time came, how late records were, as lines.
+    pub fn event_time_lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if let Some(WatermarkReport { event_time, held_back_by, since }) = &self.watermark {
+            let at = event_time.as_deref().unwrap_or("at the beginning of time");
+            lines.push(format!("watermark {at}, held back by {held_back_by} since {since}"));
+        }
+        if let Some(lateness) = &self.lateness {
+            let seconds = |us: u64| format!("{} s", us as f64 / 1e6);
+            lines.push(format!(
+                "lateness p50 {}, p90 {}, p99 {}, max {}",
+                seconds(lateness.p50_us),
+                seconds(lateness.p90_us),
+                seconds(lateness.p99_us),
+                seconds(lateness.max_us)
+            ));
+        }
+        lines
     }
 
     /// What a run ends with: the totals in one line, then a line for each thing that went less than well.
@@ -127,7 +166,11 @@ impl JobReport {
                 dropped if dropped == self.records_late => "dropped".to_string(),
                 dropped => format!("{} of them dropped", group_digits(dropped)),
             };
-            lines.push(format!("{}, {dropped}", counted(self.records_late, "late record")));
+            let corrected = match self.records_corrected {
+                0 => String::new(),
+                corrected => format!(", {} corrected", counted(corrected, "row")),
+            };
+            lines.push(format!("{}, {dropped}{corrected}", counted(self.records_late, "late record")));
         }
         if self.records_failed > 0 {
             lines.push(format!("{} could not be used", counted(self.records_failed, "record")));

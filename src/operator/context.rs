@@ -5,10 +5,11 @@ use std::str::FromStr;
 
 use bumpalo::Bump;
 
-use crate::batch::{Batch, Selection};
+use crate::batch::{Batch, BatchBuffer, Selection};
 use crate::error::{Error, Result};
 use crate::kernel::Simd;
 use crate::limits::FAILURE_SAMPLES;
+use crate::metrics::LatenessHistogram;
 use crate::types::{EventTime, OrderKey};
 
 use super::expr::RowFailures;
@@ -48,13 +49,19 @@ pub struct RecordFailure {
     pub reason: String,
 }
 
-/// What became of records; every record read is in exactly one of these in the end.
-#[derive(Debug, Clone, Default)]
+/// What became of records; every record read is filtered, dropped, failed or processed in the end.
+#[derive(Debug, Default)]
 pub struct Counts {
     /// For which WHERE was not true.
     pub filtered: u64,
-    /// Late, and dropped.
+    /// Late, dropped or not.
     pub late: u64,
+    /// Late, and dropped.
+    pub dropped: u64,
+    /// Those of them, if they are kept for a sink.
+    pub dropped_rows: Option<BatchBuffer>,
+    /// How late late records were.
+    pub lateness: LatenessHistogram,
     /// Could not be computed.
     pub failed: u64,
     /// The first of those.
@@ -69,6 +76,12 @@ pub struct Context<'c> {
     pub counts: &'c mut Counts,
     /// Greatest event time of the split before the batch's first row.
     pub greatest_before: EventTime,
+    /// Event time up to which records are believed: later ones fail, and do not move the watermark.
+    pub latest: EventTime,
+    /// The job's clock when the batch was read.
+    pub now: EventTime,
+    /// Stage of lateness of the batch's rows, see [`crate::time::Lateness`]; 0 for rows on time.
+    pub stage: u32,
     /// Whether rows stand for records, so that one that fails is counted; rows of groups end the job instead.
     pub rows_are_records: bool,
     /// What to do with a record that fails.
@@ -84,6 +97,9 @@ impl Context<'_> {
             arena,
             counts: self.counts,
             greatest_before: self.greatest_before,
+            latest: self.latest,
+            now: self.now,
+            stage: self.stage,
             rows_are_records: self.rows_are_records,
             on_error: self.on_error,
             simd: self.simd,

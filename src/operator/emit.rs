@@ -6,6 +6,7 @@ use crate::batch::{Batch, BatchBuffer, RowOrder, Selection};
 use crate::error::Result;
 use crate::plan::AggregateNode;
 use crate::state::Groups;
+use crate::time::PaneId;
 use crate::types::{EventTime, OrderKey, Schema};
 
 use super::{Context, Next, Panes};
@@ -36,17 +37,18 @@ impl GroupEmitter {
         }
     }
 
-    /// Passes all groups of the pane that starts at `start` to `next`.
+    /// Passes the groups in `only` (else all) to `next`, as of when the pane `id` closes.
     pub fn emit(
         &mut self,
         panes: &Panes,
         groups: &Groups,
-        start: i64,
+        only: Option<&[u32]>,
+        id: PaneId,
         context: &mut Context<'_>,
         next: &mut Next<'_>,
     ) -> Result<()> {
-        let end = panes.end(start);
-        groups.in_order(&mut self.order);
+        let end = panes.end(id.start);
+        groups.in_order(only, &mut self.order);
         let results = self.keys..self.keys + panes.layout.accumulators.len();
         for part in self.order.chunks(Self::BATCH_GROUPS) {
             self.buffer.clear();
@@ -57,11 +59,11 @@ impl GroupEmitter {
             for &group in part {
                 let (sequence, row) = groups.first(group);
                 // Rows of one window stand together, windows by their end; without windows all rows stand together.
-                let time = if self.windowed { end } else { EventTime::MIN };
-                self.places.push(OrderKey { time, sequence, row });
+                let time = if self.windowed { id.closes } else { EventTime::MIN };
+                self.places.push(OrderKey { time, stage: id.stage, sequence, row });
             }
             if self.windowed {
-                columns[results.end].extend_int64(std::iter::repeat_n(start, part.len()));
+                columns[results.end].extend_int64(std::iter::repeat_n(id.start, part.len()));
                 columns[results.end + 1].extend_int64(std::iter::repeat_n(end.0, part.len()));
             }
             self.buffer.rows_pushed(part.len());

@@ -20,6 +20,7 @@ pub struct Gather {
     offset: u64,
     held: Vec<RecordBatch>,
     held_rows: usize,
+    held_bytes: usize,
 }
 
 impl Gather {
@@ -28,7 +29,7 @@ impl Gather {
 
     /// For the Sort and Limit steps at the end of a plan.
     pub fn new(steps: &[Step]) -> Self {
-        let mut gather = Self { sort: None, limit: None, offset: 0, held: Vec::new(), held_rows: 0 };
+        let mut gather = Self { sort: None, limit: None, offset: 0, held: Vec::new(), held_rows: 0, held_bytes: 0 };
         for step in steps {
             match &step.node {
                 Node::Sort(keys) => gather.sort = Some(keys.clone()),
@@ -46,6 +47,7 @@ impl Gather {
     pub fn push(&mut self, batch: RecordBatch) -> Result<Option<RecordBatch>> {
         let Some(keys) = &self.sort else { return Ok(self.cut(batch)) };
         self.held_rows += batch.num_rows();
+        self.held_bytes += batch.get_array_memory_size();
         self.held.push(batch);
         // With a LIMIT only the best rows so far can leave: the others are dropped now and then.
         if let Some(limit) = self.limit {
@@ -55,10 +57,16 @@ impl Gather {
             {
                 let best = sorted.slice(0, kept.min(sorted.num_rows()));
                 self.held_rows = best.num_rows();
+                self.held_bytes = best.get_array_memory_size();
                 self.held.push(best);
             }
         }
         Ok(None)
+    }
+
+    /// Bytes that it holds.
+    pub fn held_bytes(&self) -> usize {
+        self.held_bytes
     }
 
     /// Whether batches pass through as they are.

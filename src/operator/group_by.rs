@@ -14,7 +14,7 @@ use crate::plan::{AggregateCall, AggregateFunction, AggregateNode, Expr, ExprKin
 use crate::state::{
     Accumulator, AccumulatorKind, DirectRows, Groups, KeyHasher, KeyScratch, Keyer, PartialGroups, StateLayout,
 };
-use crate::time::Tumbling;
+use crate::time::{Lateness, PaneId};
 use crate::types::{DataType, EventTime, Sequence};
 
 use super::Context;
@@ -47,15 +47,15 @@ fn argument(call: &AggregateCall) -> Option<Expr> {
     Some(arg)
 }
 
-/// Groups by pane: the start of a window to its groups. Without a window there is one pane, at the beginning of time.
+/// Groups by pane: the rows of a window that came in one stage of lateness. Without a window there is one pane.
 pub struct Panes {
-    /// Open panes, earliest first.
-    pub open: BTreeMap<i64, Groups>,
+    /// Open panes, in the order in which they close.
+    pub open: BTreeMap<PaneId, Groups>,
     /// Layout of the state rows.
     pub layout: StateLayout,
     /// Layout of the keys, and their hashes.
     pub keyer: Keyer,
-    window: Option<Tumbling>,
+    lateness: Option<Lateness>,
     pool: ArenaPool,
     scratch: KeyScratch,
     /// Groups and rows of the pane that held most of the last ones closed.
@@ -64,52 +64,75 @@ pub struct Panes {
 
 impl Panes {
     /// No pane open.
-    pub fn new(layout: StateLayout, keyer: Keyer, window: Option<Tumbling>) -> Self {
+    pub fn new(layout: StateLayout, keyer: Keyer, lateness: Option<Lateness>) -> Self {
         Self {
             open: BTreeMap::new(),
             layout,
             keyer,
-            window,
+            lateness,
             pool: ArenaPool::default(),
             scratch: KeyScratch::default(),
             expected: (0, 0),
         }
     }
 
-    /// The pane that starts at `start`, opened if need be.
-    fn pane(&mut self, start: i64) -> &mut Groups {
-        let Self { pool, keyer, layout, expected, .. } = self;
-        self.open.entry(start).or_insert_with(|| Groups::new(keyer, layout, expected.0, pool.take()))
+    /// The pane of rows of a stage in the window that starts at `start`.
+    fn id(&self, start: i64, stage: u32) -> PaneId {
+        self.lateness.map_or(PaneId::ALL, |lateness| lateness.pane(start, stage))
     }
 
-    /// Takes out the earliest pane, if `watermark` closes it.
-    pub fn close_next(&mut self, watermark: EventTime) -> Option<(i64, Groups)> {
-        let (&start, _) = self.open.first_key_value()?;
-        if self.end(start) > watermark {
+    /// The groups of a pane, opened if need be.
+    fn pane(&mut self, id: PaneId) -> &mut Groups {
+        let Self { pool, keyer, layout, expected, .. } = self;
+        // Few records are late.
+        let expected = if id.stage == 0 { expected.0 } else { 0 };
+        self.open.entry(id).or_insert_with(|| Groups::new(keyer, layout, expected, pool.take()))
+    }
+
+    /// No groups of a window.
+    pub fn empty(&mut self) -> Groups {
+        Groups::new(&self.keyer, &self.layout, 0, self.pool.take())
+    }
+
+    /// Takes out the pane that closes first, if `watermark` closes it.
+    pub fn close_next(&mut self, watermark: EventTime) -> Option<(PaneId, Groups)> {
+        let (id, _) = self.open.first_key_value()?;
+        if id.closes > watermark {
             return None;
         }
         self.open.pop_first()
     }
 
-    /// End of the pane that starts at `start`.
+    /// End of the window that starts at `start`.
     pub fn end(&self, start: i64) -> EventTime {
-        self.window.map_or(EventTime::MAX, |window| window.end(start))
+        self.lateness.map_or(EventTime::MAX, |lateness| lateness.window.end(start))
     }
 
-    /// Whether `watermark` closes windows that `before` did not, open here or elsewhere.
+    /// Windows and their late records; none without windows.
+    pub fn lateness(&self) -> Option<Lateness> {
+        self.lateness
+    }
+
+    /// Whether `watermark` closes panes that `before` did not, open here or elsewhere.
     pub fn closes_more(&self, before: EventTime, watermark: EventTime) -> bool {
-        match self.window {
+        match self.lateness {
             None => watermark == EventTime::MAX && before < watermark,
-            Some(_) if watermark == EventTime::MIN => false,
-            Some(window) => before == EventTime::MIN || window.start(before.0) < window.start(watermark.0),
+            Some(lateness) => lateness.closes_between(before, watermark),
         }
     }
 
-    /// Takes the memory of a closed pane back.
-    pub fn recycle(&mut self, groups: Groups) {
-        // A pane like the last ones is expected; what was seen long ago fades.
-        let seen = |expected: usize, now: usize| now.max(expected - expected / 8);
-        self.expected = (seen(self.expected.0, groups.len()), seen(self.expected.1, groups.rows()));
+    /// Bytes of open panes, and of memory kept for the next ones.
+    pub fn held_bytes(&self) -> usize {
+        self.open.values().map(Groups::held_bytes).sum::<usize>() + self.pool.held_bytes()
+    }
+
+    /// Takes the memory of a closed pane of a stage back.
+    pub fn recycle(&mut self, stage: u32, groups: Groups) {
+        if stage == 0 {
+            // A pane like the last ones is expected; what was seen long ago fades.
+            let seen = |expected: usize, now: usize| now.max(expected - expected / 8);
+            self.expected = (seen(self.expected.0, groups.len()), seen(self.expected.1, groups.rows()));
+        }
         self.pool.give(groups.into_arena());
     }
 
@@ -120,19 +143,24 @@ impl Panes {
 
     /// Makes sure that the group of a query without GROUP BY is there.
     pub fn ensure_global(&mut self) {
-        self.pane(i64::MIN);
+        self.pane(PaneId::ALL);
         let Self { open, layout, .. } = self;
         let place = (Sequence::default(), 0);
         open.values_mut().for_each(|groups| groups.ensure_global(layout, place));
     }
 
-    /// Merges some groups of the pane that starts at `start`; `merged` is overwritten.
-    pub fn merge(&mut self, start: i64, partial: &PartialGroups, merged: &mut Vec<u32>) {
-        self.pane(start);
+    /// Merges some groups of a pane; `merged` is overwritten.
+    pub fn merge(&mut self, id: PaneId, partial: &PartialGroups, merged: &mut Vec<u32>) {
+        self.pane(id);
         let Self { open, layout, keyer, scratch, .. } = self;
-        if let Some(groups) = open.get_mut(&start) {
+        if let Some(groups) = open.get_mut(&id) {
             groups.merge(keyer, layout, partial, merged, scratch);
         }
+    }
+
+    /// Merges groups into those of another pane; `merged` becomes what the groups of `partial` are there.
+    pub fn merge_into(&mut self, groups: &mut Groups, partial: &PartialGroups, merged: &mut Vec<u32>) {
+        groups.merge(&self.keyer, &self.layout, partial, merged, &mut self.scratch);
     }
 
     /// Finds the groups of a run's rows and hands them, with their pane, to `take`.
@@ -144,9 +172,9 @@ impl Panes {
     ) -> R {
         let Keyed { batch, keys, direct, .. } = run.keyed;
         let numbers = arena.alloc_slice_fill_copy(batch.selected(), 0);
-        self.pane(run.start);
+        self.pane(run.pane);
         let Self { open, layout, keyer, scratch, .. } = self;
-        let pane = open.get_mut(&run.start).expect("the pane was just opened");
+        let pane = open.get_mut(&run.pane).expect("the pane was just opened");
         let selection = batch.selection.list();
         pane.assign(layout, &keyer.keys(keys, batch.rows, selection), direct, numbers, scratch, |j| {
             let key = batch.key(selection.map_or(j, |selection| selection[j] as usize));
@@ -155,15 +183,15 @@ impl Panes {
         take(pane, layout, numbers)
     }
 
-    /// Number of groups and of rows of the pane that starts at `start`; none if it is not open.
-    pub fn extent(&self, start: i64) -> (usize, usize) {
-        self.open.get(&start).map_or((0, 0), |groups| (groups.len(), groups.rows()))
+    /// Number of groups and of rows of a pane; none if it is not open.
+    pub fn extent(&self, id: PaneId) -> (usize, usize) {
+        self.open.get(&id).map_or((0, 0), |groups| (groups.len(), groups.rows()))
     }
 
     /// Takes the rows of a run into their groups, but makes no group beyond the first `limit` of the pane; returns the rows
     /// of groups that were not made.
     pub fn ingest_up_to<'a>(&mut self, run: &Run<'a>, limit: usize, arena: &'a Bump, simd: Simd) -> &'a [u32] {
-        self.pane(run.start).limit(limit);
+        self.pane(run.pane).limit(limit);
         let (selection, arguments) = (run.keyed.batch.selection.list(), run.keyed.arguments);
         self.assign(run, arena, |pane, layout, groups| {
             if limit == usize::MAX || !groups.contains(&u32::MAX) {
@@ -192,9 +220,9 @@ impl Panes {
         let Keyed { batch, arguments, .. } = run.keyed;
         let Some(first) = batch.first() else { return };
         let key = batch.key(first);
-        self.pane(run.start);
+        self.pane(run.pane);
         let Self { open, layout, .. } = self;
-        let pane = open.get_mut(&run.start).expect("the pane was just opened");
+        let pane = open.get_mut(&run.pane).expect("the pane was just opened");
         let mask = match batch.selection {
             Selection::Mask(words) => Some(words),
             _ => None,
@@ -228,20 +256,22 @@ pub struct Keyed<'a> {
     pub arguments: &'a [Column<'a>],
     /// Numbers of the keys, if their domain is small.
     direct: Option<DirectRows<'a>>,
+    /// Stage of lateness of its rows.
+    stage: u32,
 }
 
 /// One run of rows of one pane.
 #[derive(Clone, Copy)]
 pub struct Run<'a> {
-    /// Start of the pane.
-    pub start: i64,
+    /// The pane.
+    pub pane: PaneId,
     /// The batch; its selection are the rows of the run.
     pub keyed: Keyed<'a>,
 }
 
 impl GroupBy {
-    /// For a node of a plan.
-    pub fn new(node: &AggregateNode, hasher: KeyHasher) -> Self {
+    /// For a node of a plan; `lateness` says what becomes of late records, and there is one if there are windows.
+    pub fn new(node: &AggregateNode, lateness: Option<Lateness>, hasher: KeyHasher) -> Self {
         // Calls over one argument share its evaluation and its state.
         let mut arguments: Vec<Expr> = Vec::new();
         let mut accumulators = Vec::new();
@@ -258,12 +288,10 @@ impl GroupBy {
             accumulators.push(Accumulator { kind, argument, result: call.data_type });
         }
         let exprs = node.keys.iter().chain(&arguments).map(Evaluator::new).collect();
-        let (window, time_column) = match node.window {
-            Some(Window::Tumbling { column, size_us }) => (Some(Tumbling { size_us }), Some(column)),
-            None => (None, None),
-        };
+        let time_column = node.window.map(|Window::Tumbling { column, .. }| column);
+        debug_assert_eq!(lateness.is_some(), time_column.is_some());
         let keyer = Keyer::new(node.keys.iter().map(|key| key.data_type), hasher);
-        let panes = Panes::new(StateLayout::new(accumulators), keyer, window);
+        let panes = Panes::new(StateLayout::new(accumulators), keyer, lateness);
         Self { panes, time_column, exprs, keys: node.keys.len() }
     }
 
@@ -279,7 +307,7 @@ impl GroupBy {
         let (batch, columns) = evaluate_all(&self.exprs, batch, arena, context)?;
         let (keys, arguments) = columns.split_at(self.keys);
         let direct = self.panes.keyer.index(keys, batch.rows, self.panes.expected_rows(), arena);
-        Ok(Keyed { batch, keys, arguments, direct })
+        Ok(Keyed { batch, keys, arguments, direct, stage: context.stage })
     }
 
     /// Cuts the batch into runs of rows of one pane, in order, and hands each to `take`.
@@ -290,15 +318,16 @@ impl GroupBy {
         simd: Simd,
         take: &mut TakeRun<'a, '_>,
     ) -> Result<()> {
-        let (Some(window), Some(column)) = (self.panes.window, self.time_column) else {
-            return take(&mut self.panes, Run { start: i64::MIN, keyed });
+        let (Some(Lateness { window, .. }), Some(column)) = (self.panes.lateness, self.time_column) else {
+            return take(&mut self.panes, Run { pane: PaneId::ALL, keyed });
         };
         let times = &keyed.batch.columns[column].int64()[..keyed.batch.rows];
         // Most batches lie in one pane: their least and greatest time tell so.
         if let Some((least, greatest)) = pane::bounds(simd, times)
             && Pane::of(least, window.size_us).holds(greatest)
         {
-            return take(&mut self.panes, Run { start: window.start(least), keyed });
+            let pane = self.panes.id(window.start(least), keyed.stage);
+            return take(&mut self.panes, Run { pane, keyed });
         }
         let batch = listed(keyed.batch, arena, simd);
         let selected = batch.selection.list();
@@ -308,7 +337,8 @@ impl GroupBy {
             let rows = if selected.is_some() { &rows[run] } else { rows };
             let batch = Batch { selection: Selection::Rows(rows), ..batch };
             if result.is_ok() {
-                result = take(&mut self.panes, Run { start: pane.first, keyed: Keyed { batch, ..keyed } });
+                let pane = self.panes.id(pane.first, keyed.stage);
+                result = take(&mut self.panes, Run { pane, keyed: Keyed { batch, ..keyed } });
             }
         });
         result

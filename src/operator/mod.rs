@@ -9,8 +9,10 @@
 
 mod aggregate;
 mod changes;
+mod closing;
 mod context;
 mod emit;
+mod expiry;
 pub mod expr;
 mod filter;
 mod gather;
@@ -52,6 +54,11 @@ pub trait Operator {
         false
     }
 
+    /// If it keeps state, what to call it and how many bytes it holds.
+    fn state(&self) -> Option<(&'static str, usize)> {
+        None
+    }
+
     /// No record that is not late will come from before `watermark`: releases what waited for it. Called with
     /// [`EventTime::MAX`] at the end of input.
     fn advance(&mut self, watermark: EventTime, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()> {
@@ -70,6 +77,11 @@ impl Chain {
     /// Appends an operator.
     pub fn push(&mut self, operator: impl Operator + 'static) {
         self.operators.push(Box::new(operator));
+    }
+
+    /// Operators that keep state, and the bytes that they hold.
+    pub fn states(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        self.operators.iter().filter_map(|operator| operator.state())
     }
 
     /// Whether the chain passes batches on as they are.

@@ -152,6 +152,11 @@ impl Operator for Reorder {
         Ok(())
     }
 
+    fn state(&self) -> Option<(&'static str, usize)> {
+        let segments = self.segments.iter().map(|segment| segment.rows.size_bytes()).sum::<usize>();
+        Some(("ORDER BY inside OVER", segments + self.held.capacity() * size_of::<Held>()))
+    }
+
     fn advance(&mut self, watermark: EventTime, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()> {
         let waiting = &self.held[self.released..];
         let mut left = match watermark {
@@ -176,7 +181,6 @@ impl Operator for Reorder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Sequence;
     use proptest::prelude::*;
 
     proptest! {
@@ -193,7 +197,7 @@ mod tests {
             for list in lists {
                 let rows = sorted(list.into_iter().map(|time| {
                     number += 1;
-                    Held { key: OrderKey { time: EventTime(time), sequence: Sequence::default(), row: number }, segment: 0, row: 0 }
+                    Held { key: OrderKey { time: EventTime(time), row: number, ..OrderKey::MIN }, segment: 0, row: 0 }
                 }).collect());
                 merge(&mut held, first, &rows);
                 all.extend(rows);

@@ -24,6 +24,8 @@ pub struct RowsOver {
     frames: FrameStates,
     keyer: Keyer,
     table: KeyTable,
+    /// The table's memory.
+    memory: PaneArena,
     scratch: KeyScratch,
     /// Rows seen.
     rows: usize,
@@ -49,8 +51,18 @@ impl RowsOver {
             calls.push(FrameCall { function, rows: call.frame_rows, argument, result: call.data_type });
         }
         let keyer = Keyer::new(node.partition_by.iter().map(|key| key.data_type), hasher);
-        let table = KeyTable::new(&keyer.layout, 0, &PaneArena::default());
-        Self { exprs, keys, frames: FrameStates::new(calls), keyer, table, scratch: KeyScratch::default(), rows: 0 }
+        let memory = PaneArena::default();
+        let table = KeyTable::new(&keyer.layout, 0, &memory);
+        Self {
+            exprs,
+            keys,
+            frames: FrameStates::new(calls),
+            keyer,
+            table,
+            memory,
+            scratch: KeyScratch::default(),
+            rows: 0,
+        }
     }
 }
 
@@ -75,6 +87,10 @@ fn argument(call: &RowsCall, function: &FrameFunction) -> Option<Expr> {
 }
 
 impl Operator for RowsOver {
+    fn state(&self) -> Option<(&'static str, usize)> {
+        Some(("OVER", self.frames.held_bytes() + self.memory.held_bytes()))
+    }
+
     fn process(&mut self, batch: Batch<'_>, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()> {
         let arena = context.arena;
         let (batch, columns) = evaluate_all(&self.exprs, batch, arena, context)?;

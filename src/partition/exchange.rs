@@ -60,7 +60,7 @@ impl Exchanger {
                     row_states: RowStates::new(&group_by.panes.layout),
                     group_by,
                     merge,
-                    closed: vec![EventTime::MIN; mesh.partitions()],
+                    closed: vec![(EventTime::MIN, false); mesh.partitions()],
                     merged: EventTime::MIN,
                     served: 0,
                     owned: vec![Vec::new(); mesh.partitions()],
@@ -80,6 +80,16 @@ impl Exchanger {
             Self::None => false,
             Self::Rows(exchange) => exchange.mesh.flush(),
             Self::Partials(exchange) => exchange.mesh.flush(),
+        }
+    }
+
+    /// What the state that it keeps is called, and the bytes that it holds.
+    pub fn state(&self) -> Option<(&'static str, usize)> {
+        match self {
+            Self::None | Self::Rows(_) => None,
+            Self::Partials(exchange) => {
+                Some(("GROUP BY", exchange.group_by.panes.held_bytes() + exchange.merge.held_bytes()))
+            }
         }
     }
 
@@ -142,7 +152,7 @@ impl RowsExchange {
     pub fn scatter(&mut self, batch: Batch<'_>, context: &mut Context<'_>) -> Result<()> {
         let batch = listed(batch, context.arena, context.simd);
         if let Some(owner) = self.to {
-            self.append(owner, &batch, batch.selection.list());
+            self.append(owner, &batch, batch.selection.list(), context.stage);
             return Ok(());
         }
         let arena = context.arena;
@@ -154,13 +164,13 @@ impl RowsExchange {
         let keys = self.keyer.keys(columns, batch.rows, batch.selection.list());
         let owned = rows_by_owner(&self.keyer, &keys, self.building.len(), context.simd, arena);
         for (owner, rows) in owned.enumerate() {
-            self.append(owner, &batch, Some(rows));
+            self.append(owner, &batch, Some(rows), context.stage);
         }
         Ok(())
     }
 
-    /// Adds the selected rows to what `owner` will get of the chunk.
-    fn append(&mut self, owner: usize, batch: &Batch<'_>, selection: Option<&[u32]>) {
+    /// Adds the selected rows, which came in one stage, to what `owner` will get of the chunk.
+    fn append(&mut self, owner: usize, batch: &Batch<'_>, selection: Option<&[u32]>, stage: u32) {
         let batch = Batch { selection: selection.map_or(Selection::All, Selection::Rows), ..*batch };
         if batch.selected() == 0 {
             return;
@@ -170,11 +180,13 @@ impl RowsExchange {
             self.mesh.reuse(owner).unwrap_or_else(|| {
                 let mut buffer = BatchBuffer::for_schema(&self.schema);
                 buffer.reserve(batch.rows);
-                ScatteredRows { buffer, rows: Vec::with_capacity(batch.rows) }
+                ScatteredRows { buffer, rows: Vec::with_capacity(batch.rows), stages: Vec::new() }
             })
         });
         rows.buffer.append(batch.columns, batch.rows, selection);
         batch.for_each(|i| rows.rows.push(batch.key(i).row));
+        rows.stages.pop_if(|last| last.0 == stage);
+        rows.stages.push((stage, rows.rows.len() as u32));
     }
 
     /// The chunk is through: every owner gets its rows, or an empty header.
@@ -204,19 +216,24 @@ impl RowsExchange {
     pub fn give_back(&mut self, partition: usize, mut rows: ScatteredRows) {
         rows.buffer.clear();
         rows.rows.clear();
+        rows.stages.clear();
         self.mesh.give_back(partition, rows);
     }
 }
 
 impl ScatteredRows {
-    /// The rows as a batch.
-    pub fn batch<'a>(&'a self, sequence: Sequence, arena: &'a Bump) -> Batch<'a> {
-        Batch {
-            rows: self.buffer.len(),
-            columns: self.buffer.views(arena),
-            selection: Selection::All,
-            order: RowOrder::Rows { sequence, rows: &self.rows },
-        }
+    /// The rows as batches, each with the stage of lateness in which its rows came.
+    pub fn batches<'a>(&'a self, sequence: Sequence, arena: &'a Bump) -> impl Iterator<Item = (u32, Batch<'a>)> {
+        let (rows, columns) = (self.buffer.len(), self.buffer.views(arena));
+        let order = RowOrder::Rows { sequence, rows: &self.rows };
+        let starts = std::iter::once(0).chain(self.stages.iter().map(|&(_, end)| end));
+        starts.zip(&self.stages).map(move |(start, &(stage, end))| {
+            let selection = match (end - start) as usize == rows {
+                true => Selection::All,
+                false => Selection::Rows(arena.alloc_slice_fill_iter(start..end)),
+            };
+            (stage, Batch { rows, columns, selection, order })
+        })
     }
 }
 
@@ -226,8 +243,8 @@ pub struct PartialsExchange {
     group_by: Box<GroupBy>,
     merge: Box<MergePanes>,
     mesh: Mesh<PartialMessage, PartialGroups>,
-    /// Up to where each partition has sent its panes.
-    closed: Vec<EventTime>,
+    /// Up to where each partition has sent its panes, and whether it is idle.
+    closed: Vec<(EventTime, bool)>,
     /// Up to where merged panes were passed on.
     merged: EventTime,
     /// The partition whose message was taken last.
@@ -253,11 +270,11 @@ impl PartialsExchange {
         let Self { group_by, reduction, mesh, row_states, index, stayed, moved, .. } = self;
         let keyed = group_by.evaluate(batch, arena, context)?;
         group_by.for_each_run(keyed, arena, simd, &mut |panes, run| {
-            let (before, _) = panes.extent(run.start);
+            let (before, _) = panes.extent(run.pane);
             let limit = reduction.limit(before);
             let left = panes.ingest_up_to(&run, limit, arena, simd);
             if limit == usize::MAX {
-                let (after, rows) = panes.extent(run.start);
+                let (after, rows) = panes.extent(run.pane);
                 reduction.observe(run.keyed.batch.selected(), before, after, rows);
             }
             if left.is_empty() {
@@ -276,17 +293,18 @@ impl PartialsExchange {
                     };
                     let keys = panes.keyer.keys(keys, batch.rows, Some(part));
                     partial.push_rows(simd, &panes.layout, &keys, arguments, place, row_states);
-                    mesh.send(owner, PartialMessage::Groups(run.start, partial));
+                    mesh.send(owner, PartialMessage::Groups(run.pane, partial));
                 }
             }
             Ok(())
         })
     }
 
-    /// Sends the groups of all panes that `watermark` closes to the owners of their keys.
-    pub fn close(&mut self, watermark: EventTime) {
+    /// Sends the groups of all panes that `watermark` closes to the owners of their keys; `idle` tells them that this
+    /// partition follows others.
+    pub fn close(&mut self, watermark: EventTime, idle: bool) {
         let owners = self.mesh.partitions();
-        while let Some((start, groups)) = self.group_by.panes.close_next(watermark) {
+        while let Some((pane, groups)) = self.group_by.panes.close_next(watermark) {
             let panes = &self.group_by.panes;
             groups.by_owner(&panes.keyer, &mut self.owned);
             for (owner, owned) in self.owned.iter().enumerate() {
@@ -294,13 +312,13 @@ impl PartialsExchange {
                 for part in owned.chunks(Self::MESSAGE_GROUPS) {
                     let mut partial = self.mesh.reuse(owner).unwrap_or_default();
                     groups.export(&panes.keyer, &panes.layout, part, &mut partial);
-                    self.mesh.send(owner, PartialMessage::Groups(start, partial));
+                    self.mesh.send(owner, PartialMessage::Groups(pane, partial));
                 }
             }
-            self.group_by.panes.recycle(groups);
+            self.group_by.panes.recycle(pane.stage, groups);
         }
         for owner in 0..owners {
-            self.mesh.send(owner, PartialMessage::Closed(watermark));
+            self.mesh.send(owner, PartialMessage::Closed { watermark, idle });
         }
     }
 
@@ -314,14 +332,14 @@ impl PartialsExchange {
                 self.served = partition;
             }
             match message {
-                Some(PartialMessage::Groups(start, mut groups)) => {
-                    self.merge.merge(start, &groups);
+                Some(PartialMessage::Groups(pane, mut groups)) => {
+                    self.merge.merge(pane, &groups);
                     groups.clear();
                     self.mesh.give_back(partition, groups);
                     return true;
                 }
-                Some(PartialMessage::Closed(watermark)) => {
-                    self.closed[partition] = watermark;
+                Some(PartialMessage::Closed { watermark, idle }) => {
+                    self.closed[partition] = (watermark, idle);
                     return true;
                 }
                 None => {}
@@ -332,13 +350,19 @@ impl PartialsExchange {
 
     /// Passes on what every partition has closed since the last call, and says up to where that is.
     pub fn pass_on(&mut self, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<Option<EventTime>> {
-        let all = self.closed.iter().copied().min().unwrap_or(EventTime::MAX);
+        let all = self.closed.iter().map(|(watermark, _)| *watermark).min().unwrap_or(EventTime::MAX);
         if all <= self.merged {
             return Ok(None);
         }
         self.merged = all;
         self.merge.close(all, context, next)?;
         Ok(Some(all))
+    }
+
+    /// Up to where all other partitions that are not idle have sent their panes, if there are any.
+    pub fn others_closed(&self) -> Option<EventTime> {
+        let others = self.closed.iter().enumerate().filter(|(partition, (_, idle))| *partition != self.index && !idle);
+        others.map(|(_, (watermark, _))| *watermark).min()
     }
 
     /// The panes that `watermark` closes are not those that `before` closed.

@@ -9,85 +9,34 @@ use bumpalo::Bump;
 use super::Step;
 use super::exchange::{Exchanger, MeshEnds};
 use super::ledger::Ledger;
-use super::message::{DeadLetter, Input, Mark, Origin, Output, OutputRows};
+use super::message::{DeadLetter, Input, Mark, Origin, Shown};
 use super::output::OutputPort;
+use super::parts::{PartitionParts, PartitionStats};
 use crate::batch::{Batch, Chunk, Decode, Decoded, Failure, RowOrder, Selection, Slice, Values, view};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernel::Simd;
 use crate::limits::FAILURE_SAMPLES;
-use crate::metrics::ProgressWriter;
+use crate::metrics::{MemoryExceeded, MemoryShare, ProgressWriter};
 use crate::operator::{Chain, Context, Counts, OnError};
 use crate::pipeline::{Frontier, Stages};
+use crate::plan::MaxFuture;
 use crate::ring::{Consumer, Producer};
-use crate::state::KeyHasher;
 use crate::types::{EventTime, OrderKey, Sequence, SplitId};
 
-/// What a partition is made of. All of it may cross threads; the partition itself is made on its own thread, so that it
-/// touches its memory first.
-pub struct PartitionParts {
-    /// Its number.
-    pub index: usize,
-    /// Number of partitions.
-    pub partitions: usize,
-    /// Rows of a batch at most.
-    pub batch_rows: usize,
-    /// What to do with records that fail.
-    pub on_error: OnError,
-    /// The vectors that kernels may use.
-    pub simd: Simd,
-    /// Event-time column of what is decoded, if the query depends on it.
-    pub event_time_column: Option<usize>,
-    /// Whether chunks come in turns (else the partition keeps splits).
-    pub in_turns: bool,
-    /// Whether the writer waits for promises.
-    pub ordered: bool,
-    /// Hashes of keys.
-    pub hasher: KeyHasher,
-    /// Chunks.
-    pub input: Consumer<Input>,
-    /// Decoded chunks, back to the reader.
-    pub returns: Producer<Chunk>,
-    /// Decoder.
-    pub decoder: Box<dyn Decode + Send>,
-    /// Event time; `None` if the query does not depend on it.
-    pub ledger: Option<Ledger>,
-    /// The way to other partitions.
-    pub mesh: MeshEnds,
-    /// To the writer.
-    pub output: Producer<Output>,
-    /// Emptied buffers from the writer.
-    pub output_returns: Consumer<OutputRows>,
-    /// Live counts.
-    pub progress: ProgressWriter,
-}
-
-/// What a partition did.
-#[derive(Debug, Clone, Default)]
-pub struct PartitionStats {
-    /// Records taken from chunks, failed ones included.
-    pub records: u64,
-    /// Batches run.
-    pub batches: u64,
-    /// Rows sent to the writer.
-    pub emitted: u64,
-    /// Records for which WHERE was not true.
-    pub filtered: u64,
-    /// Late records, dropped.
-    pub late: u64,
-    /// Records that could not be decoded or computed.
-    pub failed: u64,
-    /// The first of those.
-    pub failures: Vec<DeadLetter>,
-    /// Rows or groups that stayed where they were.
-    pub natural: u64,
-    /// Rows or groups that moved to the owner of their key.
-    pub repartitioned: u64,
-}
-
-/// A decoded chunk that waits until the watermark at its start is known.
+/// A turn that waits until the watermark at its start is known.
 struct Pending {
     turn: u64,
-    chunk: Chunk,
+    /// The clock when it was read.
+    read_at: EventTime,
+    work: Work,
+}
+
+/// What a turn brought.
+enum Work {
+    /// A decoded chunk.
+    Chunk(Chunk),
+    /// News of a split.
+    Split(SplitId),
 }
 
 /// The state machine.
@@ -98,6 +47,8 @@ pub struct Partition {
     simd: Simd,
     event_time_column: Option<usize>,
     in_turns: bool,
+    min_advance_us: i64,
+    max_future: MaxFuture,
     ordered: bool,
     frontier: Frontier,
     input: Consumer<Input>,
@@ -109,6 +60,7 @@ pub struct Partition {
     owner: Chain,
     output: OutputPort,
     progress: ProgressWriter,
+    memory: Option<MemoryShare>,
     arena: Bump,
     decoded: Decoded,
     pending: Option<Pending>,
@@ -132,6 +84,9 @@ macro_rules! context {
             arena: &$self.arena,
             counts: &mut $self.counts,
             greatest_before: $greatest_before,
+            latest: EventTime::MAX,
+            now: EventTime::MIN,
+            stage: 0,
             rows_are_records: true,
             on_error: $self.on_error,
             simd: $self.simd,
@@ -151,6 +106,8 @@ impl Partition {
             simd: parts.simd,
             event_time_column: parts.event_time_column,
             in_turns: parts.in_turns,
+            min_advance_us: parts.min_advance_us,
+            max_future: parts.max_future,
             ordered: parts.ordered,
             frontier: stages.frontier,
             input: parts.input,
@@ -162,6 +119,7 @@ impl Partition {
             owner: stages.owner,
             output: OutputPort::new(parts.output, parts.output_returns, stages.output, keyed, parts.batch_rows),
             progress: parts.progress,
+            memory: parts.memory,
             arena: Bump::new(),
             decoded: Decoded::default(),
             pending: None,
@@ -189,11 +147,14 @@ impl Partition {
         if self.output.is_clear() && self.exchanger.is_clear() && !self.input_done {
             worked |= self.ingest()?;
         }
+        if worked {
+            self.hold_memory()?;
+        }
         worked |= self.output.flush() | self.exchanger.flush();
         if self.input_done
             && let Some(ledger) = &mut self.ledger
         {
-            ledger.drain();
+            worked |= ledger.drain();
         }
         if self.input_done && self.owner_done && self.output.is_clear() && self.exchanger.is_clear() {
             return Ok(Step::Done);
@@ -201,11 +162,26 @@ impl Partition {
         Ok(if worked { Step::Worked } else { Step::Idle })
     }
 
+    /// Accounts for the memory of all state here; more than the job may have ends it.
+    fn hold_memory(&mut self) -> Result<()> {
+        let Some(memory) = &mut self.memory else { return Ok(()) };
+        let states = || self.local.states().chain(self.owner.states()).chain(self.exchanger.state());
+        let bytes: usize = states().map(|(_, bytes)| bytes).sum();
+        memory.hold(bytes as u64).map_err(|exceeded| {
+            let (name, bytes) = states().max_by_key(|(_, bytes)| *bytes).unwrap_or(("the job", bytes));
+            memory_exceeded(name, bytes, exceeded)
+        })
+    }
+
     /// What it did.
     pub fn into_stats(mut self) -> PartitionStats {
         self.stats.emitted = self.output.emitted();
         self.stats.filtered = self.counts.filtered;
+        self.stats.corrected = self.output.corrected();
         self.stats.late = self.counts.late;
+        self.stats.dropped = self.counts.dropped;
+        self.stats.lateness = self.counts.lateness;
+        self.stats.watermark = self.ledger.as_ref().and_then(Ledger::state);
         (self.stats.natural, self.stats.repartitioned) = self.exchanger.hits();
         self.stats
     }
@@ -236,9 +212,14 @@ impl Partition {
         };
         let mut context = context!(self, EventTime::MIN);
         if let (Some(rows), Some(origin)) = (&message.rows, message.origin) {
-            self.owner.process(rows.batch(origin.sequence, &self.arena), &mut context, &mut collect)?;
+            context.now = origin.read_at;
+            for (stage, batch) in rows.batches(origin.sequence, &self.arena) {
+                context.stage = stage;
+                self.owner.process(batch, &mut context, &mut collect)?;
+            }
+            context.stage = 0;
         }
-        if message.watermark > self.advanced {
+        if is_due(self.advanced, message.watermark, self.min_advance_us) {
             self.advanced = message.watermark;
             self.owner.advance(message.watermark, &mut context, &mut collect)?;
         }
@@ -249,7 +230,7 @@ impl Partition {
         let (split, first_record) = message.origin.map_or((SplitId(0), 0), |o| (o.split, o.first_record));
         self.settle_failures(split, first_record);
         let after = message.origin.map(|origin| OrderKey { sequence: origin.sequence, row: u32::MAX, ..OrderKey::MIN });
-        self.promise(after, message.watermark);
+        self.promise(after, self.advanced);
         Ok(true)
     }
 
@@ -271,7 +252,24 @@ impl Partition {
             self.owner_done = watermark == EventTime::MAX;
             self.promise(None, watermark);
         }
+        self.follow_others();
         Ok(true)
+    }
+
+    /// While all splits that it keeps are idle, a partition goes on with the others, so that none of them waits for it.
+    fn follow_others(&mut self) {
+        let (Some(ledger), Exchanger::Partials(exchange)) = (&mut self.ledger, &mut self.exchanger) else { return };
+        if self.in_turns || !ledger.all_idle() {
+            return;
+        }
+        if let Some(watermark) = exchange.others_closed()
+            && watermark < EventTime::MAX
+            && exchange.closes_more(self.advanced, watermark)
+        {
+            ledger.follow(watermark);
+            exchange.close(watermark, true);
+            self.advanced = watermark;
+        }
     }
 
     /// Decodes the next chunk, or runs the decoded one.
@@ -282,17 +280,16 @@ impl Partition {
                 return Ok(false);
             }
             match self.input.pop() {
-                Some(Input::Chunk { turn, chunk }) => {
-                    self.decode(turn, chunk)?;
+                Some(Input::Chunk { turn, chunk, read_at }) => {
+                    self.decode(turn, chunk, read_at)?;
                     worked = true;
                 }
-                Some(Input::SplitEnd(split)) => {
+                Some(Input::Split { turn, split, state, read_at }) => {
                     if let Some(ledger) = &mut self.ledger {
-                        ledger.end_split(split);
+                        ledger.publish(Mark { split, shown: Shown::State(state), read_at });
                     }
-                    self.advance_local()?;
-                    self.output.end_buffer();
-                    return Ok(true);
+                    self.wait(turn, read_at, Work::Split(split));
+                    worked = true;
                 }
                 None if self.input.is_ended() => {
                     self.end_input()?;
@@ -308,7 +305,15 @@ impl Partition {
         {
             return Ok(worked);
         }
-        self.run_pending()?;
+        match self.pending.take() {
+            Some(Pending { turn, read_at, work: Work::Chunk(chunk) }) => self.run_chunk(turn, read_at, chunk)?,
+            Some(Pending { turn, read_at, work: Work::Split(split) }) => {
+                let sequence = Sequence::new(SplitId(0), turn);
+                self.end_turn(turn, Origin { sequence, split, first_record: 0, read_at })?;
+                self.tell_idle();
+            }
+            None => {}
+        }
         Ok(true)
     }
 
@@ -325,17 +330,34 @@ impl Partition {
         Ok(self.advanced > before)
     }
 
-    fn decode(&mut self, turn: u64, chunk: Chunk) -> Result<()> {
-        let split = chunk.split();
+    /// Tells the owners of keys if all splits that this partition keeps are idle now.
+    fn tell_idle(&mut self) {
+        if let (Some(ledger), Exchanger::Partials(exchange)) = (&self.ledger, &mut self.exchanger)
+            && !self.in_turns
+            && ledger.all_idle()
+        {
+            exchange.close(self.advanced, true);
+        }
+    }
+
+    /// Holds a turn back until the watermark at its start is known.
+    fn wait(&mut self, turn: u64, read_at: EventTime, work: Work) {
         self.next_turn = turn + self.partitions as u64;
+        self.pending = Some(Pending { turn, read_at, work });
+    }
+
+    fn decode(&mut self, turn: u64, chunk: Chunk, read_at: EventTime) -> Result<()> {
+        let split = chunk.split();
+        let latest = self.max_future.latest(read_at);
         self.decoded.clear();
         self.decoder.decode(&chunk, self.batch_rows, &mut self.decoded)?;
         if let (Some(ledger), Some(column)) = (&mut self.ledger, self.event_time_column) {
             self.arena.reset();
             self.greatest.clear();
-            self.greatest.extend(self.decoded.slices.iter().map(|slice| greatest_of(slice, column, &self.arena)));
+            self.greatest
+                .extend(self.decoded.slices.iter().map(|slice| greatest_of(slice, column, latest, &self.arena)));
             let greatest = self.greatest.iter().copied().max().unwrap_or(EventTime::MIN);
-            ledger.publish(Mark { split, greatest });
+            ledger.publish(Mark { split, shown: Shown::Records(greatest), read_at });
         }
         let failed = self.decoded.failures.len() as u64;
         let records = self.decoded.rows() as u64 + failed;
@@ -347,12 +369,11 @@ impl Partition {
             let letters = self.decoded.failures.drain(..).map(|failure| DeadLetter { split, failure }).collect();
             self.report_failures(letters);
         }
-        self.pending = Some(Pending { turn, chunk });
+        self.wait(turn, read_at, Work::Chunk(chunk));
         Ok(())
     }
 
-    fn run_pending(&mut self) -> Result<()> {
-        let Some(Pending { turn, chunk }) = self.pending.take() else { return Ok(()) };
+    fn run_chunk(&mut self, turn: u64, read_at: EventTime, chunk: Chunk) -> Result<()> {
         let split = chunk.split();
         // Turns number the chunks of all splits in the order in which they are read; where partitions keep splits, the
         // chunk's own number does.
@@ -366,6 +387,7 @@ impl Partition {
             let order = RowOrder::Chunk { sequence, first_row };
             let batch = Batch { rows: slice.rows, columns, selection: Selection::All, order };
             let mut context = context!(self, greatest_before);
+            (context.latest, context.now) = (self.max_future.latest(read_at), read_at);
             let (exchanger, output) = (&mut self.exchanger, &mut self.output);
             self.local.process(batch, &mut context, &mut |batch, context| match exchanger {
                 Exchanger::None => {
@@ -382,18 +404,26 @@ impl Partition {
             self.stats.batches += 1;
         }
         self.settle_failures(split, chunk.first_record);
+        if let Some(rows) = self.counts.dropped_rows.take() {
+            self.output.late(rows);
+        }
         let late = self.counts.late - self.stats.late;
         if late > 0 {
             self.stats.late = self.counts.late;
             self.progress.add_late(late);
         }
-        if let Some(ledger) = &mut self.ledger {
-            if self.in_turns { ledger.fold_own(turn) } else { ledger.fold_kept() }
-        }
-        let origin = Origin { sequence, split, first_record: chunk.first_record };
+        let origin = Origin { sequence, split, first_record: chunk.first_record, read_at };
         // The reader's ring is as large as the chunks there are, so there is room; a reader that is gone needs none back.
         let _ = self.returns.push(chunk);
         self.decoded.slices.clear();
+        self.end_turn(turn, origin)
+    }
+
+    /// A turn is through: event time goes on, and with it everything that waits for it.
+    fn end_turn(&mut self, turn: u64, origin: Origin) -> Result<()> {
+        if let Some(ledger) = &mut self.ledger {
+            if self.in_turns { ledger.fold_own(turn) } else { ledger.fold_kept() }
+        }
         let watermark = self.ledger.as_ref().map_or(EventTime::MIN, Ledger::watermark);
         if let Exchanger::Rows(exchange) = &mut self.exchanger {
             exchange.end_chunk(origin, watermark);
@@ -401,7 +431,7 @@ impl Partition {
         }
         self.advance_local()?;
         if matches!(self.exchanger, Exchanger::None) {
-            self.promise(self.in_turns.then(|| self.next_key()), watermark);
+            self.promise(self.in_turns.then(|| self.next_key()), self.advanced);
         }
         Ok(())
     }
@@ -414,8 +444,7 @@ impl Partition {
     /// Tells local state of the watermark, if that closes anything.
     fn advance_local(&mut self) -> Result<()> {
         let watermark = self.ledger.as_ref().map_or(EventTime::MIN, Ledger::watermark);
-        // The end of time comes with the end of input only: a partition may be given more splits.
-        if watermark == EventTime::MAX || watermark <= self.advanced {
+        if !is_due(self.advanced, watermark, self.min_advance_us) {
             return Ok(());
         }
         match &mut self.exchanger {
@@ -423,7 +452,7 @@ impl Partition {
             Exchanger::Rows(_) => Ok(()),
             Exchanger::Partials(exchange) => {
                 if exchange.closes_more(self.advanced, watermark) {
-                    exchange.close(watermark);
+                    exchange.close(watermark, false);
                     self.advanced = watermark;
                 }
                 Ok(())
@@ -453,7 +482,7 @@ impl Partition {
                 self.owner_done = true;
             }
             Exchanger::Rows(exchange) => exchange.end_input(),
-            Exchanger::Partials(exchange) => exchange.close(EventTime::MAX),
+            Exchanger::Partials(exchange) => exchange.close(EventTime::MAX, false),
         }
         Ok(())
     }
@@ -515,13 +544,38 @@ impl Partition {
     }
 }
 
-/// Greatest event time of the valid rows of a slice.
-fn greatest_of(slice: &Slice, column: usize, arena: &Bump) -> EventTime {
+/// Why a job ends whose state takes too much memory; `name` is who holds most of it here.
+pub(super) fn memory_exceeded(name: &str, bytes: usize, exceeded: MemoryExceeded) -> Error {
+    let MemoryExceeded { limit_bytes, held_bytes } = exceeded;
+    let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
+    Error::Execution(format!(
+        "memory_limit of {} is reached: {name} holds {} in one partition, the state of the job {} in all; raise \
+         memory_limit, or keep less (shorter windows, fewer keys, less allowed_lateness)",
+        mib(limit_bytes),
+        mib(bytes as u64),
+        mib(held_bytes)
+    ))
+}
+
+/// Whether operators that were told of one watermark are to be told of the next: not for every little step, but always of
+/// the first and of the end of input.
+fn is_due(told: EventTime, watermark: EventTime, min_advance_us: i64) -> bool {
+    let far = told == EventTime::MIN || watermark == EventTime::MAX;
+    watermark > told && (far || watermark.0.saturating_sub(told.0) >= min_advance_us)
+}
+
+/// Greatest event time of the valid rows of a slice, those after `latest` left out.
+fn greatest_of(slice: &Slice, column: usize, latest: EventTime, arena: &Bump) -> EventTime {
     let column = view(slice.batch.column(column), slice.offset, slice.rows, arena);
     let Values::Int64(times) = column.values else { return EventTime::MIN };
     let greatest = match column.validity {
         None => times.iter().copied().max(),
         Some(_) => (0..times.len()).filter(|&i| column.is_valid(i)).map(|i| times[i]).max(),
     };
-    greatest.map_or(EventTime::MIN, EventTime)
+    let greatest = greatest.map_or(EventTime::MIN, EventTime);
+    if greatest <= latest {
+        return greatest;
+    }
+    let believed = (0..times.len()).filter(|&i| column.is_valid(i) && EventTime(times[i]) <= latest);
+    believed.map(|i| EventTime(times[i])).max().unwrap_or(EventTime::MIN)
 }

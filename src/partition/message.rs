@@ -2,6 +2,7 @@
 
 use crate::batch::{BatchBuffer, Chunk, Failure};
 use crate::state::PartialGroups;
+use crate::time::{PaneId, SplitState};
 use crate::types::{EventTime, OrderKey, Sequence, SplitId};
 
 /// From the reader to a partition. The end of input is the end of the ring.
@@ -9,13 +10,24 @@ use crate::types::{EventTime, OrderKey, Sequence, SplitId};
 pub enum Input {
     /// A chunk.
     Chunk {
-        /// Its number over all chunks that the reader dealt, without gaps.
+        /// Its number over all that the reader dealt, without gaps.
         turn: u64,
         /// The chunk.
         chunk: Chunk,
+        /// The clock when it was read.
+        read_at: EventTime,
     },
-    /// A split ended (only where partitions keep splits).
-    SplitEnd(SplitId),
+    /// A split became idle or ended.
+    Split {
+        /// As of a chunk: that it became so has its place in the order of turns.
+        turn: u64,
+        /// The split.
+        split: SplitId,
+        /// What it became.
+        state: SplitState,
+        /// The clock when that was found out.
+        read_at: EventTime,
+    },
 }
 
 /// From a partition to the writer.
@@ -25,6 +37,8 @@ pub enum Output {
     Rows(OutputRows),
     /// No row before this key will follow.
     Frontier(OrderKey),
+    /// Late records that were dropped, for the sink that takes them.
+    Late(BatchBuffer),
     /// Records that could not be decoded or computed, for the dead-letter file.
     DeadLetters(Vec<DeadLetter>),
 }
@@ -49,12 +63,12 @@ pub struct DeadLetter {
     pub failure: Failure,
 }
 
-/// From a partition to the owner of keys: the rows of one chunk.
+/// From a partition to the owner of keys: the rows of one turn.
 #[derive(Debug)]
 pub struct RowsMessage {
-    /// The chunk; `None` at the end of input.
+    /// The turn; `None` at the end of input.
     pub origin: Option<Origin>,
-    /// Least watermark over the splits after the chunk.
+    /// Least watermark over the splits after it.
     pub watermark: EventTime,
     /// Rows for this owner, if the chunk held any.
     pub rows: Option<ScatteredRows>,
@@ -69,6 +83,8 @@ pub struct Origin {
     pub split: SplitId,
     /// Number of its first record in the split.
     pub first_record: u64,
+    /// The clock when it was read.
+    pub read_at: EventTime,
 }
 
 /// Some rows of a chunk.
@@ -78,22 +94,41 @@ pub struct ScatteredRows {
     pub buffer: BatchBuffer,
     /// Index of each row in its chunk.
     pub rows: Vec<u32>,
+    /// Stages of lateness: each with the number of rows up to its last.
+    pub stages: Vec<(u32, u32)>,
 }
 
 /// From a partition to the owner of keys: groups of a closed pane.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "most messages are groups; a box for each would be an allocation")]
 pub enum PartialMessage {
-    /// Some groups of the pane that starts there.
-    Groups(i64, PartialGroups),
-    /// All groups of panes that end at or before this were sent.
-    Closed(EventTime),
+    /// Some groups of that pane.
+    Groups(PaneId, PartialGroups),
+    /// All groups of panes that close at or before this were sent.
+    Closed {
+        /// The watermark.
+        watermark: EventTime,
+        /// Whether all splits of the sender are idle, so that it follows others.
+        idle: bool,
+    },
 }
 
-/// What a chunk showed of event time, for the other partitions.
+/// What a turn showed of event time, for the other partitions.
 #[derive(Debug, Clone, Copy)]
 pub struct Mark {
-    /// The chunk's split.
+    /// Its split.
     pub split: SplitId,
-    /// Greatest event time in the chunk.
-    pub greatest: EventTime,
+    /// What it showed.
+    pub shown: Shown,
+    /// The clock when it was read.
+    pub read_at: EventTime,
+}
+
+/// What a split showed.
+#[derive(Debug, Clone, Copy)]
+pub enum Shown {
+    /// Records with event times up to this.
+    Records(EventTime),
+    /// That it is idle or has ended.
+    State(SplitState),
 }

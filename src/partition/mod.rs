@@ -18,13 +18,15 @@ mod machine;
 mod mesh;
 mod message;
 mod output;
+mod parts;
 mod reader;
 mod reduction;
 mod wiring;
 mod writer;
 
-pub use machine::{Partition, PartitionParts, PartitionStats};
+pub use machine::Partition;
 pub use message::{DeadLetter, Input, Output};
+pub use parts::{PartitionParts, PartitionStats};
 pub use reader::{Reader, ReaderParts, ReaderStats, SourceSplit};
 pub use wiring::{Lane, Wired, Wiring, wire};
 pub use writer::{RowSink, Writer, WriterParts, WriterStats};

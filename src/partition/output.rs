@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::batch::{Batch, BatchBuffer};
+use crate::batch::{Batch, BatchBuffer, RowOrder};
 use crate::operator::{Context, listed};
 use crate::ring::{Consumer, Producer};
 use crate::types::{OrderKey, Schema};
@@ -20,6 +20,7 @@ pub struct OutputPort {
     current: Option<OutputRows>,
     waiting: VecDeque<Output>,
     emitted: u64,
+    corrected: u64,
 }
 
 impl OutputPort {
@@ -31,7 +32,17 @@ impl OutputPort {
         keyed: bool,
         rows_max: usize,
     ) -> Self {
-        Self { to, given_back, schema, keyed, rows_max, current: None, waiting: VecDeque::new(), emitted: 0 }
+        Self {
+            to,
+            given_back,
+            schema,
+            keyed,
+            rows_max,
+            current: None,
+            waiting: VecDeque::new(),
+            emitted: 0,
+            corrected: 0,
+        }
     }
 
     /// Appends the surviving rows of a batch.
@@ -42,6 +53,12 @@ impl OutputPort {
             return;
         }
         self.emitted += selected as u64;
+        // A batch of groups is of one pane.
+        if let RowOrder::Keys([key, ..]) = batch.order
+            && key.stage > 0
+        {
+            self.corrected += selected as u64;
+        }
         let current = self.current.get_or_insert_with(|| {
             let mut rows = self.given_back.pop().unwrap_or_else(|| {
                 // A batch is appended whole, so a buffer holds up to two.
@@ -78,6 +95,11 @@ impl OutputPort {
         self.waiting.push_back(Output::Frontier(key));
     }
 
+    /// Sends late records on.
+    pub fn late(&mut self, rows: BatchBuffer) {
+        self.waiting.push_back(Output::Late(rows));
+    }
+
     /// Sends failed records on.
     pub fn dead_letters(&mut self, letters: Vec<DeadLetter>) {
         self.waiting.push_back(Output::DeadLetters(letters));
@@ -104,5 +126,10 @@ impl OutputPort {
     /// Rows collected so far.
     pub fn emitted(&self) -> u64 {
         self.emitted
+    }
+
+    /// Those of them that correct rows that left before.
+    pub fn corrected(&self) -> u64 {
+        self.corrected
     }
 }

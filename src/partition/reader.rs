@@ -1,4 +1,9 @@
 //! The reader: pulls chunks from splits and deals them to partitions.
+//!
+//! It is the only machine that looks at a clock, and stamps what it deals: that a split is idle, and what time it was when a
+//! chunk was read, thereby become facts of the input that all partitions see at the same place in it. The splits of a
+//! bounded source are read one after another, unless partitions keep them; those of an unbounded one in rotation, because
+//! none of them ends.
 
 use super::Step;
 use super::message::Input;
@@ -6,7 +11,8 @@ use crate::batch::{Chunk, ChunkSource, Pull};
 use crate::error::Result;
 use crate::plan::Deal;
 use crate::ring::{Consumer, Producer};
-use crate::types::SplitId;
+use crate::time::{Clock, SplitState};
+use crate::types::{EventTime, SplitId};
 
 /// One split and its number in the source.
 pub struct SourceSplit {
@@ -22,6 +28,12 @@ pub struct ReaderParts {
     pub splits: Vec<SourceSplit>,
     /// How chunks are dealt.
     pub deal: Deal,
+    /// Whether the splits end by themselves.
+    pub bounded: bool,
+    /// How long a split of an unbounded source may have nothing before it is idle, in microseconds; `None` for ever.
+    pub idle_timeout_us: Option<i64>,
+    /// What time it is.
+    pub clock: Clock,
     /// Rows of a chunk at most.
     pub batch_rows: usize,
     /// To each partition that this reader feeds.
@@ -39,11 +51,23 @@ pub struct ReaderStats {
     pub queue_high_water: Vec<usize>,
 }
 
+/// How far a split is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ReadState {
+    /// It had a record when it was asked last.
+    Live,
+    /// It had none since then.
+    Waiting(EventTime),
+    /// It had none for so long that partitions were told.
+    Idle,
+    /// It has no more.
+    Ended,
+}
+
 /// The state machine. It stops when it is told to, as if its splits had ended.
 pub struct Reader {
     parts: ReaderParts,
-    /// Whether each split has ended.
-    ended: Vec<bool>,
+    states: Vec<ReadState>,
     /// Index of the split to pull next.
     current: usize,
     turn: u64,
@@ -58,8 +82,8 @@ pub struct Reader {
 impl Reader {
     /// A reader.
     pub fn new(parts: ReaderParts) -> Self {
-        let ended = vec![false; parts.splits.len()];
-        Self { parts, ended, current: 0, turn: 0, held: None, chunks: 0, pending_splits: 0, least_wait_ns: 0 }
+        let states = vec![ReadState::Live; parts.splits.len()];
+        Self { parts, states, current: 0, turn: 0, held: None, chunks: 0, pending_splits: 0, least_wait_ns: 0 }
     }
 
     /// What it did.
@@ -77,43 +101,53 @@ impl Reader {
             }
         }
         if let Some((partition, input)) = self.held.take() {
-            return Ok(self.deal(partition, input));
+            return Ok(self.send(partition, input));
         }
         if stop || self.parts.to.iter().all(Producer::is_abandoned) {
             return Ok(Step::Done);
         }
         let Some(index) = self.choose() else {
-            return Ok(if self.ended.iter().all(|&ended| ended) { Step::Done } else { Step::Idle });
+            let all_ended = self.states.iter().all(|&state| state == ReadState::Ended);
+            return Ok(if all_ended { Step::Done } else { Step::Idle });
         };
-        let id = self.parts.splits[index].id;
         match self.parts.splits[index].source.pull(self.parts.batch_rows)? {
             Pull::Chunk(chunk) => {
                 self.chunks += 1;
                 self.pending_splits = 0;
-                let partition = self.partition_of(id);
-                let input = Input::Chunk { turn: self.turn, chunk };
-                self.turn += 1;
-                Ok(self.deal(partition, input))
+                self.states[index] = ReadState::Live;
+                let read_at = self.parts.clock.now();
+                Ok(self.deal(index, |turn| Input::Chunk { turn, chunk, read_at }))
             }
             Pull::End => {
-                self.ended[index] = true;
-                if self.parts.deal == Deal::RoundRobin {
-                    return Ok(Step::Worked);
-                }
-                let partition = self.partition_of(id);
-                Ok(self.deal(partition, Input::SplitEnd(id)))
+                self.states[index] = ReadState::Ended;
+                Ok(self.deal_state(index, SplitState::Ended, self.parts.clock.now()))
             }
-            Pull::Pending(wait_ns) => {
-                // Where splits are read in turn, only a whole rotation without a record is a reason to sleep.
-                self.least_wait_ns = if self.pending_splits == 0 { wait_ns } else { self.least_wait_ns.min(wait_ns) };
-                self.pending_splits += 1;
-                if self.parts.deal == Deal::BySplit && self.pending_splits < self.parts.splits.len() {
-                    return Ok(Step::Worked);
+            Pull::Pending(wait_ns) => Ok(self.pending(index, wait_ns)),
+        }
+    }
+
+    /// A split has nothing now.
+    fn pending(&mut self, index: usize, wait_ns: u64) -> Step {
+        if let Some(timeout_us) = self.parts.idle_timeout_us.filter(|_| !self.parts.bounded) {
+            let now = self.parts.clock.now();
+            match self.states[index] {
+                ReadState::Live => self.states[index] = ReadState::Waiting(now),
+                ReadState::Waiting(since) if now.0.saturating_sub(since.0) >= timeout_us => {
+                    self.states[index] = ReadState::Idle;
+                    return self.deal_state(index, SplitState::Idle, now);
                 }
-                self.pending_splits = 0;
-                Ok(Step::IdleFor(self.least_wait_ns))
+                _ => {}
             }
         }
+        // Where splits are read in rotation, only a whole one without a record is a reason to sleep.
+        self.least_wait_ns = if self.pending_splits == 0 { wait_ns } else { self.least_wait_ns.min(wait_ns) };
+        self.pending_splits += 1;
+        let open = self.states.iter().filter(|&&state| state != ReadState::Ended).count();
+        if self.rotates() && self.pending_splits < open {
+            return Step::Worked;
+        }
+        self.pending_splits = 0;
+        Step::IdleFor(self.least_wait_ns)
     }
 
     fn partition_of(&self, split: SplitId) -> usize {
@@ -124,25 +158,39 @@ impl Reader {
         }
     }
 
+    /// Whether splits are read in rotation, else one after another.
+    fn rotates(&self) -> bool {
+        self.parts.deal == Deal::BySplit || !self.parts.bounded
+    }
+
     /// The split to pull: one after another where input order counts, else in turn, passing over full partitions.
     fn choose(&mut self) -> Option<usize> {
         let splits = self.parts.splits.len();
-        match self.parts.deal {
-            Deal::RoundRobin | Deal::Own => (0..splits).find(|&index| !self.ended[index]),
-            Deal::BySplit => {
-                let start = self.current;
-                let ready = |index: &usize| {
-                    let partition = self.partition_of(self.parts.splits[*index].id);
-                    !self.ended[*index] && self.parts.to[partition].has_room()
-                };
-                let found = (0..splits).map(|step| (start + step) % splits).find(ready)?;
-                self.current = (found + 1) % splits;
-                Some(found)
-            }
+        let open = |index: &usize| self.states[*index] != ReadState::Ended;
+        if !self.rotates() {
+            return (0..splits).find(open);
         }
+        let ready =
+            |index: &usize| open(index) && self.parts.to[self.partition_of(self.parts.splits[*index].id)].has_room();
+        let found = (0..splits).map(|step| (self.current + step) % splits).find(ready)?;
+        self.current = (found + 1) % splits;
+        Some(found)
     }
 
-    fn deal(&mut self, partition: usize, input: Input) -> Step {
+    fn deal_state(&mut self, index: usize, state: SplitState, read_at: EventTime) -> Step {
+        let split = self.parts.splits[index].id;
+        self.deal(index, |turn| Input::Split { turn, split, state, read_at })
+    }
+
+    /// Deals what a split gave, as the next turn.
+    fn deal(&mut self, index: usize, input: impl FnOnce(u64) -> Input) -> Step {
+        let partition = self.partition_of(self.parts.splits[index].id);
+        let input = input(self.turn);
+        self.turn += 1;
+        self.send(partition, input)
+    }
+
+    fn send(&mut self, partition: usize, input: Input) -> Step {
         match self.parts.to[partition].push(input) {
             Ok(()) => Step::Worked,
             // A partition that is gone ended the job; its chunks go nowhere.

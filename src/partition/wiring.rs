@@ -2,21 +2,21 @@
 
 use super::exchange::MeshEnds;
 use super::ledger::Ledger;
-use super::machine::PartitionParts;
 use super::mesh::Mesh;
 use super::message::{Input, Mark, Output, OutputRows};
+use super::parts::PartitionParts;
 use super::reader::{ReaderParts, SourceSplit};
 use super::writer::WriterParts;
 use crate::batch::{Chunk, Decode};
 use crate::kernel::Simd;
 use crate::limits::RING_SLOTS;
-use crate::metrics::Progress;
+use crate::metrics::{MemoryLimit, Progress};
 use crate::operator::{Gather, OnError};
 use crate::pipeline::Stages;
 use crate::plan::{Deal, Exchange, Layout, Plan};
 use crate::ring::{Consumer, Producer, Wakeup, ring};
 use crate::state::KeyHasher;
-use crate::time::SplitClocks;
+use crate::time::{Clock, SplitClocks};
 use crate::types::Schema;
 
 /// What a job is wired from.
@@ -39,6 +39,12 @@ pub struct Wiring<'a> {
     pub hasher: KeyHasher,
     /// Live counts.
     pub progress: &'a Progress,
+    /// Memory that the state of all partitions may take, if that is limited.
+    pub memory: Option<&'a MemoryLimit>,
+    /// Whether the source ends by itself.
+    pub bounded: bool,
+    /// What time it is.
+    pub clock: Clock,
     /// Slots of a ring; [`RING_SLOTS`] but for tests that want them full.
     pub ring_slots: usize,
 }
@@ -166,6 +172,8 @@ pub fn wire(wiring: Wiring<'_>) -> Wired {
             simd: wiring.simd,
             event_time_column: wiring.plan.scan.event_time.map(|event_time| event_time.column),
             in_turns: wiring.layout.deal == Deal::RoundRobin,
+            min_advance_us: wiring.plan.timing.min_advance_us,
+            max_future: wiring.plan.timing.max_future,
             ordered: wiring.layout.ordered,
             hasher: wiring.hasher,
             input,
@@ -176,11 +184,21 @@ pub fn wire(wiring: Wiring<'_>) -> Wired {
             output: to_writer,
             output_returns: buffers,
             progress: wiring.progress.writer(),
+            memory: wiring.memory.map(MemoryLimit::share),
         });
     }
     let reader_parts = |splits, ends: Vec<InputEnds>| {
         let (to, returns) = ends.into_iter().unzip();
-        ReaderParts { splits, deal: wiring.layout.deal, batch_rows: wiring.batch_rows, to, returns }
+        ReaderParts {
+            splits,
+            deal: wiring.layout.deal,
+            bounded: wiring.bounded,
+            idle_timeout_us: wiring.plan.timing.idle_timeout_us,
+            clock: wiring.clock.clone(),
+            batch_rows: wiring.batch_rows,
+            to,
+            returns,
+        }
     };
     let (reader, mut own): (_, Vec<Option<ReaderParts>>) = if own_readers {
         let mut shares: Vec<Vec<SourceSplit>> = grid(n);
@@ -200,8 +218,10 @@ pub fn wire(wiring: Wiring<'_>) -> Wired {
         returns,
         ordered: wiring.layout.ordered,
         schema: output,
+        late_schema: wiring.plan.scan.schema(),
         gather: Gather::new(Stages::gathered(wiring.plan)),
         progress: wiring.progress.writer(),
+        memory: wiring.memory.map(MemoryLimit::share),
     };
     Wired { reader, lanes, writer: (writer, writer_bell) }
 }

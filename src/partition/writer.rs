@@ -6,10 +6,11 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
 use super::Step;
+use super::machine::memory_exceeded;
 use super::message::{DeadLetter, Output, OutputRows};
 use crate::batch::{BatchBuffer, arrow_schema};
 use crate::error::Result;
-use crate::metrics::ProgressWriter;
+use crate::metrics::{MemoryShare, ProgressWriter};
 use crate::operator::Gather;
 use crate::ring::{Consumer, Producer};
 use crate::types::{OrderKey, Schema};
@@ -37,6 +38,12 @@ pub trait RowSink: Send {
     /// Completes what was written: footers, buffers. Not called if the job failed.
     fn finish(self: Box<Self>) -> Result<()>;
 
+    /// Takes late records that were dropped, if a sink was named for them.
+    fn late(&mut self, batch: &RecordBatch) -> Result<()> {
+        let _ = batch;
+        Ok(())
+    }
+
     /// Takes records that failed, under `on_error = 'dead_letter'`.
     fn dead_letters(&mut self, letters: &[DeadLetter]) -> Result<()> {
         let _ = letters;
@@ -54,10 +61,14 @@ pub struct WriterParts {
     pub ordered: bool,
     /// Columns that leave the partitions.
     pub schema: Schema,
+    /// Columns of late records.
+    pub late_schema: Schema,
     /// Steps over the whole result.
     pub gather: Gather,
     /// Live counts.
     pub progress: ProgressWriter,
+    /// Memory that state may take, if that is limited.
+    pub memory: Option<MemoryShare>,
 }
 
 /// What a writer did.
@@ -93,12 +104,14 @@ pub struct Writer {
     lanes: Vec<Lane>,
     ordered: bool,
     schema: SchemaRef,
+    late_schema: SchemaRef,
     gather: Gather,
     sink: Box<dyn RowSink>,
     /// Rows merged from several partitions.
     merged: BatchBuffer,
     batch_rows: usize,
     progress: ProgressWriter,
+    memory: Option<MemoryShare>,
     stats: WriterStats,
     flushed: bool,
 }
@@ -118,10 +131,12 @@ impl Writer {
             ordered: parts.ordered,
             merged: BatchBuffer::for_schema(&parts.schema),
             schema: Arc::new(arrow_schema(&parts.schema)),
+            late_schema: Arc::new(arrow_schema(&parts.late_schema)),
             gather: parts.gather,
             sink,
             batch_rows,
             progress: parts.progress,
+            memory: parts.memory,
             stats: WriterStats::default(),
             flushed: true,
         }
@@ -177,6 +192,7 @@ impl Writer {
                     lane.taken = 0;
                 }
                 Output::Frontier(key) => lane.frontier = lane.frontier.max(key),
+                Output::Late(rows) => self.sink.late(&rows.into_record_batch(&self.late_schema))?,
                 Output::DeadLetters(letters) => self.sink.dead_letters(&letters)?,
             }
         }
@@ -266,10 +282,12 @@ impl Writer {
     }
 
     fn write_batch(&mut self, batch: RecordBatch) -> Result<()> {
-        match self.gather.push(batch)? {
-            Some(batch) => self.write(&batch),
-            None => Ok(()),
+        let passed = self.gather.push(batch)?;
+        if let Some(memory) = &mut self.memory {
+            let bytes = self.gather.held_bytes();
+            memory.hold(bytes as u64).map_err(|exceeded| memory_exceeded("ORDER BY", bytes, exceeded))?;
         }
+        passed.map_or(Ok(()), |batch| self.write(&batch))
     }
 
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {

@@ -4,9 +4,8 @@ use crate::operator::expr::Evaluator;
 use crate::operator::{
     Aggregate, Chain, Changes, Filter, GroupBy, Late, LateRule, MergePanes, Project, Reorder, RowsOver,
 };
-use crate::plan::{AggregateNode, Emit, Exchange, Layout, Node, Plan, RowsOrder, Step, Window};
+use crate::plan::{Emit, Exchange, Layout, Node, Plan, RowsOrder, Step};
 use crate::state::KeyHasher;
-use crate::time::Tumbling;
 use crate::types::Schema;
 
 /// What one partition runs.
@@ -86,7 +85,8 @@ impl Stages {
         if let Some(event_time) = plan.scan.event_time
             && let Some(rule) = late_rule(plan)
         {
-            local.push(Late::new(event_time.column, event_time.bound_us, rule));
+            let kept = plan.timing.late_sink.as_ref().map(|_| plan.scan.schema());
+            local.push(Late::new(event_time.column, event_time.bound_us, rule, kept));
         }
         // The one group of a query without GROUP BY comes from the owner of the empty key.
         let owns_global = KeyHasher::owner(hasher.global(), layout.partitions) == index;
@@ -130,8 +130,8 @@ impl Stages {
                 }
                 push_steps(&mut owner, keyed + 1);
                 ExchangeStage::Partials {
-                    group_by: Box::new(GroupBy::new(node, hasher)),
-                    merge: Box::new(MergePanes::new(node, schema, hasher, global_here)),
+                    group_by: Box::new(GroupBy::new(node, plan.lateness(), hasher)),
+                    merge: Box::new(MergePanes::new(node, schema, plan.lateness(), hasher, global_here)),
                 }
             }
             (exchange, step) => panic!("the layout asks for {exchange:?} around {step:?}"),
@@ -151,9 +151,11 @@ fn push_step(chain: &mut Chain, plan: &Plan, i: usize, hasher: KeyHasher, global
         }
         Node::Project(exprs) => chain.push(Project::new(exprs)),
         Node::Aggregate(node) if node.emit == Emit::Final => {
-            chain.push(Aggregate::new(node, schema, hasher, global_here));
+            chain.push(Aggregate::new(node, schema, plan.lateness(), hasher, global_here));
         }
-        Node::Aggregate(node) => chain.push(Changes::new(node, schema, hasher)),
+        Node::Aggregate(node) => {
+            chain.push(Changes::new(node, schema, plan.lateness(), plan.timing.state_ttl_us, hasher))
+        }
         Node::Rows(node) => {
             if let RowsOrder::EventTime { column } = node.order {
                 chain.push(Reorder::new(column, &plan.input_of(i)));
@@ -165,18 +167,12 @@ fn push_step(chain: &mut Chain, plan: &Plan, i: usize, hasher: KeyHasher, global
 }
 
 fn late_rule(plan: &Plan) -> Option<LateRule> {
-    match &plan.keyed_step()?.1.node {
-        Node::Aggregate(AggregateNode { window: Some(Window::Tumbling { size_us, .. }), .. }) => {
-            Some(LateRule::Window(Tumbling { size_us: *size_us }))
-        }
-        Node::Rows(node) if matches!(node.order, RowsOrder::EventTime { .. }) => Some(LateRule::Order),
-        _ => None,
-    }
+    plan.lateness().map(LateRule::Window).or_else(|| plan.releases_in_order().then_some(LateRule::Order))
 }
 
 fn frontier(plan: &Plan) -> Frontier {
     match plan.keyed_step().map(|(_, step)| &step.node) {
-        Some(Node::Rows(node)) if matches!(node.order, RowsOrder::EventTime { .. }) => Frontier::EventTime,
+        _ if plan.releases_in_order() => Frontier::EventTime,
         Some(Node::Aggregate(node)) if node.emit == Emit::Final => {
             if node.window.is_some() {
                 Frontier::WindowEnd

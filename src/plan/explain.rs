@@ -7,6 +7,7 @@ use super::literal;
 use super::query::{
     AggregateCall, AggregateFunction, Emit, Node, Plan, RowsCall, RowsFunction, RowsOrder, Scan, SortKey, Window,
 };
+use super::timing::LateRecords;
 use crate::types::{Schema, Value};
 
 impl Plan {
@@ -19,7 +20,14 @@ impl Plan {
             push(&mut out, depth, &line);
             depth += 1;
         }
-        push(&mut out, depth, &scan(&self.scan));
+        let mut line = scan(&self.scan);
+        if let Some(lateness) = self.lateness().filter(|_| self.timing.late_records != LateRecords::Drop) {
+            let _ = write!(line, " allowed_lateness={}", literal::duration_text(lateness.allowed_us));
+        }
+        if let Some(sink) = self.timing.late_sink.as_ref().filter(|_| self.scan.event_time.is_some()) {
+            let _ = write!(line, " late_sink={sink}");
+        }
+        push(&mut out, depth, &line);
         out
     }
 }

@@ -18,6 +18,7 @@ mod rows;
 mod scope;
 mod script;
 mod select;
+mod timing;
 
 pub use expr::{ArithmeticOp, CompareOp, DatePart, Expr, ExprKind, Function};
 pub use layout::{Deal, Exchange, Layout, LayoutRequest, ProcessorKind, Strategy};
@@ -26,3 +27,4 @@ pub use query::{
     RowsFunction, RowsNode, RowsOrder, Scan, SinkDefinition, SortKey, SourceDefinition, Step, Window,
 };
 pub use script::{SchemaProvider, Script, SourceFacts, plan_script};
+pub use timing::{LateRecords, MaxFuture, Timing};

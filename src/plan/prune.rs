@@ -29,8 +29,23 @@ pub(super) fn prune(plan: &mut Plan) {
     }
     let kept = projection.len();
     // Columns behind the scan's are those that a Rows step appends.
-    let mut remap = |index: usize| if index < width { place[index] } else { index - width + kept };
-    each_step(&mut plan.steps, &mut remap);
+    project(plan, projection, &mut |index| if index < width { place[index] } else { index - width + kept });
+    drop_identity(plan);
+}
+
+impl Plan {
+    /// Reads all columns of the source, also those that the query does not use: records are to be written as they were.
+    pub fn read_all_columns(&mut self) {
+        let (from, width) = (self.scan.projection.clone(), self.scan.source.schema.len());
+        let place = |index: usize| from.get(index).copied().unwrap_or_else(|| index - from.len() + width);
+        project(self, (0..width).collect(), &mut |index| place(index));
+    }
+}
+
+/// Makes the scan read `projection`; `remap` tells where a column of it, or one that a step appends, is now.
+fn project(plan: &mut Plan, projection: Vec<usize>, remap: &mut impl FnMut(usize) -> usize) {
+    let width = plan.scan.projection.len();
+    each_step(&mut plan.steps, remap);
     if let Some(event_time) = &mut plan.scan.event_time {
         event_time.column = remap(event_time.column);
     }
@@ -38,14 +53,13 @@ pub(super) fn prune(plan: &mut Plan) {
         match step.node {
             Node::Filter(_) | Node::Rows(_) => {
                 let appended = step.schema.fields.split_off(width.min(step.schema.len()));
-                step.schema = step.schema.project(&projection);
+                step.schema = plan.scan.source.schema.project(&projection);
                 step.schema.fields.extend(appended);
             }
             _ => break,
         }
     }
     plan.scan.projection = projection;
-    drop_identity(plan);
 }
 
 /// Applies `f` to every index into the scan's columns.

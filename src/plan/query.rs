@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Expr;
+use super::{Expr, Timing};
 use crate::error::{Error, Result};
 use crate::types::{DataType, Options, Schema};
 
@@ -48,6 +48,8 @@ pub struct JobPlan {
     pub sink: SinkDefinition,
     /// SET options in force at the statement.
     pub settings: Options,
+    /// Sinks declared so far: `late_sink` names one of them.
+    pub sinks: Vec<SinkDefinition>,
 }
 
 /// What a job reads and computes.
@@ -57,6 +59,8 @@ pub struct Plan {
     pub scan: Scan,
     /// Steps in order; each reads the schema of the one before (the first: `scan.schema()`).
     pub steps: Vec<Step>,
+    /// How event time is treated.
+    pub timing: Timing,
 }
 
 /// What is read: the projection reaches the decoder.

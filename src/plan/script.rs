@@ -95,7 +95,8 @@ impl ScriptPlanner<'_> {
         let (source, bounded) = self.from(&query.from)?;
         let plan = select::plan(query, &source, bounded)?;
         plan.validate()?;
-        self.script.jobs.push(JobPlan { plan, sink, settings: self.script.settings.clone() });
+        let (settings, sinks) = (self.script.settings.clone(), self.script.sinks.clone());
+        self.script.jobs.push(JobPlan { plan, sink, settings, sinks });
         Ok(())
     }
 

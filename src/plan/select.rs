@@ -13,6 +13,7 @@ use super::query::{
 };
 use super::rows::RowsState;
 use super::scope::{Scope, suggest, wrong};
+use super::timing::Timing;
 use crate::error::{Span, SqlError};
 use crate::limits;
 use crate::sql::ast;
@@ -83,7 +84,7 @@ impl<'a> Planner<'a> {
         self.check_names(&outputs)?;
         let scan =
             Scan { source: Arc::clone(self.source), projection: (0..self.source.schema.len()).collect(), event_time };
-        let mut plan = Plan { scan, steps };
+        let mut plan = Plan { scan, steps, timing: Timing::default() };
         let schema = Schema::new(outputs.iter().map(|output| field(&plan.output(), output)).collect());
         plan.steps.push(Step { node: Node::Project(outputs.into_iter().map(|output| output.expr).collect()), schema });
         prune::prune(&mut plan);

@@ -36,6 +36,9 @@ impl Random {
     }
 }
 
+/// Waits for a source in a row after which nothing is expected of it any more.
+const WAITS_MAX: u32 = 100_000;
+
 /// Runs a wired job under the schedule of `seed`; `stages` makes the stages of a partition.
 pub fn simulate(
     wired: Wired,
@@ -55,7 +58,7 @@ pub fn simulate(
     }
     machines.push(Machine::Writer(Box::new(Writer::new(wired.writer.0, sink, batch_rows))));
     let mut outcome = None;
-    let mut steps = 0;
+    let (mut steps, mut waits) = (0, 0);
     // Machines that were idle since the last one that worked: when all are, none ever will work again.
     let mut idle: Vec<bool> = vec![false; machines.len()];
     // Some schedules let one machine run far ahead of the others.
@@ -70,7 +73,15 @@ pub fn simulate(
                 Machine::Writer(writer) => writer.step()?,
             };
             match step {
-                Step::Worked => idle.fill(false),
+                Step::Worked => {
+                    idle.fill(false);
+                    waits = 0;
+                }
+                // Its source may have something once the clock has gone on.
+                Step::IdleFor(_) if waits < WAITS_MAX => {
+                    waits += 1;
+                    break;
+                }
                 Step::Idle | Step::IdleFor(_) => {
                     idle[index] = true;
                     break;

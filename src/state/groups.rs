@@ -47,6 +47,11 @@ impl Groups {
         self.rows
     }
 
+    /// Bytes that they hold.
+    pub fn held_bytes(&self) -> usize {
+        self.arena.held_bytes()
+    }
+
     /// Gives the arena back, for an [`crate::arena::ArenaPool`]; everything else is gone.
     pub fn into_arena(self) -> PaneArena {
         self.arena
@@ -96,12 +101,15 @@ impl Groups {
         self.states.update_one(simd, layout, 0, rows, mask, arguments);
     }
 
-    /// Group ids in the order of first appearance in the input.
-    pub fn in_order(&self, order: &mut Vec<u32>) {
+    /// The groups in `only`, else all, in the order of first appearance in the input.
+    pub fn in_order(&self, only: Option<&[u32]>, order: &mut Vec<u32>) {
         order.clear();
-        order.extend(0..self.len() as u32);
+        match only {
+            Some(groups) => order.extend(groups),
+            None => order.extend(0..self.len() as u32),
+        }
         let first = &self.first;
-        if !first.is_sorted() {
+        if only.is_some() || !first.is_sorted() {
             order.sort_unstable_by_key(|&group| first[group as usize]);
         }
     }

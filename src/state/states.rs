@@ -74,6 +74,18 @@ impl States {
         self.groups = groups;
     }
 
+    /// Makes the state of a group empty again.
+    pub fn reset(&mut self, layout: &StateLayout, group: u32) {
+        assert!((group as usize) < self.groups || layout.empty.is_empty(), "group {group} of {}", self.groups);
+        let words = Line::words_mut(&mut self.lines);
+        words[(group as usize) << layout.shift..][..layout.width()].copy_from_slice(&layout.empty);
+        for nulls in &mut self.nulls {
+            if let Some(nulls) = nulls.get_mut(group as usize) {
+                *nulls = 0;
+            }
+        }
+    }
+
     pub(super) fn rows(&mut self, layout: &StateLayout) -> Rows<'_> {
         Rows { words: Line::words_mut(&mut self.lines), shift: layout.shift, groups: self.groups }
     }

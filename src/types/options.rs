@@ -66,3 +66,22 @@ impl Options {
         Err(Error::Config(format!("unknown option {key} for {owner}: {hint}")))
     }
 }
+
+/// The number of bytes, from 1, that `text` names: `512MB`, `1.5 GiB`, `4G`; units are powers of 1024.
+pub fn size_bytes(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len()));
+    let scale = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1_u64,
+        "k" | "kb" | "kib" => 1 << 10,
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1 << 30,
+        _ => return None,
+    };
+    let number = number.trim();
+    let bytes = match number.parse::<u64>() {
+        Ok(whole) => whole.checked_mul(scale)?,
+        Err(_) => (number.parse::<f64>().ok()? * scale as f64) as u64,
+    };
+    (bytes > 0 && bytes < u64::MAX).then_some(bytes)
+}

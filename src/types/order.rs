@@ -52,12 +52,15 @@ impl Sequence {
 
 /// The place of an output row in the result: rows leave in ascending order of this key.
 ///
-/// `time` is `i64::MIN` where input order alone counts; the window's end for EMIT FINAL; the event time for rows that
-/// the watermark released. `sequence` and `row` name the input row (for a group: the first row that made it).
+/// `time` is `i64::MIN` where input order alone counts; for EMIT FINAL the watermark that closed the pane (for records on
+/// time the window's end); the event time for rows that the watermark released. `sequence` and `row` name the input row (for a group: the first row that made it).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderKey {
     /// Major part.
     pub time: EventTime,
+    /// Among rows of one time: 0 but for corrected groups of windows that closed before, of which it is the number of the
+    /// correction.
+    pub stage: u32,
     /// Chunk of the input row.
     pub sequence: Sequence,
     /// Index of the input row within the chunk.
@@ -66,7 +69,7 @@ pub struct OrderKey {
 
 impl OrderKey {
     /// Before every row.
-    pub const MIN: Self = Self { time: EventTime::MIN, sequence: Sequence(0), row: 0 };
+    pub const MIN: Self = Self { time: EventTime::MIN, stage: 0, sequence: Sequence(0), row: 0 };
     /// After every row.
-    pub const MAX: Self = Self { time: EventTime::MAX, sequence: Sequence(u64::MAX), row: u32::MAX };
+    pub const MAX: Self = Self { time: EventTime::MAX, stage: u32::MAX, sequence: Sequence(u64::MAX), row: u32::MAX };
 }

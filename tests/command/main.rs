@@ -2,9 +2,11 @@
 //! holds and what standard error says.
 
 mod bad_records;
+mod event_time;
 mod examples;
 mod failures;
 mod formats;
+mod memory;
 mod processors;
 mod refusals;
 mod reports;

@@ -156,7 +156,10 @@ fn settings_that_are_wrong() {
         (&["--strategy", "fna_in"], "did you mean fan_in?"),
         (&["--set", "simd=sse"], "expected one of auto, scalar, wide, avx512"),
         (&["--set", "partition=2"], "did you mean partitions?"),
-        (&["--late-records", "process_all"], "not supported yet"),
+        (&["--late-records", "process_some"], "did you mean process_all?"),
+        (&["--set", "allowed_lateness=1m"], "add late_records = 'process_with_warning'"),
+        (&["--set", "memory_limit=lots"], "expected a size"),
+        (&["--set", "min_advance=-1s"], "expected a length of time"),
     ] {
         rig.query("SELECT a FROM 'in.csv'", arguments).failed(2, said);
     }

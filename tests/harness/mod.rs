@@ -1,6 +1,8 @@
 //! What several test files share: running SQL through the engine and looking at the rows.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod simulation;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Decimal128Type, DurationMicrosecondType, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType,

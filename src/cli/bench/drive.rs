@@ -134,7 +134,17 @@ impl Pipeline<'_> {
         let mut greatest_before = EventTime::MIN;
         macro_rules! context {
             () => {
-                Context { arena, counts, greatest_before, rows_are_records: true, on_error: OnError::Skip, simd: *simd }
+                Context {
+                    arena,
+                    counts,
+                    greatest_before,
+                    latest: EventTime::MAX,
+                    now: EventTime::MIN,
+                    stage: 0,
+                    rows_are_records: true,
+                    on_error: OnError::Skip,
+                    simd: *simd,
+                }
             };
         }
         let mut out = |batch: Batch<'_>, _: &mut Context<'_>| {

@@ -91,6 +91,13 @@ impl<T: Number> Frames<T> {
         }
     }
 
+    /// Bytes that they hold.
+    pub fn held_bytes(&self) -> usize {
+        self.memory.lines.capacity() * size_of::<Line>()
+            + self.starts.capacity() * size_of::<u32>()
+            + self.classes.capacity()
+    }
+
     /// Takes rows in, in order, and writes what was asked for of the frame that ends at each: `groups[j]` is the key of
     /// the j-th, `validity` (if there are NULLs) has a set bit for each that is not. Slices of `results` that were
     /// asked for are as long as `groups`.

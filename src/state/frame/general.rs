@@ -94,6 +94,8 @@ pub(super) struct General<V> {
     scale: u8,
     calls: Vec<FrameCall>,
     results: Vec<ColumnBuffer>,
+    /// Rows in all frames.
+    slots: usize,
 }
 
 /// The frame of one key.
@@ -121,7 +123,14 @@ impl<V: Cell> General<V> {
             scale,
             results: calls.iter().map(|call| ColumnBuffer::new(call.result)).collect(),
             calls,
+            slots: 0,
         }
+    }
+
+    /// Bytes that they hold, a text counted as one of a few bytes: it lies in a piece of its own.
+    pub(super) fn held_bytes(&self) -> usize {
+        let slot = size_of::<Slot<V>>() + if size_of::<V>() == size_of::<Vec<u8>>() { 16 } else { 0 };
+        self.frames.capacity() * size_of::<Frame<V>>() + self.slots * (slot + 2 * size_of::<u64>())
     }
 
     /// Takes rows in and gives a column for each call.
@@ -131,10 +140,12 @@ impl<V: Cell> General<V> {
         self.results.iter_mut().for_each(ColumnBuffer::clear);
         for (i, &group) in groups.iter().enumerate() {
             let frame = &mut self.frames[group as usize];
+            self.slots -= frame.ring.len();
             match self.rows {
                 Some(rows) => frame.take(rows, argument, i),
                 None => frame.take_unbounded(argument, i),
             }
+            self.slots += frame.ring.len();
             for (call, out) in self.calls.iter().zip(&mut self.results) {
                 frame.write(call, self.rows, self.scale, out)?;
             }

@@ -159,6 +159,17 @@ impl FrameStates {
         Ok(results)
     }
 
+    /// Bytes that they hold.
+    pub fn held_bytes(&self) -> usize {
+        let stores = self.stores.iter().map(|shared| match &shared.store {
+            Store::Int(store) => store.held_bytes(),
+            Store::Float(store) => store.held_bytes(),
+            Store::Decimal(store) => store.held_bytes(),
+            Store::Text(store) => store.held_bytes(),
+        });
+        stores.sum::<usize>() + self.seen.capacity() * size_of::<u64>()
+    }
+
     /// COUNT(*) and ROW_NUMBER.
     fn count_rows<'a>(&mut self, groups: &[u32], results: &mut [Column<'a>], arena: &'a Bump) {
         if self.calls.iter().all(|call| call.argument.is_some()) {

@@ -36,6 +36,11 @@ impl<T: Number> Numbers<T> {
         Self { frames: Frames::new(rows, wanted), wanted, oldest }
     }
 
+    /// Bytes that they hold.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.frames.held_bytes()
+    }
+
     /// Takes rows in and gives what was found for each.
     pub(super) fn push<'a>(
         &mut self,

@@ -1,0 +1,100 @@
+//! How a job treats event time, beside the WATERMARK clause of its source.
+
+use super::{AggregateNode, Emit, Node, Plan, RowsOrder, Window};
+use crate::limits;
+use crate::time::{Lateness, Tumbling};
+use crate::types::EventTime;
+
+/// What to do with late records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LateRecords {
+    /// Count and drop them: final means final.
+    #[default]
+    Drop,
+    /// Correct results with them as long as the allowed lateness lasts, and warn.
+    ProcessWithWarning,
+    /// The same without a warning.
+    ProcessAll,
+}
+
+/// How far ahead of the job's clock a record may be; one that is further ahead is a failed record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MaxFuture {
+    /// As the source has it: a live one a day, others as far as they like.
+    #[default]
+    BySource,
+    /// As far as it likes.
+    Off,
+    /// By so many microseconds at most.
+    Within(i64),
+}
+
+impl MaxFuture {
+    /// The latest event time of a record that was read when the clock stood at `now`.
+    pub fn latest(self, now: EventTime) -> EventTime {
+        match self {
+            Self::BySource | Self::Off => EventTime::MAX,
+            Self::Within(us) => EventTime(now.0.saturating_add(us)),
+        }
+    }
+}
+
+/// The settings of event time that a job runs with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timing {
+    /// What to do with late records.
+    pub late_records: LateRecords,
+    /// How long after its end a window takes late records in, in microseconds; `None` means as long as the watermark's
+    /// bound. Not looked at under [`LateRecords::Drop`].
+    pub allowed_lateness_us: Option<i64>,
+    /// The sink that late records are written to if they are dropped.
+    pub late_sink: Option<String>,
+    /// How far the watermark advances before operators are told again, in microseconds. The answer is the same for any.
+    pub min_advance_us: i64,
+    /// How long a split of an unbounded source may have no record before others stop to wait for it, in microseconds of the
+    /// job's clock; `None` means for ever.
+    pub idle_timeout_us: Option<i64>,
+    /// How far a record may be ahead of the job's clock.
+    pub max_future: MaxFuture,
+    /// After how many microseconds of the job's clock a group that nobody touched starts anew; `None` means never. For
+    /// running values without windows.
+    pub state_ttl_us: Option<i64>,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            late_records: LateRecords::Drop,
+            allowed_lateness_us: None,
+            late_sink: None,
+            min_advance_us: limits::WATERMARK_MIN_ADVANCE_US,
+            idle_timeout_us: Some(limits::IDLE_TIMEOUT_US),
+            max_future: MaxFuture::BySource,
+            state_ttl_us: None,
+        }
+    }
+}
+
+impl Plan {
+    /// What becomes of late records, if the query has windows.
+    pub fn lateness(&self) -> Option<Lateness> {
+        let bound_us = self.scan.event_time?.bound_us;
+        match &self.keyed_step()?.1.node {
+            Node::Aggregate(AggregateNode { window: Some(Window::Tumbling { size_us, .. }), emit, .. }) => {
+                let allowed_us = match self.timing.late_records {
+                    LateRecords::Drop => 0,
+                    _ => self.timing.allowed_lateness_us.unwrap_or(bound_us),
+                };
+                let window = Tumbling { size_us: *size_us };
+                Some(Lateness { window, allowed_us, corrects: *emit == Emit::Final })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether rows are released in the order of event time, so that those behind the watermark come too late.
+    pub fn releases_in_order(&self) -> bool {
+        let keyed = self.keyed_step().map(|(_, step)| &step.node);
+        matches!(keyed, Some(Node::Rows(node)) if matches!(node.order, RowsOrder::EventTime { .. }))
+    }
+}
