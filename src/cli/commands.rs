@@ -13,7 +13,7 @@ use super::arguments::{
 use super::failure::Failure;
 use super::script::Script;
 use super::stats::{StatsTarget, write_stdout};
-use super::{bench, progress, topology};
+use super::{bench, functions, progress, topology};
 use crate::engine::{Control, Engine, JobPlan, JobReport, RunOptions, SETTINGS, StopFlag, reads_stdin};
 use crate::error::{Error, Result};
 use crate::sys::{self, Stream};
@@ -28,6 +28,7 @@ pub fn main() -> ExitCode {
         Command::Query(arguments) => query(&arguments),
         Command::Explain(arguments) => explain(&arguments),
         Command::Check(arguments) => check(&arguments),
+        Command::Functions(arguments) => functions::show(&arguments).map_err(Failure::from),
         Command::Topology(arguments) => topology::show(&arguments).map_err(Failure::from),
         Command::Bench(BenchCommand::Kernels(arguments)) => bench::kernels(&arguments).map_err(Failure::from),
     };

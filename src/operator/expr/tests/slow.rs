@@ -352,7 +352,13 @@ fn call(function: Function, args: Vec<Value>, data_type: DataType) -> Answer {
                 DatePart::Quarter => (i64::from(date.month) + 2) / 3,
                 DatePart::Year => date.year,
                 DatePart::DayOfWeek => weekday(days),
+                DatePart::IsoDayOfWeek => [7, 1, 2, 3, 4, 5, 6][weekday(days) as usize],
                 DatePart::DayOfYear => day_of_year(days),
+                DatePart::IsoYear => match (iso_week(days), date.month) {
+                    (52.., 1) => date.year - 1,
+                    (1, 12) => date.year + 1,
+                    _ => date.year,
+                },
                 DatePart::Epoch => x.div_euclid(SECOND_US),
             })
         }
