@@ -348,18 +348,14 @@ fn explicit_cast(arg: Bound, data_type: DataType, span: Span) -> Planned<Bound> 
 
 /// TRY_CAST.
 fn try_cast(arg: Bound, data_type: DataType, span: Span) -> Planned<Bound> {
-    let place = arg.span;
-    let operand = arg.expr.clone();
+    let from = arg.data_type();
     // What CAST refuses by its types is refused; a constant without a value in the target is NULL.
     match explicit_cast(arg, data_type, span) {
         Ok(Bound { expr: Expr { kind: ExprKind::Cast(arg), data_type }, .. }) => {
             Ok(Bound::typed(Expr { kind: ExprKind::TryCast(arg), data_type }, span))
         }
-        Ok(bound) => Ok(bound),
-        Err(error) if can_cast(operand.data_type, data_type) && error.span == place => {
-            Ok(Bound::typed(Expr::literal(Value::Null, data_type), span))
-        }
-        Err(error) => Err(error),
+        Err(_) if can_cast(from, data_type) => Ok(Bound::typed(Expr::literal(Value::Null, data_type), span)),
+        other => other,
     }
 }
 

@@ -36,6 +36,8 @@ const fn extract(part: DatePart) -> super::Form {
 fn units(unit_us: i64, args: Vec<Bound>, span: Span) -> Planned<Bound> {
     let unit = Bound::typed(Expr::literal(Value::Int64(unit_us), DataType::Interval), span);
     let count = args.into_iter().next().unwrap_or_else(|| Bound::null(span));
+    // Beside an INTERVAL a NULL would be one too.
+    let count = Bound::typed(count.coerce(DataType::BigInt)?, span);
     coerce::arithmetic(ArithmeticOp::Multiply, unit, count, span)
 }
 
