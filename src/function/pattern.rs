@@ -142,14 +142,15 @@ pub const REGEXP_SUBSTR: RowFunction = RowFunction::with("REGEXP_SUBSTR", Litera
 });
 
 fn extract(rows: &mut Rows<'_, '_>, missing: Option<()>) {
-    let group = |pattern: &Pattern, places: &mut CaptureLocations, text: &str, group: i64, out: &mut ArenaVec<'_, u8>| {
-        let index = usize::try_from(group).ok().filter(|index| *index < pattern.regex.captures_len());
-        let index = index.ok_or(Failure::Refused("the pattern has no such group"))?;
-        let found = pattern.regex.captures_read(places, text).and_then(|_| places.get(index));
-        let Some((start, end)) = found else { return Ok(missing) };
-        out.extend_from_slice_copy(&text.as_bytes()[start..end]);
-        Ok(Some(()))
-    };
+    let group =
+        |pattern: &Pattern, places: &mut CaptureLocations, text: &str, group: i64, out: &mut ArenaVec<'_, u8>| {
+            let index = usize::try_from(group).ok().filter(|index| *index < pattern.regex.captures_len());
+            let index = index.ok_or(Failure::Refused("the pattern has no such group"))?;
+            let found = pattern.regex.captures_read(places, text).and_then(|_| places.get(index));
+            let Some((start, end)) = found else { return Ok(missing) };
+            out.extend_from_slice_copy(&text.as_bytes()[start..end]);
+            Ok(Some(()))
+        };
     match rows.prepared() {
         Prepared::Pattern(pattern) => {
             let mut places = pattern.regex.capture_locations();

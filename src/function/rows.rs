@@ -280,10 +280,7 @@ impl<'r, 'a> Rows<'r, 'a> {
 
     /// As [`Self::each`] for text: `f` appends the row's text.
     #[inline(always)]
-    pub fn write<A: Arguments<'a>, R: Answer<Value = ()>>(
-        &mut self,
-        mut f: impl FnMut(A, &mut ArenaVec<'a, u8>) -> R,
-    ) {
+    pub fn write<A: Arguments<'a>, R: Answer<Value = ()>>(&mut self, mut f: impl FnMut(A, &mut ArenaVec<'a, u8>) -> R) {
         let columns = A::columns(self.arguments);
         let Output::Text(builder) = &mut self.output else { panic!("the function gives text, {:?}", self.types) };
         let gaps = &mut self.gaps;

@@ -87,7 +87,9 @@ fn text(array: &dyn Array, i: usize) -> String {
         DataType::Int64 => print::integer(&mut out, array.as_primitive::<Int64Type>().value(i)),
         DataType::Float64 => print::double(&mut out, array.as_primitive::<Float64Type>().value(i)),
         DataType::Date32 => print::date(&mut out, array.as_primitive::<Date32Type>().value(i)),
-        DataType::Timestamp(..) => print::timestamp(&mut out, array.as_primitive::<TimestampMicrosecondType>().value(i)),
+        DataType::Timestamp(..) => {
+            print::timestamp(&mut out, array.as_primitive::<TimestampMicrosecondType>().value(i))
+        }
         DataType::Duration(_) => print::interval(&mut out, array.as_primitive::<DurationMicrosecondType>().value(i)),
         DataType::Decimal128(_, scale) => {
             let value = array.as_primitive::<Decimal128Type>().value(i);
@@ -173,7 +175,10 @@ fn literal_end(text: &str) -> usize {
 fn literals_go_behind_columns() {
     for (written, expected) in [
         ("LEFT('it''s', 2)", "LEFT(COALESCE(ns, 'it''s'), COALESCE(nb, 2))"),
-        ("DATE_ADD('day', 1, DATE '2024-01-31')", "DATE_ADD('day', COALESCE(nb, 1), COALESCE(nday, DATE '2024-01-31'))"),
+        (
+            "DATE_ADD('day', 1, DATE '2024-01-31')",
+            "DATE_ADD('day', COALESCE(nb, 1), COALESCE(nday, DATE '2024-01-31'))",
+        ),
         ("CAST(1.5 AS DECIMAL(5, 3))", "CAST(COALESCE(nd, 1.5) AS DECIMAL(5, 3))"),
         ("LOG10(2)", "LOG10(COALESCE(nb, 2))"),
     ] {

@@ -164,11 +164,9 @@ fn argument<'a>(scope: Scope<'_, 'a>, datum: Datum<'a>) -> Argument<'a> {
         Datum::Column(Column { values: Values::Utf8(strings), .. }) => {
             Argument::Text(Texts { offsets: strings.offsets, bytes: strings.bytes, codes: None })
         }
-        Datum::Column(Column { values: Values::Dictionary { codes, values, .. }, .. }) => Argument::Text(Texts {
-            offsets: values.offsets,
-            bytes: values.bytes,
-            codes: Some(Lane::column(codes)),
-        }),
+        Datum::Column(Column { values: Values::Dictionary { codes, values, .. }, .. }) => {
+            Argument::Text(Texts { offsets: values.offsets, bytes: values.bytes, codes: Some(Lane::column(codes)) })
+        }
         Datum::Column(Column { values: Values::Int32(_), .. }) | Datum::Constant(Scalar::Int32(_)) => {
             Argument::Int32(lane(scope, datum.int32(rows)))
         }

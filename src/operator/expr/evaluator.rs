@@ -2,10 +2,10 @@
 
 use bumpalo::Bump;
 
+use super::call::Call;
 use super::compile::{Node, Op, first_value};
 use super::datum::{Datum, Mask, Scalar, Scope};
 use super::failures::RowFailures;
-use super::call::Call;
 use super::{arithmetic, cast, compare, logic, moment, text};
 use crate::batch::{Column, Selection};
 use crate::kernel::compare::Comparison;

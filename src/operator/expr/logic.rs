@@ -201,12 +201,7 @@ pub(super) fn extreme<'a>(
 }
 
 /// IS DISTINCT FROM.
-pub(super) fn distinct<'a>(
-    scope: Scope<'_, 'a>,
-    left: Datum<'a>,
-    right: Datum<'a>,
-    active: Mask<'a>,
-) -> Datum<'a> {
+pub(super) fn distinct<'a>(scope: Scope<'_, 'a>, left: Datum<'a>, right: Datum<'a>, active: Mask<'a>) -> Datum<'a> {
     match (left.is_null(), right.is_null()) {
         (true, true) => return Datum::Constant(Scalar::Boolean(false)),
         (true, false) => return is_null(scope, right, true),

@@ -25,16 +25,8 @@ pub enum Group {
 
 impl Group {
     /// All, in the order in which they are listed.
-    pub const ALL: [Self; 8] = [
-        Self::Text,
-        Self::Number,
-        Self::Time,
-        Self::Choice,
-        Self::Json,
-        Self::Pattern,
-        Self::Aggregate,
-        Self::Window,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Text, Self::Number, Self::Time, Self::Choice, Self::Json, Self::Pattern, Self::Aggregate, Self::Window];
 
     /// Its name in listings.
     pub fn name(self) -> &'static str {

@@ -103,7 +103,10 @@ fn definitions() -> impl Iterator<Item = &'static Definition> + Clone {
 /// Names that can be called, other names of the same functions included.
 fn names() -> impl Iterator<Item = &'static str> + Clone {
     let called = |definition: &&Definition| !definition.is_syntax();
-    definitions().filter(called).flat_map(|definition| std::iter::once(&definition.name).chain(definition.aliases)).copied()
+    definitions()
+        .filter(called)
+        .flat_map(|definition| std::iter::once(&definition.name).chain(definition.aliases))
+        .copied()
 }
 
 impl Definition {
@@ -123,7 +126,11 @@ impl Definition {
         }
         let forms: Vec<String> = self.forms.iter().map(|form| form.written(name, false)).collect();
         let mut distinct: Vec<String> = Vec::with_capacity(forms.len());
-        forms.into_iter().for_each(|form| if !distinct.contains(&form) { distinct.push(form) });
+        forms.into_iter().for_each(|form| {
+            if !distinct.contains(&form) {
+                distinct.push(form)
+            }
+        });
         distinct.join(" or ")
     }
 
@@ -133,7 +140,9 @@ impl Definition {
             let call = if self.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
                 form.written(self.name, true)
             } else {
-                let side = |index: usize| form.written("", true).trim_matches(['(', ')']).split(", ").nth(index).map(String::from);
+                let side = |index: usize| {
+                    form.written("", true).trim_matches(['(', ')']).split(", ").nth(index).map(String::from)
+                };
                 format!("{} {} {}", side(0).unwrap_or_default(), self.name, side(1).unwrap_or_default())
             };
             format!("{call} -> {}", form.result())
@@ -228,9 +237,9 @@ fn plan(form: &Form, args: Vec<Bound>, name: &str, span: Span) -> Planned<Bound>
         (How::OfPart(function), Some(part)) => function(part),
         (How::Row(function), _) => {
             let literals: Vec<Option<&str>> = exprs.iter().map(literal_text).collect();
-            function.prepare(&literals).map_err(|(index, problem)| {
-                SqlError::new(spans.get(index).copied().unwrap_or(span), problem)
-            })?;
+            function
+                .prepare(&literals)
+                .map_err(|(index, problem)| SqlError::new(spans.get(index).copied().unwrap_or(span), problem))?;
             Function::Row(function)
         }
         _ => return Err(SqlError::new(span, format!("{name} is not called like a function"))),

@@ -1,6 +1,6 @@
 //! Functions of points in time and lengths of time.
 
-use super::signature::{Default, Returns, interval, moment, part, text, unit, whole, double};
+use super::signature::{Default, Returns, double, interval, moment, part, text, unit, whole};
 use super::{Definition, Group, built, define, of_part, rewrite, row, syntax};
 use crate::error::Span;
 use crate::function::{DatePart, format, moment as rows};
@@ -73,11 +73,7 @@ pub(super) static MOMENTS: &[Definition] = &[
         Group::Time,
         "The start of the bin of that width that the point in time lies in; bins are counted from `origin` (the epoch, as \
          windows are).",
-        &[row(
-            &[interval("width"), moment("time"), moment("origin").or(Default::Epoch)],
-            TIMESTAMP,
-            rows::DATE_BIN,
-        )],
+        &[row(&[interval("width"), moment("time"), moment("origin").or(Default::Epoch)], TIMESTAMP, rows::DATE_BIN)],
         &[("DATE_BIN(INTERVAL '15' MINUTE, TIMESTAMP '2024-02-29 13:45:06')", "2024-02-29T13:45:00Z")],
     ),
     define(
@@ -246,17 +242,77 @@ pub(super) static MOMENTS: &[Definition] = &[
         &[("MONTHNAME(DATE '2024-02-29')", "February")],
     ),
     extracting("YEAR", &[], "The year.", &[extract(DatePart::Year)], &[("YEAR(DATE '2024-02-29')", "2024")]),
-    extracting("QUARTER", &[], "The quarter, 1 to 4.", &[extract(DatePart::Quarter)], &[("QUARTER(DATE '2024-02-29')", "1")]),
+    extracting(
+        "QUARTER",
+        &[],
+        "The quarter, 1 to 4.",
+        &[extract(DatePart::Quarter)],
+        &[("QUARTER(DATE '2024-02-29')", "1")],
+    ),
     extracting("MONTH", &[], "The month, 1 to 12.", &[extract(DatePart::Month)], &[("MONTH(DATE '2024-02-29')", "2")]),
-    extracting("WEEK", &["WEEKOFYEAR"], "The ISO week, 1 to 53.", &[extract(DatePart::Week)], &[("WEEK(DATE '2024-12-30')", "1")]),
-    extracting("ISOYEAR", &[], "The year that the ISO week belongs to.", &[extract(DatePart::IsoYear)], &[("ISOYEAR(DATE '2024-12-30')", "2025")]),
-    extracting("DAY", &["DAYOFMONTH"], "The day of the month.", &[extract(DatePart::Day)], &[("DAY(DATE '2024-02-29')", "29")]),
-    extracting("DAYOFWEEK", &["WEEKDAY"], "The day of the week, 0 is Sunday.", &[extract(DatePart::DayOfWeek)], &[("DAYOFWEEK(DATE '2024-02-29')", "4")]),
-    extracting("ISODOW", &[], "The day of the week, 1 is Monday, 7 Sunday.", &[extract(DatePart::IsoDayOfWeek)], &[("ISODOW(DATE '2024-03-03')", "7")]),
-    extracting("DAYOFYEAR", &[], "The day of the year, from 1.", &[extract(DatePart::DayOfYear)], &[("DAYOFYEAR(DATE '2024-02-29')", "60")]),
-    extracting("HOUR", &[], "The hour.", &[extract(DatePart::Hour)], &[("HOUR(TIMESTAMP '2024-02-29 13:45:06')", "13")]),
-    extracting("MINUTE", &[], "The minute.", &[extract(DatePart::Minute)], &[("MINUTE(TIMESTAMP '2024-02-29 13:45:06')", "45")]),
-    extracting("SECOND", &[], "The second, whole.", &[extract(DatePart::Second)], &[("SECOND(TIMESTAMP '2024-02-29 13:45:06.7')", "6")]),
+    extracting(
+        "WEEK",
+        &["WEEKOFYEAR"],
+        "The ISO week, 1 to 53.",
+        &[extract(DatePart::Week)],
+        &[("WEEK(DATE '2024-12-30')", "1")],
+    ),
+    extracting(
+        "ISOYEAR",
+        &[],
+        "The year that the ISO week belongs to.",
+        &[extract(DatePart::IsoYear)],
+        &[("ISOYEAR(DATE '2024-12-30')", "2025")],
+    ),
+    extracting(
+        "DAY",
+        &["DAYOFMONTH"],
+        "The day of the month.",
+        &[extract(DatePart::Day)],
+        &[("DAY(DATE '2024-02-29')", "29")],
+    ),
+    extracting(
+        "DAYOFWEEK",
+        &["WEEKDAY"],
+        "The day of the week, 0 is Sunday.",
+        &[extract(DatePart::DayOfWeek)],
+        &[("DAYOFWEEK(DATE '2024-02-29')", "4")],
+    ),
+    extracting(
+        "ISODOW",
+        &[],
+        "The day of the week, 1 is Monday, 7 Sunday.",
+        &[extract(DatePart::IsoDayOfWeek)],
+        &[("ISODOW(DATE '2024-03-03')", "7")],
+    ),
+    extracting(
+        "DAYOFYEAR",
+        &[],
+        "The day of the year, from 1.",
+        &[extract(DatePart::DayOfYear)],
+        &[("DAYOFYEAR(DATE '2024-02-29')", "60")],
+    ),
+    extracting(
+        "HOUR",
+        &[],
+        "The hour.",
+        &[extract(DatePart::Hour)],
+        &[("HOUR(TIMESTAMP '2024-02-29 13:45:06')", "13")],
+    ),
+    extracting(
+        "MINUTE",
+        &[],
+        "The minute.",
+        &[extract(DatePart::Minute)],
+        &[("MINUTE(TIMESTAMP '2024-02-29 13:45:06')", "45")],
+    ),
+    extracting(
+        "SECOND",
+        &[],
+        "The second, whole.",
+        &[extract(DatePart::Second)],
+        &[("SECOND(TIMESTAMP '2024-02-29 13:45:06.7')", "6")],
+    ),
     extracting(
         "MILLISECOND",
         &[],

@@ -50,10 +50,14 @@ pub(super) static OTHERS: &[Entry] = &[
         "Variance of a sample. NULL of fewer than two values.",
         &[("ROUND(VARIANCE(x), 3)", "1.667")],
     ),
-    entry("VAR_POP", &[], Group::Aggregate, ("VAR_POP(x NUMBER)", "DOUBLE"), "Variance of a population.", &[(
-        "VAR_POP(x)",
-        "1.25",
-    )]),
+    entry(
+        "VAR_POP",
+        &[],
+        Group::Aggregate,
+        ("VAR_POP(x NUMBER)", "DOUBLE"),
+        "Variance of a population.",
+        &[("VAR_POP(x)", "1.25")],
+    ),
     entry(
         "STDDEV",
         &["STDDEV_SAMP", "STD"],

@@ -187,9 +187,7 @@ impl Kind {
             Self::Double | Self::Number => data_type.is_numeric(),
             Self::Decimal => matches!(data_type, DataType::Decimal { .. }),
             Self::Boolean => data_type == DataType::Boolean,
-            Self::Moment => {
-                matches!(data_type, DataType::Date | DataType::Timestamp) || arg.literal == Literal::Text
-            }
+            Self::Moment => matches!(data_type, DataType::Date | DataType::Timestamp) || arg.literal == Literal::Text,
             Self::Interval => data_type == DataType::Interval,
         }
     }
