@@ -134,7 +134,7 @@ pub const DATE_BIN: RowFunction = RowFunction::new("DATE_BIN", |rows| {
 /// The day of a date, if there is such a date and 32 bits hold its number.
 fn day_of(year: i64, month: i64, day: i64) -> Result<i32, Failure> {
     const NO_DATE: Failure = Failure::Refused("there is no such date");
-    if year.abs() > 5_900_000 {
+    if !(-5_900_000..=5_900_000).contains(&year) {
         return Err(Failure::Overflow);
     }
     let month = u8::try_from(month).ok().filter(|month| (1..=12).contains(month)).ok_or(NO_DATE)?;
