@@ -16,6 +16,8 @@ use super::rows::{Failure, Made, Rows};
 #[derive(Debug)]
 pub struct Format {
     items: Vec<Item<'static>>,
+    /// Whether an offset is written: `chrono` takes its name from the heap for every row.
+    has_offset: bool,
 }
 
 impl Format {
@@ -35,15 +37,24 @@ impl Format {
             }
         }
         match StrftimeItems::new(&text).parse_to_owned() {
-            Ok(items) => Ok(Self { items }),
+            Ok(items) => {
+                // A point in time without an offset cannot be written where one is asked for.
+                let timeless = DateTime::UNIX_EPOCH.naive_utc().format_with_items(items.iter());
+                let has_offset = timeless.write_to(&mut String::new()).is_err();
+                Ok(Self { items, has_offset })
+            }
             Err(_) => Err(format!("'{pattern}' holds a % with a letter that means nothing")),
         }
     }
 
     fn write(&self, us: i64, out: &mut ArenaVec<'_, u8>) -> Result<(), Failure> {
         let moment = DateTime::from_timestamp_micros(us).ok_or(Failure::Overflow)?;
-        let formatted = moment.format_with_items(self.items.iter());
-        write!(Text(out), "{formatted}").map_err(|_| Failure::Refused("the pattern asks for what a TIMESTAMP has not"))
+        let (items, out) = (self.items.iter(), &mut Text(out));
+        let written = match self.has_offset {
+            true => moment.format_with_items(items).write_to(out),
+            false => moment.naive_utc().format_with_items(items).write_to(out),
+        };
+        written.map_err(|_| Failure::Refused("the pattern asks for what a TIMESTAMP has not"))
     }
 
     /// The point in time that a text means; `None` if it does not fit the pattern or there is none.

@@ -21,6 +21,7 @@ mod path;
 pub mod pattern;
 mod prepared;
 mod rows;
+mod scan;
 pub mod text;
 
 pub use part::DatePart;

@@ -1,12 +1,16 @@
-//! Regular expressions: those of the `regex` crate, which match in time linear in the text.
+//! Regular expressions: those of the `regex` crate (by its engine), which match in time linear in the text.
 //!
 //! A pattern is found anywhere in the text unless it is anchored. Flags: `i` ignore case, `m` lines (`^` and `$` at each),
 //! `s` the point is also a line feed, `x` blanks in the pattern mean nothing; of REGEXP_REPLACE also `g`, every match.
 
 use std::collections::BTreeMap;
 
+use bumpalo::Bump;
 use bumpalo::collections::Vec as ArenaVec;
-use regex::{CaptureLocations, Regex, RegexBuilder};
+use regex_automata::Input;
+use regex_automata::meta::{Config, Regex};
+use regex_automata::util::primitives::NonMaxUsize;
+use regex_automata::util::syntax;
 
 use super::prepared::{Literals, Prepared, RowFunction};
 use super::rows::{Failure, Made, Rows};
@@ -41,31 +45,60 @@ impl Pattern {
     /// Compiles a pattern; the error says what is wrong with it.
     pub fn new(pattern: &str, flags: &str) -> Result<Self, String> {
         check_flags(flags)?;
-        let mut builder = RegexBuilder::new(pattern);
-        builder.size_limit(PATTERN_BYTES_MAX);
+        let mut syntax = syntax::Config::new();
         // Of `c` (case counts) and `i` the last one holds.
         for flag in flags.chars() {
-            match flag {
-                'i' => builder.case_insensitive(true),
-                'c' => builder.case_insensitive(false),
-                'm' => builder.multi_line(true),
-                's' => builder.dot_matches_new_line(true),
-                'x' => builder.ignore_whitespace(true),
-                _ => &mut builder,
+            syntax = match flag {
+                'i' => syntax.case_insensitive(true),
+                'c' => syntax.case_insensitive(false),
+                'm' => syntax.multi_line(true),
+                's' => syntax.dot_matches_new_line(true),
+                'x' => syntax.ignore_whitespace(true),
+                _ => syntax,
             };
         }
-        match builder.build() {
-            Ok(regex) => Ok(Self { regex, global: flags.contains('g') }),
-            Err(regex::Error::CompiledTooBig(limit)) => {
-                Err(format!("the regular expression needs more than {limit} bytes"))
-            }
-            Err(error) => {
-                // The last line of the crate's message says what is wrong, those before it draw where.
+        let limits = Config::new().nfa_size_limit(Some(PATTERN_BYTES_MAX)).onepass_size_limit(Some(PATTERN_BYTES_MAX));
+        let built = Regex::builder().configure(limits).syntax(syntax).build(pattern);
+        let regex = built.map_err(|error| match (error.size_limit(), error.syntax_error()) {
+            (Some(limit), _) => format!("the regular expression needs more than {limit} bytes"),
+            (None, None) => format!("not a regular expression: {error}"),
+            (None, Some(error)) => {
+                // The last line of the message says what is wrong, those before it draw where.
                 let message = error.to_string();
                 let reason = message.lines().last().unwrap_or("").trim().trim_start_matches("error: ");
-                Err(format!("not a regular expression: {reason}"))
+                format!("not a regular expression: {reason}")
             }
-        }
+        })?;
+        Ok(Self { regex, global: flags.contains('g') })
+    }
+
+    /// Room for where groups begin and end.
+    fn slots<'a>(&self, arena: &'a Bump) -> Slots<'a> {
+        Slots { ends: arena.alloc_slice_fill_copy(self.regex.group_info().slot_len(), None) }
+    }
+}
+
+/// Where the groups of a match begin and end.
+struct Slots<'a> {
+    ends: &'a mut [Option<NonMaxUsize>],
+}
+
+impl Slots<'_> {
+    /// Looks for the first match from byte `at` on; where it begins and ends.
+    fn search(&mut self, pattern: &Pattern, text: &str, at: usize) -> Option<(usize, usize)> {
+        pattern.regex.search_slots(&Input::new(text).range(at..), self.ends)?;
+        self.group(0)
+    }
+
+    /// Where a group begins and ends; `None` if it took no part, or there is none.
+    fn group(&self, index: usize) -> Option<(usize, usize)> {
+        let end = |slot: usize| self.ends.get(slot).copied().flatten().map(|end| end.get());
+        end(index * 2).zip(end(index * 2 + 1))
+    }
+
+    /// Number of groups, that of the whole match among them.
+    fn groups(&self) -> usize {
+        self.ends.len() / 2
     }
 }
 
@@ -142,55 +175,57 @@ pub const REGEXP_SUBSTR: RowFunction = RowFunction::with("REGEXP_SUBSTR", Litera
 });
 
 fn extract(rows: &mut Rows<'_, '_>, missing: Option<()>) {
-    let group =
-        |pattern: &Pattern, places: &mut CaptureLocations, text: &str, group: i64, out: &mut ArenaVec<'_, u8>| {
-            let index = usize::try_from(group).ok().filter(|index| *index < pattern.regex.captures_len());
-            let index = index.ok_or(Failure::Refused("the pattern has no such group"))?;
-            let found = pattern.regex.captures_read(places, text).and_then(|_| places.get(index));
-            let Some((start, end)) = found else { return Ok(missing) };
-            out.extend_from_slice_copy(&text.as_bytes()[start..end]);
-            Ok(Some(()))
-        };
+    let arena = rows.arena();
+    let group = |pattern: &Pattern, slots: &mut Slots<'_>, text: &str, group: i64, out: &mut ArenaVec<'_, u8>| {
+        let index = usize::try_from(group).ok().filter(|index| *index < slots.groups());
+        let index = index.ok_or(Failure::Refused("the pattern has no such group"))?;
+        let found = slots.search(pattern, text, 0).and_then(|_| slots.group(index));
+        let Some((start, end)) = found else { return Ok(missing) };
+        out.extend_from_slice_copy(&text.as_bytes()[start..end]);
+        Ok(Some(()))
+    };
     match rows.prepared() {
         Prepared::Pattern(pattern) => {
-            let mut places = pattern.regex.capture_locations();
+            let mut slots = pattern.slots(arena);
             rows.write(|(text, _, number, _): (&str, &[u8], i64, &[u8]), out| {
-                group(pattern, &mut places, text, number, out)
+                group(pattern, &mut slots, text, number, out)
             });
         }
         _ => {
             let mut patterns = Patterns::new(Pattern::new);
             rows.write(|(text, pattern, number, flags): (&str, &str, i64, &str), out| {
                 let pattern = patterns.get(pattern, flags)?;
-                group(pattern, &mut pattern.regex.capture_locations(), text, number, out)
+                group(pattern, &mut pattern.slots(arena), text, number, out)
             });
         }
     }
 }
 
 /// REGEXP_REPLACE(text, pattern, replacement, flags).
-pub const REGEXP_REPLACE: RowFunction =
-    RowFunction::with("REGEXP_REPLACE", Literals::Pattern(3), |rows| match rows.prepared() {
+pub const REGEXP_REPLACE: RowFunction = RowFunction::with("REGEXP_REPLACE", Literals::Pattern(3), |rows| {
+    let arena = rows.arena();
+    match rows.prepared() {
         Prepared::Pattern(pattern) => {
-            let mut places = pattern.regex.capture_locations();
+            let mut slots = pattern.slots(arena);
             rows.write(|(text, _, new, _): (&str, &[u8], &str, &[u8]), out| {
-                replace(pattern, &mut places, text, new, out)
+                replace(pattern, &mut slots, text, new, out)
             });
         }
         _ => {
             let mut patterns = Patterns::new(Pattern::new);
             rows.write(|(text, pattern, new, flags): (&str, &str, &str, &str), out| {
                 let pattern = patterns.get(pattern, flags)?;
-                replace(pattern, &mut pattern.regex.capture_locations(), text, new, out)
+                replace(pattern, &mut pattern.slots(arena), text, new, out)
             });
         }
-    });
+    }
+});
 
 /// Replaces the first match, or with flag `g` all. In `new`, `\1` to `\9` stand for groups, `\0` and `\&` for the match,
 /// `\\` for a backslash.
 fn replace(
     pattern: &Pattern,
-    places: &mut CaptureLocations,
+    slots: &mut Slots<'_>,
     text: &str,
     new: &str,
     out: &mut ArenaVec<'_, u8>,
@@ -199,14 +234,14 @@ fn replace(
     // From where the search goes on, and up to where the text has been written.
     let (mut at, mut written) = (0, 0);
     while at <= text.len()
-        && let Some(found) = pattern.regex.captures_read_at(places, text, at)
+        && let Some((start, end)) = slots.search(pattern, text, at)
     {
         // An empty match right behind another one is none, as in other engines.
-        let repeated = found.is_empty() && found.start() == written && written > 0;
+        let repeated = start == end && start == written && written > 0;
         if !repeated {
-            out.extend_from_slice_copy(&bytes[written..found.start()]);
-            append_replacement(new, places, text, out);
-            written = found.end();
+            out.extend_from_slice_copy(&bytes[written..start]);
+            append_replacement(new, slots, text, out);
+            written = end;
         }
         if !pattern.global {
             break;
@@ -214,16 +249,16 @@ fn replace(
         if out.len() - begin > FUNCTION_TEXT_BYTES_MAX {
             return Err(Failure::TooLong);
         }
-        at = match found.is_empty() {
-            true => found.end() + text[found.end()..].chars().next().map_or(1, char::len_utf8),
-            false => found.end(),
+        at = match start == end {
+            true => end + text[end..].chars().next().map_or(1, char::len_utf8),
+            false => end,
         };
     }
     out.extend_from_slice_copy(&bytes[written..]);
     Ok(())
 }
 
-fn append_replacement(new: &str, places: &CaptureLocations, text: &str, out: &mut ArenaVec<'_, u8>) {
+fn append_replacement(new: &str, slots: &Slots<'_>, text: &str, out: &mut ArenaVec<'_, u8>) {
     let mut rest = new.as_bytes();
     loop {
         let plain = memchr::memchr(b'\\', rest).unwrap_or(rest.len());
@@ -234,7 +269,7 @@ fn append_replacement(new: &str, places: &CaptureLocations, text: &str, out: &mu
             [_, digit @ (b'0'..=b'9' | b'&'), after @ ..] => {
                 let group = if *digit == b'&' { 0 } else { usize::from(digit - b'0') };
                 // A group that the pattern has not, or that took no part, is empty.
-                if let Some((start, end)) = places.get(group) {
+                if let Some((start, end)) = slots.group(group) {
                     out.extend_from_slice_copy(&text.as_bytes()[start..end]);
                 }
                 rest = after;
