@@ -10,6 +10,7 @@
 //! | 1 | [`types`] | data types, schema, values and their text, event time, sequence, order |
 //! | 1 | [`ring`], [`arena`], [`metrics`] | SPSC ring pairs and wait strategies; memory freed whole; one-writer counters |
 //! | 2 | [`kernel`] | pure loops over slices |
+//! | 2 | [`function`] | what scalar functions compute |
 //! | 2 | [`batch`], [`time`], [`sql`] | columns and chunks; watermark and window arithmetic; text to syntax tree |
 //! | 3 | [`state`], [`plan`] | group tables and ROWS rings; checked, typed plans |
 //! | 3 | [`mod@format`], [`connector`] | decoders and encoders; sources and sinks |
@@ -36,6 +37,7 @@ pub mod connector;
 pub mod engine;
 pub mod error;
 pub mod format;
+pub mod function;
 #[allow(unsafe_code, reason = "explicit SIMD and unchecked loads")]
 pub mod kernel;
 pub mod limits;

@@ -25,3 +25,9 @@ pub const RECORD_BYTES_MAX: usize = 64 << 20;
 pub const INFERENCE_RECORDS: usize = 20_480;
 /// Depth of nested expressions; deeper SQL is an error (the planner recurses).
 pub const EXPRESSION_DEPTH_MAX: usize = 128;
+/// Longest text in bytes that REPEAT, LPAD, RPAD, REPLACE or REGEXP_REPLACE makes of a record; a record that asks for
+/// more has failed. Without it one record could ask for all memory.
+pub const FUNCTION_TEXT_BYTES_MAX: usize = 16 << 20;
+/// Memory of a compiled regular expression in bytes; a greater one is an error where it is a literal, else its record
+/// has failed.
+pub const PATTERN_BYTES_MAX: usize = 4 << 20;

@@ -38,7 +38,7 @@ fn the_version_names_commit_compiler_and_features() {
 fn help_lists_only_verbs_that_work() {
     let output = corelane(&["--help"]);
     assert_eq!(output.status.code(), Some(0));
-    for verb in ["run", "query", "explain", "check", "topology", "bench"] {
+    for verb in ["run", "query", "explain", "check", "functions", "topology", "bench"] {
         assert!(stdout(&output).contains(&format!("  {verb} ")), "{verb}");
     }
     for verb in ["serve", "top "] {
@@ -116,4 +116,18 @@ fn a_closed_stdout_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(stderr(&output), "");
+}
+
+#[test]
+fn functions_are_listed_as_a_table_and_as_json() {
+    let output = corelane(&["functions", "regexp_l*"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    assert!(text.starts_with("signature ") && text.ends_with("(1 function)\n"), "{text}");
+    assert!(text.contains("REGEXP_LIKE('order 66', '[0-9]+') = true"), "{text}");
+    let output = corelane(&["functions", "--json"]);
+    let document: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let names: Vec<&str> = document.as_array().unwrap().iter().filter_map(|entry| entry["name"].as_str()).collect();
+    assert!(names.len() > 120 && names.contains(&"LPAD") && names.contains(&"SUM") && names.contains(&"LAG"));
+    assert_refused(&["functions", "uper"], "did you mean UPPER?");
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bumpalo::Bump;
 use corelane::batch::{Column, Selection, Strings, Values};
+use corelane::function::{digest, format, json, number, pattern, text as text_functions};
 use corelane::kernel::Simd;
 use corelane::operator::expr::{Evaluator, RowFailures};
 use corelane::plan::{ArithmeticOp, CompareOp, DatePart, Expr, ExprKind, Function};
@@ -85,7 +86,38 @@ fn expressions() -> Vec<Expr> {
         call(Function::DateTrunc(DatePart::Month), vec![cast(number(), DataType::Timestamp)], DataType::Timestamp),
         call(Function::Coalesce, vec![number(), long(0)], DataType::BigInt),
         upper(coded()),
+        call(Function::Row(text_functions::LPAD), vec![plain(), long(30), text("-")], DataType::Varchar),
+        call(Function::Row(text_functions::LEVENSHTEIN), vec![plain(), coded()], DataType::BigInt),
+        call(Function::Row(digest::SHA256), vec![plain()], DataType::Varchar),
+        call(
+            Function::Row(pattern::REGEXP_REPLACE),
+            vec![plain(), text("([a-c]+)([0-9])"), text("\\2\\1"), text("g")],
+            DataType::Varchar,
+        ),
+        call(Function::Row(pattern::REGEXP_LIKE), vec![plain(), text("c[0-9]+7$"), text("")], DataType::Boolean),
+        call(
+            Function::Row(format::STRFTIME),
+            vec![cast(number(), DataType::Timestamp), text("%Y-%m-%d %H:%M:%S.%f")],
+            DataType::Varchar,
+        ),
+        call(Function::Row(format::TRY_STRPTIME), vec![plain(), text("%Y-%m-%d")], DataType::Timestamp),
+        call(Function::Row(json::EXTRACT_TEXT), vec![quoted(plain()), text("$.a[1].b")], DataType::Varchar),
+        call(Function::Row(json::TYPE), vec![quoted(coded()), text("$[-1]")], DataType::Varchar),
+        // Most rows fail here too.
+        call(
+            Function::Row(number::SQRT),
+            vec![*boxed(ExprKind::Negate(Box::new(price())), DataType::Double)],
+            DataType::Double,
+        ),
+        call(Function::Greatest, vec![number(), long(7), number()], DataType::BigInt),
+        *boxed(ExprKind::TryCast(Box::new(plain())), DataType::Double),
     ]
+}
+
+/// A JSON document that holds the text.
+fn quoted(arg: Expr) -> Expr {
+    let text = |x: &str| Expr::literal(Value::Utf8(x.into()), DataType::Varchar);
+    call(Function::Concat, vec![text("{\"a\": [0, {\"b\": \""), arg, text("\"}]}")], DataType::Varchar)
 }
 
 fn upper(arg: Expr) -> Expr {

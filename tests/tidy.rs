@@ -44,6 +44,7 @@ const FLOOR_PLAN: &[Room] = &[
     room(1, "arena").with_unsafe(),
     room(1, "metrics").with_atomics(),
     room(2, "kernel").with_unsafe(),
+    room(2, "function"),
     room(2, "batch"),
     room(2, "time"),
     room(2, "sql"),

@@ -42,6 +42,8 @@ pub(super) enum Command {
     Check(CheckArguments),
     /// Show the CPUs of this host and which of them partitions get
     Topology(TopologyArguments),
+    /// List the functions that SQL may call, with their types and examples
+    Functions(FunctionsArguments),
     /// Measure this host
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -163,6 +165,16 @@ pub(super) struct TopologyArguments {
     /// CPUs to place them on, as in 2-9,12
     #[arg(long, value_name = "LIST")]
     pub(super) cores: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FunctionsArguments {
+    /// A name, a part of one, a pattern as in 'REGEXP_*', or a group [default: all]
+    #[arg(value_name = "NAME")]
+    pub(super) pattern: Option<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// Flags that shape a job. They win over SET in the file.

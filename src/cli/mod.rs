@@ -8,6 +8,7 @@ mod arguments;
 pub mod bench;
 mod commands;
 mod failure;
+mod functions;
 mod progress;
 mod script;
 mod stats;

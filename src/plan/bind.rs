@@ -111,9 +111,9 @@ impl<'a> Binder<'a> {
             ast::ExprKind::Case { operand, branches, otherwise } => {
                 self.case(operand.as_deref(), branches, otherwise.as_deref(), span)
             }
-            ast::ExprKind::Cast { arg, data_type } => {
+            ast::ExprKind::Cast { arg, data_type, or_null } => {
                 let arg = self.bind(arg)?;
-                explicit_cast(arg, *data_type, span)
+                if *or_null { try_cast(arg, *data_type, span) } else { explicit_cast(arg, *data_type, span) }
             }
             ast::ExprKind::Extract { part, arg } => {
                 let arg = self.bind(arg)?;
@@ -214,6 +214,14 @@ impl<'a> Binder<'a> {
                 let args = vec![functions::as_varchar(left)?, functions::as_varchar(right)?];
                 let kind = ExprKind::Call { function: Function::ConcatOperator, args };
                 return Ok(Bound::typed(Expr { kind, data_type: DataType::Varchar }, span));
+            }
+            ast::BinaryOp::JsonGet | ast::BinaryOp::JsonGetText | ast::BinaryOp::BitAnd | ast::BinaryOp::BitOr => {
+                return functions::operator(op, vec![left, right], span);
+            }
+            ast::BinaryOp::Distinct | ast::BinaryOp::NotDistinct => {
+                let (left, right) = unify(left, right, "compare")?;
+                let distinct = boolean(ExprKind::Call { function: Function::Distinct, args: vec![left, right] });
+                return Ok(Bound::typed(if op == ast::BinaryOp::Distinct { distinct } else { not(distinct) }, span));
             }
             ast::BinaryOp::Equal => CompareOp::Equal,
             ast::BinaryOp::NotEqual => CompareOp::NotEqual,
@@ -336,6 +344,19 @@ fn explicit_cast(arg: Bound, data_type: DataType, span: Span) -> Planned<Bound> 
     }
     let expr = if arg.literal == Literal::Text { arg.coerce(data_type)? } else { cast(arg.expr, data_type, span)? };
     Ok(Bound::typed(expr, span))
+}
+
+/// TRY_CAST.
+fn try_cast(arg: Bound, data_type: DataType, span: Span) -> Planned<Bound> {
+    let from = arg.data_type();
+    // What CAST refuses by its types is refused; a constant without a value in the target is NULL.
+    match explicit_cast(arg, data_type, span) {
+        Ok(Bound { expr: Expr { kind: ExprKind::Cast(arg), data_type }, .. }) => {
+            Ok(Bound::typed(Expr { kind: ExprKind::TryCast(arg), data_type }, span))
+        }
+        Err(_) if can_cast(from, data_type) => Ok(Bound::typed(Expr::literal(Value::Null, data_type), span)),
+        other => other,
+    }
 }
 
 fn ends_with_escape(pattern: &str, escape: char) -> bool {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::expr::{ArithmeticOp, CompareOp, DatePart, Expr, ExprKind, Function};
+use super::expr::{ArithmeticOp, CompareOp, Expr, ExprKind, Function};
 use super::literal;
 use super::query::{
     AggregateCall, AggregateFunction, Emit, Node, Plan, RowsCall, RowsFunction, RowsOrder, Scan, SortKey, Window,
@@ -181,6 +181,7 @@ fn strength(expr: &Expr) -> u8 {
         ExprKind::Not(_) => 3,
         ExprKind::IsNull { .. } => 4,
         ExprKind::Compare { .. } | ExprKind::Like { .. } | ExprKind::InList { .. } => 5,
+        ExprKind::Call { function: Function::Distinct, .. } => 5,
         ExprKind::Call { function: Function::ConcatOperator, .. } => 7,
         ExprKind::Arithmetic { op: ArithmeticOp::Add | ArithmeticOp::Subtract, .. } => 8,
         ExprKind::Arithmetic { .. } => 9,
@@ -242,6 +243,7 @@ pub(super) fn text(expr: &Expr, input: &Schema) -> String {
             out + " END"
         }
         ExprKind::Cast(arg) => format!("CAST({} AS {})", text(arg, input), expr.data_type),
+        ExprKind::TryCast(arg) => format!("TRY_CAST({} AS {})", text(arg, input), expr.data_type),
         ExprKind::Like { arg, pattern, negated, escape, case_insensitive } => {
             let word = if *case_insensitive { "ILIKE" } else { "LIKE" };
             let escape = escape.map_or(String::new(), |c| format!(" ESCAPE '{c}'"));
@@ -267,8 +269,15 @@ fn call(function: Function, args: &[Expr], input: &Schema, own: u8) -> String {
         Function::ConcatOperator => {
             return args.iter().map(|arg| operand(arg, input, own)).collect::<Vec<_>>().join(" || ");
         }
-        Function::DateTrunc(part) => return format!("DATE_TRUNC('{}', {})", part_name(part), list()),
-        Function::Extract(part) => return format!("EXTRACT({} FROM {})", part_name(part).to_uppercase(), list()),
+        Function::Distinct => {
+            return args.iter().map(|arg| operand(arg, input, own + 1)).collect::<Vec<_>>().join(" IS DISTINCT FROM ");
+        }
+        Function::DateTrunc(part) => return format!("DATE_TRUNC('{}', {})", part.name(), list()),
+        Function::Extract(part) => return format!("EXTRACT({} FROM {})", part.name().to_uppercase(), list()),
+        Function::Row(function) => function.name,
+        Function::Greatest => "GREATEST",
+        Function::Least => "LEAST",
+        Function::ConcatWs => "CONCAT_WS",
         Function::Coalesce => "COALESCE",
         Function::NullIf => "NULLIF",
         Function::Abs => "ABS",
@@ -283,22 +292,4 @@ fn call(function: Function, args: &[Expr], input: &Schema, own: u8) -> String {
         Function::Trim => "TRIM",
     };
     format!("{name}({})", list())
-}
-
-fn part_name(part: DatePart) -> &'static str {
-    match part {
-        DatePart::Microsecond => "microsecond",
-        DatePart::Millisecond => "millisecond",
-        DatePart::Second => "second",
-        DatePart::Minute => "minute",
-        DatePart::Hour => "hour",
-        DatePart::Day => "day",
-        DatePart::Week => "week",
-        DatePart::Month => "month",
-        DatePart::Quarter => "quarter",
-        DatePart::Year => "year",
-        DatePart::DayOfWeek => "dow",
-        DatePart::DayOfYear => "doy",
-        DatePart::Epoch => "epoch",
-    }
 }

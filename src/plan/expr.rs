@@ -1,6 +1,9 @@
 //! Typed expressions over the columns of one batch.
 
+use crate::function::RowFunction;
 use crate::types::{DataType, Value};
+
+pub use crate::function::DatePart;
 
 /// An expression with its result type.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +65,8 @@ pub enum ExprKind {
     /// Conversion to this expression's type. A value that has none (text that is no number, a number out of range)
     /// fails the record.
     Cast(Box<Expr>),
+    /// The same, but such a value is NULL.
+    TryCast(Box<Expr>),
     /// LIKE with `%` and `_`; `escape` takes the next pattern character literally.
     Like {
         /// VARCHAR operand.
@@ -146,6 +151,12 @@ pub enum Function {
     Coalesce,
     /// NULL if both arguments (of one type) are equal, else the first.
     NullIf,
+    /// Greatest argument (all of the result's type), NULLs skipped; NULL if all are.
+    Greatest,
+    /// Least argument, likewise.
+    Least,
+    /// Whether both arguments (of one type) differ, NULL being equal to NULL and to nothing else; BOOLEAN, never NULL.
+    Distinct,
     /// Absolute value of BIGINT (least value fails the record), DOUBLE or DECIMAL.
     Abs,
     /// ROUND(DOUBLE or DECIMAL, BIGINT digits): half away from zero; negative digits round left of the point.
@@ -166,6 +177,8 @@ pub enum Function {
     Substring,
     /// CONCAT(…): NULL arguments are skipped; never NULL. All VARCHAR.
     Concat,
+    /// CONCAT_WS(separator, …): NULL arguments are skipped; NULL if the separator is. All VARCHAR.
+    ConcatWs,
     /// `a || b`: NULL if either is. VARCHAR.
     ConcatOperator,
     /// TRIM of spaces at both ends.
@@ -175,25 +188,8 @@ pub enum Function {
     /// EXTRACT of a part from a TIMESTAMP, UTC; BIGINT (seconds are whole; day of week from 0 = Sunday; epoch in whole
     /// seconds).
     Extract(DatePart),
-}
-
-/// A part of a point in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum DatePart {
-    Microsecond,
-    Millisecond,
-    Second,
-    Minute,
-    Hour,
-    Day,
-    Week,
-    Month,
-    Quarter,
-    Year,
-    DayOfWeek,
-    DayOfYear,
-    Epoch,
+    /// A function of the values of a row; NULL if any argument is.
+    Row(RowFunction),
 }
 
 impl Expr {
@@ -230,7 +226,7 @@ impl Expr {
     pub fn children(&self) -> Vec<&Expr> {
         match &self.kind {
             ExprKind::Column(_) | ExprKind::Literal(_) => vec![],
-            ExprKind::Not(arg) | ExprKind::Negate(arg) | ExprKind::Cast(arg) => vec![arg],
+            ExprKind::Not(arg) | ExprKind::Negate(arg) | ExprKind::Cast(arg) | ExprKind::TryCast(arg) => vec![arg],
             ExprKind::IsNull { arg, .. } | ExprKind::Like { arg, .. } | ExprKind::InList { arg, .. } => vec![arg],
             ExprKind::Arithmetic { left, right, .. } | ExprKind::Compare { left, right, .. } => vec![left, right],
             ExprKind::And(args) | ExprKind::Or(args) | ExprKind::Call { args, .. } => args.iter().collect(),
@@ -243,7 +239,7 @@ impl Expr {
     fn children_mut(&mut self) -> Vec<&mut Expr> {
         match &mut self.kind {
             ExprKind::Column(_) | ExprKind::Literal(_) => vec![],
-            ExprKind::Not(arg) | ExprKind::Negate(arg) | ExprKind::Cast(arg) => vec![arg],
+            ExprKind::Not(arg) | ExprKind::Negate(arg) | ExprKind::Cast(arg) | ExprKind::TryCast(arg) => vec![arg],
             ExprKind::IsNull { arg, .. } | ExprKind::Like { arg, .. } | ExprKind::InList { arg, .. } => vec![arg],
             ExprKind::Arithmetic { left, right, .. } | ExprKind::Compare { left, right, .. } => vec![left, right],
             ExprKind::And(args) | ExprKind::Or(args) | ExprKind::Call { args, .. } => args.iter_mut().collect(),

@@ -21,6 +21,7 @@ mod select;
 mod timing;
 
 pub use expr::{ArithmeticOp, CompareOp, DatePart, Expr, ExprKind, Function};
+pub use functions::{FunctionEntry, Group, functions};
 pub use layout::{Deal, Exchange, Layout, LayoutRequest, ProcessorKind, Strategy};
 pub use query::{
     AggregateCall, AggregateFunction, AggregateNode, Emit, EventTimeColumn, JobPlan, Node, Plan, RowsCall,

@@ -56,7 +56,7 @@ pub enum ExprKind {
     And(Vec<Expr>),
     /// OR of two or more terms.
     Or(Vec<Expr>),
-    /// Arithmetic, comparison, `||`.
+    /// Arithmetic, comparison, `||`, `->`, `->>`, `&`, `|`, IS \[NOT\] DISTINCT FROM.
     Binary {
         /// Operator.
         op: BinaryOp,
@@ -123,12 +123,14 @@ pub enum ExprKind {
         /// ELSE.
         otherwise: Option<Box<Expr>>,
     },
-    /// CAST(x AS type) or `x::type`.
+    /// CAST(x AS type), `x::type`, or TRY_CAST(x AS type).
     Cast {
         /// Operand.
         arg: Box<Expr>,
         /// Target.
         data_type: DataType,
+        /// TRY_CAST.
+        or_null: bool,
     },
     /// EXTRACT(part FROM x).
     Extract {
@@ -160,6 +162,12 @@ pub enum BinaryOp {
     Divide,
     Modulo,
     Concat,
+    JsonGet,
+    JsonGetText,
+    BitAnd,
+    BitOr,
+    Distinct,
+    NotDistinct,
     Equal,
     NotEqual,
     Less,

@@ -63,7 +63,7 @@ impl<'t> Converter<'t> {
                     }
                     target => {
                         let arg = Expr { kind: ExprKind::Text(text.clone()), span: span_of(typed.value.span) };
-                        Expr { kind: ExprKind::Cast { arg: Box::new(arg), data_type: target }, span }
+                        Expr { kind: ExprKind::Cast { arg: Box::new(arg), data_type: target, or_null: false }, span }
                     }
                 }
             }
@@ -127,13 +127,11 @@ impl<'t> Converter<'t> {
                     sp::CastKind::DoubleColon => self.table.with_cast(arg.span),
                     _ => self.table.enclosing(arg.span, true),
                 };
-                if matches!(kind, sp::CastKind::TryCast | sp::CastKind::SafeCast) {
-                    return Err(unsupported(span, "TRY_CAST"));
-                }
+                let or_null = matches!(kind, sp::CastKind::TryCast | sp::CastKind::SafeCast);
                 if format.is_some() {
                     return Err(unsupported(span, "CAST with FORMAT"));
                 }
-                Expr { kind: ExprKind::Cast { data_type: data_type(target, span)?, arg }, span }
+                Expr { kind: ExprKind::Cast { data_type: data_type(target, span)?, arg, or_null }, span }
             }
             sp::Expr::Extract { field, expr: arg, .. } => {
                 let arg = boxed(arg)?;
@@ -156,14 +154,37 @@ impl<'t> Converter<'t> {
                 call("SUBSTRING", args, span)
             }
             sp::Expr::Trim { trim_where, trim_what, expr: arg, trim_characters } => {
-                let arg = self.expr(arg, below)?;
-                let span = self.table.enclosing(arg.span, true);
-                if trim_where.is_some() || trim_what.is_some() || trim_characters.is_some() {
-                    let help = "TRIM(x) removes spaces at both ends";
-                    return Err(unsupported(span, "TRIM of one end or of other characters").with_help(help));
+                let mut args = vec![self.expr(arg, below)?];
+                let span = self.table.enclosing(args[0].span, true);
+                for part in trim_what.as_deref().into_iter().chain(trim_characters.iter().flatten()) {
+                    args.push(self.expr(part, below)?);
                 }
-                call("TRIM", vec![arg], span)
+                let name = match trim_where {
+                    None | Some(sp::TrimWhereField::Both) => "TRIM",
+                    Some(sp::TrimWhereField::Leading) => "LTRIM",
+                    Some(sp::TrimWhereField::Trailing) => "RTRIM",
+                };
+                call(name, args, span)
             }
+            sp::Expr::Position { expr: part, r#in: arg } => {
+                let args = vec![self.expr(arg, below)?, self.expr(part, below)?];
+                let span = self.table.enclosing(args[0].span, true);
+                call("POSITION", args, span)
+            }
+            sp::Expr::Overlay { expr: arg, overlay_what, overlay_from, overlay_for } => {
+                let mut args = Vec::with_capacity(4);
+                for part in [arg, overlay_what, overlay_from] {
+                    args.push(self.expr(part, below)?);
+                }
+                let span = self.table.enclosing(args[0].span, true);
+                args.push(match overlay_for {
+                    Some(length) => self.expr(length, below)?,
+                    None => call("LENGTH", vec![args[1].clone()], args[1].span),
+                });
+                call("OVERLAY", args, span)
+            }
+            sp::Expr::IsDistinctFrom(left, right) => self.distinct(left, right, BinaryOp::Distinct, below)?,
+            sp::Expr::IsNotDistinctFrom(left, right) => self.distinct(left, right, BinaryOp::NotDistinct, below)?,
             sp::Expr::Function(function) => self.function(function, below)?,
             other => return Err(unsupported(self.rough(other), construct(other))),
         })
@@ -173,9 +194,7 @@ impl<'t> Converter<'t> {
     fn rough(&self, expr: &sp::Expr) -> Span {
         match expr {
             sp::Expr::Subquery(_) | sp::Expr::Tuple(_) => self.table.enclosing(place(expr), false),
-            sp::Expr::Exists { .. } | sp::Expr::Position { .. } | sp::Expr::Overlay { .. } => {
-                self.table.enclosing(place(expr), true)
-            }
+            sp::Expr::Exists { .. } => self.table.enclosing(place(expr), true),
             _ => place(expr),
         }
     }
@@ -247,6 +266,10 @@ impl<'t> Converter<'t> {
             sp::BinaryOperator::Divide => BinaryOp::Divide,
             sp::BinaryOperator::Modulo => BinaryOp::Modulo,
             sp::BinaryOperator::StringConcat => BinaryOp::Concat,
+            sp::BinaryOperator::Arrow => BinaryOp::JsonGet,
+            sp::BinaryOperator::LongArrow => BinaryOp::JsonGetText,
+            sp::BinaryOperator::BitwiseAnd => BinaryOp::BitAnd,
+            sp::BinaryOperator::BitwiseOr => BinaryOp::BitOr,
             sp::BinaryOperator::Eq => BinaryOp::Equal,
             sp::BinaryOperator::NotEq => BinaryOp::NotEqual,
             sp::BinaryOperator::Lt => BinaryOp::Less,
@@ -263,6 +286,12 @@ impl<'t> Converter<'t> {
         let words = ["IS", "NOT", "NULL", "TRUE", "FALSE", "UNKNOWN"];
         let span = self.table.with_following_words(arg.span, &words);
         Ok(Expr { kind: kind(Box::new(arg)), span })
+    }
+
+    fn distinct(&self, left: &sp::Expr, right: &sp::Expr, op: BinaryOp, depth: usize) -> Read<Expr> {
+        let (left, right) = (Box::new(self.expr(left, depth)?), Box::new(self.expr(right, depth)?));
+        let span = join(left.span, right.span);
+        Ok(Expr { kind: ExprKind::Binary { op, left, right }, span })
     }
 
     fn is_boolean(&self, arg: &sp::Expr, depth: usize, value: bool, negated: bool) -> Read<Expr> {
@@ -443,15 +472,12 @@ fn construct(expr: &sp::Expr) -> String {
     match expr {
         sp::Expr::Subquery(_) | sp::Expr::InSubquery { .. } => "a subquery".into(),
         sp::Expr::Exists { .. } => "EXISTS".into(),
-        sp::Expr::IsDistinctFrom(..) | sp::Expr::IsNotDistinctFrom(..) => "IS DISTINCT FROM".into(),
         sp::Expr::SimilarTo { .. } => "SIMILAR TO".into(),
         sp::Expr::RLike { .. } => "a regular expression".into(),
         sp::Expr::AnyOp { .. } => "ANY".into(),
         sp::Expr::AllOp { .. } => "ALL".into(),
         sp::Expr::AtTimeZone { .. } => "AT TIME ZONE".into(),
         sp::Expr::Collate { .. } => "COLLATE".into(),
-        sp::Expr::Position { .. } => "POSITION".into(),
-        sp::Expr::Overlay { .. } => "OVERLAY".into(),
         sp::Expr::Convert { .. } => "CONVERT".into(),
         sp::Expr::Tuple(_) => "a list of values in parentheses".into(),
         sp::Expr::GroupingSets(_) | sp::Expr::Cube(_) | sp::Expr::Rollup(_) => "GROUPING SETS".into(),

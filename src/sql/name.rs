@@ -22,13 +22,17 @@ fn strength(kind: &ExprKind) -> u8 {
         ExprKind::IsNull { .. } | ExprKind::IsBoolean { .. } => 4,
         ExprKind::Like { .. } | ExprKind::InList { .. } | ExprKind::Between { .. } => 5,
         ExprKind::Binary { op, .. } => match op {
-            BinaryOp::Concat => 7,
-            BinaryOp::Add | BinaryOp::Subtract => 8,
-            BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Modulo => 9,
+            BinaryOp::Distinct | BinaryOp::NotDistinct => 4,
+            BinaryOp::BitOr => 6,
+            BinaryOp::BitAnd => 7,
+            BinaryOp::Concat => 8,
+            BinaryOp::Add | BinaryOp::Subtract => 9,
+            BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Modulo => 10,
+            BinaryOp::JsonGet | BinaryOp::JsonGetText => 12,
             _ => 5,
         },
-        ExprKind::Negate(_) => 10,
-        _ => 11,
+        ExprKind::Negate(_) => 11,
+        _ => 13,
     }
 }
 
@@ -121,8 +125,8 @@ fn write_kind(f: &mut impl Write, kind: &ExprKind, own: u8) -> fmt::Result {
             }
             f.write_str(" end")
         }
-        ExprKind::Cast { arg, data_type } => {
-            f.write_str("cast(")?;
+        ExprKind::Cast { arg, data_type, or_null } => {
+            f.write_str(if *or_null { "try_cast(" } else { "cast(" })?;
             write_expr(f, arg, 0)?;
             write!(f, " as {})", type_name(*data_type))
         }
@@ -196,6 +200,12 @@ fn sign(op: BinaryOp) -> &'static str {
         BinaryOp::Divide => "/",
         BinaryOp::Modulo => "%",
         BinaryOp::Concat => "||",
+        BinaryOp::JsonGet => "->",
+        BinaryOp::JsonGetText => "->>",
+        BinaryOp::BitAnd => "&",
+        BinaryOp::BitOr => "|",
+        BinaryOp::Distinct => "is distinct from",
+        BinaryOp::NotDistinct => "is not distinct from",
         BinaryOp::Equal => "=",
         BinaryOp::NotEqual => "<>",
         BinaryOp::Less => "<",
@@ -224,6 +234,12 @@ mod tests {
             ("CASE a WHEN 1 THEN 'It''s' END", "case a when 1 then 'It''s' end"),
             ("a::decimal(5,2)", "cast(a as decimal(5, 2))"),
             ("x NOT IN (1,2)", "x not in (1, 2)"),
+            ("a->'b'->>'c' = 'd'", "a -> 'b' ->> 'c' = 'd'"),
+            ("(-a) -> 'b' || c", "(-a) -> 'b' || c"),
+            ("-a -> 'b'", "-a -> 'b'"),
+            ("(a|b) & c | d", "(a | b) & c | d"),
+            ("(a & b) IS NOT DISTINCT FROM (c = d)", "a & b is not distinct from c = d"),
+            ("TRY_CAST(a AS INT)", "try_cast(a as int)"),
         ] {
             let again = [format!("SELECT {written} FROM t"), format!("SELECT {name} AS x FROM t")];
             for text in &again[..if written.contains('"') { 1 } else { 2 }] {

@@ -3,7 +3,7 @@
 //! `sqlparser` gives each leaf of its tree a place, but a call without its parentheses and a CAST without its word.
 //! [`TokenTable`] widens such places: it knows for each token where it stands and for each parenthesis its partner.
 
-use sqlparser::dialect::Dialect;
+use sqlparser::dialect::{AnsiDialect, Dialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
@@ -16,6 +16,9 @@ const CHAIN_TOKENS_MAX: usize = 4000;
 /// Plain SQL: names in double quotes, text in single quotes, no extensions of any vendor.
 #[derive(Debug)]
 pub(super) struct CorelaneDialect;
+
+/// Where the default of a precedence comes from.
+const PLAIN: AnsiDialect = AnsiDialect {};
 
 impl Dialect for CorelaneDialect {
     fn is_delimited_identifier_start(&self, ch: char) -> bool {
@@ -42,6 +45,18 @@ impl Dialect for CorelaneDialect {
                 | Keyword::NOT
                 | Keyword::TRIM
         )
+    }
+
+    // -> and ->> bind more tightly than arithmetic and comparison, as in SQLite: j ->> 'a' = 'x' is a comparison.
+    fn prec_value(&self, precedence: Precedence) -> u8 {
+        match precedence {
+            Precedence::PgOther => 45,
+            other => PLAIN.prec_value(other),
+        }
+    }
+
+    fn supports_comma_separated_trim(&self) -> bool {
+        true
     }
 
     // FILTER is parsed in order to be named in an error.

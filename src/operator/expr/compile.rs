@@ -6,6 +6,7 @@ use super::datum::{Datum, Scalar, Scope};
 use super::failures::RowFailures;
 use super::in_list::ConstantSet;
 use super::like::Pattern;
+use crate::function::{Prepared, RowFunction};
 use crate::kernel::Simd;
 use crate::kernel::compare::Comparison;
 use crate::plan::{ArithmeticOp, CompareOp, Expr, ExprKind, Function};
@@ -32,9 +33,11 @@ pub(super) enum Op {
     Or(Vec<Node>),
     Case { branches: Vec<(Node, Node)>, otherwise: Option<Box<Node>> },
     Cast(Box<Node>),
+    TryCast(Box<Node>),
     Like { arg: Box<Node>, pattern: Pattern, negated: bool },
     InList { arg: Box<Node>, set: ConstantSet, has_null: bool, negated: bool },
     Call { function: Function, args: Vec<Node> },
+    Row { function: RowFunction, prepared: Prepared, args: Vec<Node>, types: Vec<DataType> },
 }
 
 impl Node {
@@ -65,6 +68,7 @@ impl Node {
                 otherwise: otherwise.as_deref().map(boxed),
             },
             ExprKind::Cast(arg) => Op::Cast(boxed(arg)),
+            ExprKind::TryCast(arg) => Op::TryCast(boxed(arg)),
             ExprKind::Like { arg, pattern, negated, escape, case_insensitive } => Op::Like {
                 arg: boxed(arg),
                 pattern: Pattern::new(pattern, *escape, *case_insensitive),
@@ -76,9 +80,23 @@ impl Node {
                 has_null: *has_null,
                 negated: *negated,
             },
+            ExprKind::Call { function: Function::Row(function), args } => Self::row(*function, all(args)),
             ExprKind::Call { function, args } => Op::Call { function: *function, args: all(args) },
         };
         Self { op, data_type: expr.data_type }.fold()
+    }
+
+    fn row(function: RowFunction, args: Vec<Self>) -> Op {
+        let text = |node: &Self| match &node.op {
+            Op::Constant(Value::Utf8(text)) => Some(text.clone()),
+            _ => None,
+        };
+        let literals: Vec<Option<Box<str>>> = args.iter().map(text).collect();
+        let literals: Vec<Option<&str>> = literals.iter().map(|text| text.as_deref()).collect();
+        // The planner has refused wrong literals; a constant that was computed fails the rows that reach it.
+        let prepared = function.prepare(&literals).unwrap_or(Prepared::None);
+        let types = args.iter().map(|arg| arg.data_type).collect();
+        Op::Row { function, prepared, args, types }
     }
 
     fn fold(self) -> Self {
@@ -97,10 +115,10 @@ impl Node {
         match &self.op {
             Op::Column(_) => false,
             Op::Constant(_) => true,
-            Op::Not(arg) | Op::Negate(arg) | Op::Cast(arg) => constant(arg),
+            Op::Not(arg) | Op::Negate(arg) | Op::Cast(arg) | Op::TryCast(arg) => constant(arg),
             Op::IsNull { arg, .. } | Op::Like { arg, .. } | Op::InList { arg, .. } => constant(arg),
             Op::Arithmetic { left, right, .. } | Op::Compare { left, right, .. } => constant(left) && constant(right),
-            Op::And(args) | Op::Or(args) | Op::Call { args, .. } => args.iter().all(constant),
+            Op::And(args) | Op::Or(args) | Op::Call { args, .. } | Op::Row { args, .. } => args.iter().all(constant),
             Op::Case { branches, otherwise } => {
                 branches.iter().all(|(when, then)| constant(when) && constant(then))
                     && otherwise.as_deref().is_none_or(constant)

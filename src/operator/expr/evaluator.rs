@@ -2,11 +2,13 @@
 
 use bumpalo::Bump;
 
+use super::call::Call;
 use super::compile::{Node, Op, first_value};
 use super::datum::{Datum, Mask, Scalar, Scope};
 use super::failures::RowFailures;
 use super::{arithmetic, cast, compare, logic, moment, text};
 use crate::batch::{Column, Selection};
+use crate::kernel::compare::Comparison;
 use crate::kernel::{Simd, bitmap, selection as selections};
 use crate::plan::{Expr, Function};
 use crate::types::{DataType, Value};
@@ -172,6 +174,17 @@ impl Node {
                 let arg = operand(arg);
                 set.test(scope, arg, *has_null, *negated, active)
             }
+            Op::TryCast(arg) => {
+                let value = operand(arg);
+                // Rows that fail here are NULL in the result; that they failed is forgotten.
+                let mut forgotten = RowFailures::new(scope.arena, scope.rows);
+                cast::cast(scope, value, arg.data_type, self.data_type, active, &mut forgotten)
+            }
+            Op::Row { function, prepared, args, types } => {
+                let datums = scope.arena.alloc_slice_fill_with(args.len(), |i| operand(&args[i]));
+                let call = Call { function: *function, prepared, types, data_type: self.data_type };
+                call.evaluate(scope, datums, active, failures)
+            }
             Op::Call { function, args } => self.call(*function, args, scope, active, failures),
         }
     }
@@ -192,6 +205,20 @@ impl Node {
                 let (left, right) = (operand(0), operand(1));
                 logic::null_if(scope, left, right, data_type, active)
             }
+            Function::Greatest | Function::Least => {
+                let better = if function == Function::Greatest { Comparison::Greater } else { Comparison::Less };
+                let datums = scope.arena.alloc_slice_fill_with(args.len(), operand);
+                logic::extreme(scope, datums, better, data_type, active, failures)
+            }
+            Function::Distinct => {
+                let (left, right) = (operand(0), operand(1));
+                logic::distinct(scope, left, right, active)
+            }
+            Function::ConcatWs => {
+                let parts = scope.arena.alloc_slice_fill_with(args.len(), operand);
+                text::concat_with(scope, parts, active, failures)
+            }
+            Function::Row(_) => panic!("a function of rows is compiled to a node of its own"),
             Function::Abs => {
                 let arg = operand(0);
                 arithmetic::abs(scope, arg, data_type, active, failures)

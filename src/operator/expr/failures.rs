@@ -25,8 +25,15 @@ pub enum FailureReason {
     },
     /// SUBSTRING with a length below zero.
     NegativeLength,
-    /// The text of one column of a batch would pass 2 GB.
+    /// The text of one column of a batch would pass 2 GB, or that of one value the bound of its function.
     TextTooLong,
+    /// A function is not defined for an argument.
+    Refused {
+        /// Its name.
+        function: &'static str,
+        /// What is wrong.
+        problem: &'static str,
+    },
 }
 
 impl fmt::Display for FailureReason {
@@ -35,7 +42,8 @@ impl fmt::Display for FailureReason {
             Self::Overflow(data_type) => write!(f, "{data_type} overflow"),
             Self::Cast { from, to } => write!(f, "{from} value cannot be cast to {to}"),
             Self::NegativeLength => f.write_str("negative length in SUBSTRING"),
-            Self::TextTooLong => f.write_str("text of a batch passes 2 GB"),
+            Self::TextTooLong => f.write_str("the text is too long"),
+            Self::Refused { function, problem } => write!(f, "{function}: {problem}"),
         }
     }
 }

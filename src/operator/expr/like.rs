@@ -9,7 +9,7 @@
 
 use memchr::memmem::Finder;
 
-use super::text::utf8;
+use crate::function::utf8;
 
 /// A compiled pattern.
 #[derive(Debug)]

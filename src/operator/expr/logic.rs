@@ -9,8 +9,9 @@ use super::compare;
 use super::compile::Node;
 use super::datum::{Datum, Mask, Scalar, Scope, with_lanes};
 use super::failures::{FailureReason, RowFailures};
-use super::text::TextBuilder;
-use crate::batch::{Strings, Values};
+use super::text::strings;
+use crate::batch::Values;
+use crate::function::TextBuilder;
 use crate::kernel::bitmap;
 use crate::kernel::compare::Comparison;
 use crate::kernel::lanes::{Lanes, blend};
@@ -171,6 +172,53 @@ pub(super) fn coalesce<'a>(
     merge(scope, &pieces, data_type, failures)
 }
 
+/// GREATEST, or with [`Comparison::Less`] LEAST: NULLs are skipped.
+pub(super) fn extreme<'a>(
+    scope: Scope<'_, 'a>,
+    args: &[Datum<'a>],
+    better: Comparison,
+    data_type: DataType,
+    active: Mask<'a>,
+    failures: &mut RowFailures<'_>,
+) -> Datum<'a> {
+    let mut best = Datum::Constant(Scalar::Null);
+    for &arg in args.iter().filter(|arg| !arg.is_null()) {
+        if best.is_null() {
+            best = arg;
+            continue;
+        }
+        // Rows in which the new argument takes the place: it is better, or it is the first that is there.
+        let (wins, both) = scope.truth(compare::compare(scope, better, arg, best, active));
+        let taken = scope.copy(scope.both(Some(wins), both));
+        if let Some(there) = best.validity() {
+            bitmap::or(taken, scope.minus(arg.validity(), there));
+        }
+        let kept = scope.minus(None, taken);
+        let pieces = scope.arena.alloc_slice_copy(&[(&*taken, arg), (kept, best)]);
+        best = merge(scope, pieces, data_type, failures);
+    }
+    best
+}
+
+/// IS DISTINCT FROM.
+pub(super) fn distinct<'a>(scope: Scope<'_, 'a>, left: Datum<'a>, right: Datum<'a>, active: Mask<'a>) -> Datum<'a> {
+    match (left.is_null(), right.is_null()) {
+        (true, true) => return Datum::Constant(Scalar::Boolean(false)),
+        (true, false) => return is_null(scope, right, true),
+        (false, true) => return is_null(scope, left, true),
+        _ => {}
+    }
+    let (equal, both) = scope.truth(compare::compare(scope, Comparison::Equal, left, right, active));
+    let same = scope.copy(scope.both(Some(equal), both));
+    if let (Some(left), Some(right)) = (left.validity(), right.validity()) {
+        // NULL on both sides.
+        let none = scope.minus(Some(scope.minus(None, left)), right);
+        bitmap::or(same, none);
+    }
+    bitmap::not(same, scope.rows);
+    Datum::column(Values::Boolean(same), None)
+}
+
 /// NULLIF.
 pub(super) fn null_if<'a>(
     scope: Scope<'_, 'a>,
@@ -275,13 +323,13 @@ fn merge_text<'a>(
             _ => &[],
         };
         let total = pieces.iter().map(|(_, datum)| text(datum).len()).sum();
-        let mut builder = TextBuilder::new(scope, pieces.len().max(1), total);
+        let mut builder = TextBuilder::new(scope.arena, pieces.len().max(1), total);
         for (_, datum) in pieces {
             builder.push(text(datum));
         }
-        return Values::Dictionary { codes: owners, values: builder.finish(), source: None };
+        return Values::Dictionary { codes: owners, values: strings(builder), source: None };
     }
-    let mut builder = TextBuilder::new(scope, scope.rows, 0);
+    let mut builder = TextBuilder::new(scope.arena, scope.rows, 0);
     for row in 0..scope.rows {
         let is_valid = valid[row / 64] >> (row % 64) & 1 == 1;
         let text: &[u8] = if is_valid { pieces[owners[row] as usize].1.text(row) } else { &[] };
@@ -290,6 +338,5 @@ fn merge_text<'a>(
             valid[row / 64] &= !(1 << (row % 64));
         }
     }
-    let strings: Strings<'a> = builder.finish();
-    Values::Utf8(strings)
+    Values::Utf8(strings(builder))
 }

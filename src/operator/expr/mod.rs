@@ -15,6 +15,7 @@
 //! Must not know: where columns come from, what becomes of rows that failed.
 
 mod arithmetic;
+mod call;
 mod cast;
 mod compare;
 mod compile;

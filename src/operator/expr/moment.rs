@@ -88,7 +88,11 @@ fn extract_part(x: i64, part: DatePart) -> i64 {
         DatePart::Quarter => i64::from((civil_from_days(days).month - 1) / 3 + 1),
         DatePart::Year => civil_from_days(days).year,
         DatePart::DayOfWeek => weekday(days),
+        // 1 is Monday, 7 Sunday.
+        DatePart::IsoDayOfWeek => (weekday(days) + 6) % 7 + 1,
         DatePart::DayOfYear => day_of_year(days),
+        // The year that the Thursday of the week lies in.
+        DatePart::IsoYear => civil_from_days(days - (weekday(days) + 6) % 7 + 3).year,
         DatePart::Epoch => x.div_euclid(SECOND_US),
     }
 }

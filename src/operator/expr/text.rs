@@ -8,15 +8,8 @@ use bumpalo::collections::Vec as ArenaVec;
 use super::datum::{Datum, Mask, Scalar, Scope};
 use super::failures::{FailureReason, RowFailures};
 use crate::batch::{Column, Strings, Values};
+use crate::function::{TextBuilder, utf8};
 use crate::kernel::lanes;
-
-/// The bytes as text. Columns hold UTF-8 by contract; bytes that do not are cut at the first defect.
-pub(super) fn utf8(bytes: &[u8]) -> &str {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or(""),
-    }
-}
 
 /// The dictionary of a column, if looking at each distinct value is less work than looking at each row.
 pub(super) fn small_dictionary<'a>(column: &Column<'a>, rows: usize) -> Option<(&'a [u32], Strings<'a>)> {
@@ -26,53 +19,10 @@ pub(super) fn small_dictionary<'a>(column: &Column<'a>, rows: usize) -> Option<(
     }
 }
 
-/// Text values as they are appended, in the arena.
-pub(super) struct TextBuilder<'a> {
-    offsets: &'a mut [i32],
-    filled: usize,
-    bytes: ArenaVec<'a, u8>,
-}
-
-impl<'a> TextBuilder<'a> {
-    /// Room for `values` values; `capacity` bytes are expected.
-    pub fn new(scope: Scope<'_, 'a>, values: usize, capacity: usize) -> Self {
-        Self {
-            offsets: scope.arena.alloc_slice_fill_copy(values + 1, 0),
-            filled: 0,
-            bytes: ArenaVec::with_capacity_in(capacity, scope.arena),
-        }
-    }
-
-    /// Where the next value is appended; [`Self::end`] ends it.
-    pub fn bytes(&mut self) -> &mut ArenaVec<'a, u8> {
-        &mut self.bytes
-    }
-
-    /// Ends a value. False if the text has become too long for 32-bit offsets; the value is then empty.
-    #[must_use]
-    pub fn end(&mut self) -> bool {
-        let end = i32::try_from(self.bytes.len());
-        let start = self.offsets[self.filled];
-        if end.is_err() {
-            self.bytes.truncate(start as usize);
-        }
-        self.filled += 1;
-        self.offsets[self.filled] = end.unwrap_or(start);
-        end.is_ok()
-    }
-
-    /// Appends a value; false if the text has become too long.
-    pub fn push(&mut self, text: &[u8]) -> bool {
-        self.bytes.extend_from_slice_copy(text);
-        self.end()
-    }
-
-    /// The values. Those not appended are empty.
-    pub fn finish(self) -> Strings<'a> {
-        let end = self.offsets[self.filled];
-        self.offsets[self.filled + 1..].fill(end);
-        Strings { offsets: self.offsets, bytes: self.bytes.into_bump_slice() }
-    }
+/// The values of a builder.
+pub(super) fn strings(builder: TextBuilder<'_>) -> Strings<'_> {
+    let (offsets, bytes) = builder.finish();
+    Strings { offsets, bytes }
 }
 
 /// A predicate of each text; NULL of NULL.
@@ -113,7 +63,7 @@ pub(super) fn map<'a>(
     if let Datum::Column(column) = arg
         && let Some((codes, values)) = small_dictionary(&column, scope.rows)
     {
-        let mut builder = TextBuilder::new(scope, values.len(), values.bytes.len());
+        let mut builder = TextBuilder::new(scope.arena, values.len(), values.bytes.len());
         let fits = (0..values.len()).all(|code| {
             function(values.get(code), builder.bytes());
             builder.end()
@@ -121,7 +71,7 @@ pub(super) fn map<'a>(
         // A dictionary too long for its offsets goes row by row, where single rows can fail.
         if fits {
             return Datum::column(
-                Values::Dictionary { codes, values: builder.finish(), source: None },
+                Values::Dictionary { codes, values: strings(builder), source: None },
                 column.validity,
             );
         }
@@ -137,7 +87,7 @@ pub(super) fn build<'a>(
     failures: &mut RowFailures<'_>,
     append: impl Fn(usize, &mut ArenaVec<'a, u8>),
 ) -> Datum<'a> {
-    let mut builder = TextBuilder::new(scope, scope.rows, 0);
+    let mut builder = TextBuilder::new(scope.arena, scope.rows, 0);
     let wanted = scope.both(validity, active);
     let mut too_long: Option<&'a mut [u64]> = None;
     for i in 0..scope.rows {
@@ -152,7 +102,7 @@ pub(super) fn build<'a>(
         Some(words) => scope.settle(words, validity, active, failures, FailureReason::TextTooLong),
         None => validity,
     };
-    Datum::column(Values::Utf8(builder.finish()), validity)
+    Datum::column(Values::Utf8(strings(builder)), validity)
 }
 
 /// UPPER of one text.
@@ -286,6 +236,26 @@ pub(super) fn concat<'a>(
     }
     build(scope, validity, active, failures, |i, out| {
         for part in parts.iter().filter(|part| part.is_valid(i)) {
+            out.extend_from_slice_copy(part.text(i));
+        }
+    })
+}
+
+/// CONCAT_WS: the first part stands between the others.
+pub(super) fn concat_with<'a>(
+    scope: Scope<'_, 'a>,
+    parts: &'a [Datum<'a>],
+    active: Mask<'a>,
+    failures: &mut RowFailures<'_>,
+) -> Datum<'a> {
+    let Some((separator, parts)) = parts.split_first().filter(|(separator, _)| !separator.is_null()) else {
+        return Datum::Constant(Scalar::Null);
+    };
+    build(scope, separator.validity(), active, failures, |i, out| {
+        for (n, part) in parts.iter().filter(|part| part.is_valid(i)).enumerate() {
+            if n > 0 {
+                out.extend_from_slice_copy(separator.text(i));
+            }
             out.extend_from_slice_copy(part.text(i));
         }
     })

@@ -2,12 +2,14 @@
 
 use bumpalo::Bump;
 
+use super::functions::FUNCTIONS;
 use crate::batch::{Column, Strings, Values};
+use crate::function::Literals;
 use crate::plan::{ArithmeticOp, CompareOp, DatePart, Expr, ExprKind, Function};
 use crate::types::{DataType, Physical, Value};
 
-const DECIMAL: DataType = DataType::Decimal { precision: 10, scale: 2 };
-const WIDE: DataType = DataType::Decimal { precision: 38, scale: 2 };
+pub const DECIMAL: DataType = DataType::Decimal { precision: 10, scale: 2 };
+pub const WIDE: DataType = DataType::Decimal { precision: 38, scale: 2 };
 
 /// Types of the columns and of the expressions.
 pub const TYPES: [DataType; 10] = [
@@ -23,7 +25,7 @@ pub const TYPES: [DataType; 10] = [
     DataType::Interval,
 ];
 
-const TEXTS: [&str; 18] = [
+const TEXTS: [&str; 24] = [
     "",
     "a",
     "b",
@@ -42,6 +44,12 @@ const TEXTS: [&str; 18] = [
     "1969-12-31 23:59:59.5",
     "PT90.5S",
     "1 day",
+    "i",
+    "(b|a)",
+    "[b",
+    "{\"a\":[1,\"b\"]}",
+    "$.a[1]",
+    "%Y-%m-%d",
 ];
 
 pub struct Generator {
@@ -224,7 +232,16 @@ impl Generator {
             return self.leaf(data_type);
         }
         let d = depth - 1;
-        let kind = match self.below(10) {
+        let kind = match self.below(13) {
+            10..12 => match self.row_function(data_type, d) {
+                Some(kind) => kind,
+                None => return self.leaf(data_type),
+            },
+            12 => {
+                let function = self.pick(&[Function::Greatest, Function::Least]);
+                let args = (0..1 + self.below(3)).map(|_| self.expr(data_type, d)).collect();
+                ExprKind::Call { function, args }
+            }
             0 => {
                 let branches = (0..1 + self.below(2))
                     .map(|_| (self.expr(DataType::Boolean, d), self.expr(data_type, d)))
@@ -242,12 +259,28 @@ impl Generator {
             }
             3 | 4 => {
                 let from = self.castable(data_type);
-                ExprKind::Cast(Box::new(self.expr(from, d)))
+                let arg = Box::new(self.expr(from, d));
+                if self.chance(30) { ExprKind::TryCast(arg) } else { ExprKind::Cast(arg) }
             }
             5 => return self.leaf(data_type),
             _ => self.special(data_type, d),
         };
         Expr { kind, data_type }
+    }
+
+    /// A function of the values of a row that gives that type.
+    fn row_function(&mut self, data_type: DataType, d: usize) -> Option<ExprKind> {
+        let fitting: Vec<_> = FUNCTIONS.iter().filter(|(_, _, result)| *result == data_type).collect();
+        if fitting.is_empty() {
+            return None;
+        }
+        let (function, types, _) = self.pick(&fitting);
+        let mut args: Vec<Expr> = types.iter().map(|data_type| self.expr(*data_type, d)).collect();
+        if function.literals == Literals::Part {
+            let part = self.pick(&["day", "week", "month", "quarter", "year"]);
+            args[0] = Expr::literal(Value::Utf8(part.into()), DataType::Varchar);
+        }
+        Some(call(Function::Row(*function), args))
     }
 
     fn castable(&mut self, to: DataType) -> DataType {
@@ -354,7 +387,11 @@ impl Generator {
 
     fn predicate(&mut self, d: usize) -> ExprKind {
         let boxed = |expr: Expr| Box::new(expr);
-        match self.below(8) {
+        match self.below(9) {
+            8 => {
+                let data_type = self.pick(&TYPES);
+                call(Function::Distinct, vec![self.expr(data_type, d), self.expr(data_type, d)])
+            }
             0 => ExprKind::Not(boxed(self.expr(DataType::Boolean, d))),
             1 => {
                 let data_type = self.pick(&TYPES);
@@ -402,6 +439,7 @@ impl Generator {
             Function::Substring,
             Function::Concat,
             Function::ConcatOperator,
+            Function::ConcatWs,
         ]);
         let mut args = vec![self.expr(DataType::Varchar, d)];
         match function {
@@ -411,13 +449,14 @@ impl Generator {
                 }
             }
             Function::Concat | Function::ConcatOperator => args.push(self.expr(DataType::Varchar, d)),
+            Function::ConcatWs => (0..2).for_each(|_| args.push(self.expr(DataType::Varchar, d))),
             _ => {}
         }
         call(function, args)
     }
 }
 
-const PARTS: [DatePart; 13] = [
+const PARTS: [DatePart; 15] = [
     DatePart::Microsecond,
     DatePart::Millisecond,
     DatePart::Second,
@@ -429,7 +468,9 @@ const PARTS: [DatePart; 13] = [
     DatePart::Quarter,
     DatePart::Year,
     DatePart::DayOfWeek,
+    DatePart::IsoDayOfWeek,
     DatePart::DayOfYear,
+    DatePart::IsoYear,
     DatePart::Epoch,
 ];
 

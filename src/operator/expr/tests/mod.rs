@@ -1,6 +1,7 @@
 //! The evaluator against a slow interpreter of one row, on random typed expressions; and fixed cases of its own.
 
 mod cases;
+mod functions;
 mod generate;
 mod slow;
 

@@ -90,6 +90,7 @@ pub fn evaluate(expr: &Expr, row: &[Value]) -> Answer {
             otherwise.as_deref().map_or(Ok(Value::Null), get)?
         }
         ExprKind::Cast(arg) => cast(get(arg)?, arg.data_type, expr.data_type)?,
+        ExprKind::TryCast(arg) => cast(get(arg)?, arg.data_type, expr.data_type).unwrap_or(Value::Null),
         ExprKind::Like { arg, pattern, negated, escape, case_insensitive } => match get(arg)? {
             Value::Utf8(text) => {
                 let matched = like::Pattern::new(pattern, *escape, *case_insensitive).matches(text.as_bytes());
@@ -117,6 +118,14 @@ pub fn evaluate(expr: &Expr, row: &[Value]) -> Answer {
                 }
             }
             Value::Null
+        }
+        ExprKind::Call { function: Function::Row(function), args } => {
+            let values = args.iter().map(get).collect::<Result<Vec<_>, _>>()?;
+            if values.iter().any(Value::is_null) {
+                return Ok(Value::Null);
+            }
+            let types: Vec<DataType> = args.iter().map(|arg| arg.data_type).collect();
+            super::functions::one(*function, &values, &types, expr.data_type)?
         }
         ExprKind::Call { function, args } => {
             let args = args.iter().map(get).collect::<Result<Vec<_>, _>>()?;
@@ -261,6 +270,30 @@ fn call(function: Function, args: Vec<Value>, data_type: DataType) -> Answer {
             let text = args.iter().filter_map(|arg| if let Value::Utf8(text) = arg { Some(&**text) } else { None });
             return Ok(Value::Utf8(text.collect::<String>().into()));
         }
+        Function::ConcatWs => {
+            let Value::Utf8(separator) = &args[0] else { return Ok(Value::Null) };
+            let texts =
+                args[1..].iter().filter_map(|arg| if let Value::Utf8(text) = arg { Some(&**text) } else { None });
+            return Ok(Value::Utf8(texts.collect::<Vec<_>>().join(separator).into()));
+        }
+        Function::Greatest | Function::Least => {
+            // Of equal ones (0 and -0) the first.
+            let mut best = Value::Null;
+            for arg in args.into_iter().filter(|arg| !arg.is_null()) {
+                let better = if function == Function::Greatest { Ordering::Greater } else { Ordering::Less };
+                if best.is_null() || order(&arg, &best) == better {
+                    best = arg;
+                }
+            }
+            return Ok(best);
+        }
+        Function::Distinct => {
+            let same = match (args[0].is_null(), args[1].is_null()) {
+                (false, false) => order(&args[0], &args[1]).is_eq(),
+                (left, right) => left == right,
+            };
+            return Ok(Value::Boolean(!same));
+        }
         _ if args.iter().any(Value::is_null) => return Ok(Value::Null),
         _ => {}
     }
@@ -352,7 +385,13 @@ fn call(function: Function, args: Vec<Value>, data_type: DataType) -> Answer {
                 DatePart::Quarter => (i64::from(date.month) + 2) / 3,
                 DatePart::Year => date.year,
                 DatePart::DayOfWeek => weekday(days),
+                DatePart::IsoDayOfWeek => [7, 1, 2, 3, 4, 5, 6][weekday(days) as usize],
                 DatePart::DayOfYear => day_of_year(days),
+                DatePart::IsoYear => match (iso_week(days), date.month) {
+                    (52.., 1) => date.year - 1,
+                    (1, 12) => date.year + 1,
+                    _ => date.year,
+                },
                 DatePart::Epoch => x.div_euclid(SECOND_US),
             })
         }
