@@ -25,6 +25,8 @@ pub const RECORD_BYTES_MAX: usize = 64 << 20;
 pub const INFERENCE_RECORDS: usize = 20_480;
 /// Depth of nested expressions; deeper SQL is an error (the planner recurses).
 pub const EXPRESSION_DEPTH_MAX: usize = 128;
+/// Queries inside queries; deeper SQL is an error (the planner recurses).
+pub const SUBQUERY_DEPTH_MAX: usize = 16;
 /// Longest text in bytes that REPEAT, LPAD, RPAD, REPLACE or REGEXP_REPLACE makes of a record; a record that asks for
 /// more has failed. Without it one record could ask for all memory.
 pub const FUNCTION_TEXT_BYTES_MAX: usize = 16 << 20;

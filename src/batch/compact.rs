@@ -37,7 +37,8 @@ fn gather_bits<'a>(words: &[u64], selection: &[u32], arena: &'a Bump) -> &'a [u6
     gathered
 }
 
-fn gather<'a>(column: &Column<'a>, selection: &[u32], arena: &'a Bump) -> Column<'a> {
+/// The rows of a column at `selection`, in that order.
+pub fn gather<'a>(column: &Column<'a>, selection: &[u32], arena: &'a Bump) -> Column<'a> {
     let values = match column.values {
         Values::Boolean(words) => Values::Boolean(gather_bits(words, selection, arena)),
         Values::Int32(values) => Values::Int32(gather_plain(values, selection, arena)),

@@ -10,9 +10,12 @@ mod buffer;
 mod chunk;
 mod column;
 mod compact;
+mod table;
 
 pub use arrow::{arrow_schema, arrow_type, conform, data_type_of, schema_of, view};
 pub use bitmap::{Bitmap, words_for};
 pub use buffer::{BatchBuffer, ColumnBuffer, Run};
 pub use chunk::{Block, Chunk, ChunkSource, Decode, Decoded, Failure, Payload, Pull, Slice};
 pub use column::{Batch, Column, RowOrder, Selection, Strings, Values};
+pub use compact::gather;
+pub use table::{KeyChains, KeyedTable};

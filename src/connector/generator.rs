@@ -274,6 +274,14 @@ pub struct GeneratorSource {
     now_us: Clock,
 }
 
+impl GeneratorSource {
+    /// The same rows under another number, where they are some among the splits of several sources.
+    #[must_use]
+    pub fn numbered(self, split: SplitId) -> Self {
+        Self { split, ..self }
+    }
+}
+
 impl ChunkSource for GeneratorSource {
     fn name(&self) -> &str {
         "generator"

@@ -12,12 +12,13 @@ use super::outputs;
 use super::report::report;
 use super::sink::{Collected, OpenSink};
 use super::source::{OpenSource, Provider, Started};
+use super::tables::Tables;
 use crate::error::{Error, Result};
 use crate::limits::{self, PARTITIONS_MAX};
 use crate::metrics::{JobReport, MemoryLimit, Progress};
 use crate::operator::OnError;
-use crate::partition::{Wiring, wire};
-use crate::plan::{JobPlan, Layout, LayoutRequest, MaxFuture, plan_script};
+use crate::partition::{Wiring, memory_exceeded, wire};
+use crate::plan::{JobPlan, Layout, LayoutRequest, MaxFuture, plan_script, table_name};
 use crate::processor::{Machines, MachinesSetup, process};
 use crate::state::KeyHasher;
 use crate::sys::{self, StopFlag, Topology};
@@ -80,7 +81,10 @@ impl Engine {
 
     /// How `job` would run: its steps, and their layout over partitions.
     pub fn explain(&self, job: &JobPlan, options: &RunOptions) -> Result<String> {
-        let source = OpenSource::open(self, job, options, partitions(options)?)?;
+        let mut engine = self.clone();
+        // A query in FROM that is read as a table will be one split.
+        (0..job.plan.tables.len()).for_each(|table| engine.register(&table_name(table), Vec::new()));
+        let source = OpenSource::open(&engine, job, options, partitions(options)?)?;
         let layout = layout(job, options, source.splits())?;
         let mut text = timed(job, options).plan.explain();
         text.push_str(&format!(
@@ -107,18 +111,30 @@ impl Engine {
 
     /// Runs `job` and returns its rows instead of sending them to its sink.
     pub fn collect(&self, job: &JobPlan, options: &RunOptions) -> Result<(JobReport, Vec<RecordBatch>)> {
+        self.collect_with(job, options, &Control::default())
+    }
+
+    /// The same, watched.
+    pub(super) fn collect_with(
+        &self,
+        job: &JobPlan,
+        options: &RunOptions,
+        control: &Control,
+    ) -> Result<(JobReport, Vec<RecordBatch>)> {
         let collected = Collected::default();
         let sink = OpenSink::collect(&collected);
-        let report = self.run_into(job, options, &Control::default(), sink)?;
+        let report = self.run_into(job, options, control, sink)?;
         Ok((report, collected.take()))
     }
 
     fn run_into(&self, job: &JobPlan, options: &RunOptions, control: &Control, sink: OpenSink) -> Result<JobReport> {
         let started_ns = sys::monotonic_ns();
-        let job = &timed(job, options);
+        let mut job = timed(job, options);
+        let tables = Tables::read(self, &mut job, options, control)?;
+        let job = &job;
         let late = late_sink(job)?;
         let wanted = partitions(options)?;
-        let source = OpenSource::open(self, job, options, wanted)?;
+        let source = OpenSource::open(&tables.engine, job, options, wanted)?;
         let layout = layout(job, options, source.splits())?;
         let topology = Topology::read();
         let placement = topology.placement(layout.partitions, options.cores.as_deref())?;
@@ -127,6 +143,11 @@ impl Engine {
         let hasher = KeyHasher::new(RandomState::new().hash_one("corelane"));
         let Started { splits, decoders } = source.start(layout.partitions, control)?;
         let memory = options.memory_limit_bytes.map(MemoryLimit::new);
+        let mut tables_share = memory.as_ref().map(MemoryLimit::share);
+        if let Some(share) = &mut tables_share {
+            let held = share.hold(tables.held_bytes);
+            held.map_err(|exceeded| memory_exceeded("a query in FROM", tables.held_bytes as usize, exceeded))?;
+        }
         let wired = wire(Wiring {
             plan: &job.plan,
             layout: &layout,
@@ -155,6 +176,7 @@ impl Engine {
         let finished = process(Machines { setup, wired, sink })?;
         let write_started_ns = sys::monotonic_ns();
         let mut report = report(job, &layout, &placement, &finished, &names);
+        tables.report(&mut report);
         if on_error == OnError::Fail
             && let Some(first) = report.failures.first()
         {

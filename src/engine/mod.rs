@@ -15,6 +15,7 @@
 //! Promises: the rows of a job depend on its input and its query alone, not on [`RunOptions`]; a job that fails leaves
 //! no file under its final name.
 
+mod combined;
 mod job;
 mod options;
 mod outputs;
@@ -23,6 +24,7 @@ mod report;
 mod sink;
 mod source;
 mod split;
+mod tables;
 
 pub use crate::metrics::{JobReport, Progress};
 pub use crate::plan::{JobPlan, LateRecords, ProcessorKind, Strategy, Timing};

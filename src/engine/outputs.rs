@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::connector::{SinkConnector, SourceConnector};
 use crate::error::{Error, Result, nearest};
-use crate::plan::{JobPlan, SinkDefinition};
+use crate::plan::{JobPlan, SinkDefinition, SourceDefinition};
 use crate::types::{Options, Schema};
 
 /// Refuses a script whose jobs would get in each other's way.
@@ -15,25 +15,25 @@ pub(super) fn check(jobs: &[JobPlan]) -> Result<()> {
     let mut targets: Vec<(PathBuf, String)> = Vec::new();
     let mut stdin_reader: Option<&str> = None;
     for job in jobs {
-        let source = &job.plan.scan.source;
-        if reads_stdin(job)
-            && let Some(first) = stdin_reader.replace(&source.name)
-        {
-            return Err(Error::Config(format!(
-                "standard input can be read once, and jobs read {first} and {} from it: write it to a file first",
-                source.name
-            )));
+        for source in job.plan.sources().filter(|source| is_stdin(source)) {
+            if let Some(first) = stdin_reader.replace(&source.name) {
+                return Err(Error::Config(format!(
+                    "standard input can be read once, and jobs read {first} and {} from it: write it to a file first",
+                    source.name
+                )));
+            }
         }
         let sink = format!("sink {}", job.sink.name);
-        let letters = format!("dead_letter_path of source {}", source.name);
         let late = job.settings.get("late_sink").map(|name| declared_sink(job, name)).transpose()?;
         let late_name = late.map_or(String::new(), |late| format!("late_sink {}", late.name));
-        let targets_of_job = [
-            (sink_path(&job.sink.options), sink),
-            (letter_path(&source.options), letters),
-            (late.and_then(|late| sink_path(&late.options)), late_name),
-        ];
-        for (path, what) in targets_of_job {
+        let targets_of_job =
+            [(sink_path(&job.sink.options), sink), (late.and_then(|late| sink_path(&late.options)), late_name)];
+        let mut letters: Vec<(Option<String>, String)> = Vec::new();
+        for source in job.plan.sources() {
+            let letter = (letter_path(&source.options), format!("dead_letter_path of source {}", source.name));
+            letters.push(letter);
+        }
+        for (path, what) in targets_of_job.into_iter().chain(letters) {
             let Some(target) = path.and_then(|path| replaceable(Path::new(&path))) else { continue };
             if let Some((_, other)) = targets.iter().find(|(path, _)| *path == target) {
                 return Err(Error::Config(format!(
@@ -62,8 +62,11 @@ pub(super) fn declared_sink<'j>(job: &'j JobPlan, name: &str) -> Result<&'j Sink
 
 /// Whether the job reads standard input.
 pub fn reads_stdin(job: &JobPlan) -> bool {
-    let mut options = job.plan.scan.source.options.clone();
-    matches!(SourceConnector::take(&mut options, &Schema::default()), Ok(SourceConnector::Stdin))
+    job.plan.sources().any(is_stdin)
+}
+
+fn is_stdin(source: &SourceDefinition) -> bool {
+    matches!(SourceConnector::take(&mut source.options.clone(), &Schema::default()), Ok(SourceConnector::Stdin))
 }
 
 fn sink_path(options: &Options) -> Option<String> {

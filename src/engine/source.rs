@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::combined::{self, CombinedDecoder};
 use super::job::{Control, Engine, Table};
 use super::options::RunOptions;
 use super::split::SplitNames;
@@ -15,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::format::{self, ByteRange, FORMAT_KEYS, FormatOptions, SourceFormat, infer_schema, split_points};
 use crate::operator::OnError;
 use crate::partition::SourceSplit;
-use crate::plan::{JobPlan, ProcessorKind, SchemaProvider, SourceFacts};
+use crate::plan::{JobPlan, ProcessorKind, SchemaProvider, SourceDefinition, SourceFacts};
 use crate::sys::{self, StoppablePipe, StoppableStdin};
 use crate::types::{Options, Schema, SplitId};
 
@@ -143,13 +144,23 @@ enum Place {
     File(std::path::PathBuf),
     Range(std::path::PathBuf, ByteRange),
     Stdin,
-    Generator,
+    /// The split of the generator.
+    Generator(u32),
     Memory(usize),
 }
 
 /// A source whose splits are known.
 pub(super) struct OpenSource<'j> {
     job: &'j JobPlan,
+    /// The source, or those that it puts together.
+    inputs: Vec<OpenInput>,
+}
+
+/// One of the sources that are read.
+struct OpenInput {
+    source: Arc<SourceDefinition>,
+    /// Columns read of it, in the order in which it yields them.
+    projection: Vec<usize>,
     parsed: Parsed,
     places: Vec<Place>,
     table: Option<Table>,
@@ -159,7 +170,103 @@ impl<'j> OpenSource<'j> {
     /// Finds the splits. One text file is cut into as many ranges as `stp` has pipelines, if nothing depends on the
     /// order of its records or on their event time (lateness is a property of a split).
     pub(super) fn open(engine: &Engine, job: &'j JobPlan, options: &RunOptions, partitions: usize) -> Result<Self> {
-        let source = &job.plan.scan.source;
+        let scan = &job.plan.scan;
+        let cut = options.processor == ProcessorKind::Stp
+            && partitions > 1
+            && scan.event_time.is_none()
+            // A key may lie on both sides of a cut.
+            && scan.source.keyed_by.is_empty();
+        if scan.source.inputs.is_empty() {
+            let cut = cut.then_some(partitions);
+            let input = OpenInput::open(engine, &scan.source, scan.projection.clone(), cut)?;
+            return Ok(Self { job, inputs: vec![input] });
+        }
+        if job.plan.timing.late_sink.is_some() {
+            return Err(Error::Config(
+                "late_sink cannot be set for a UNION ALL: its inputs have different columns".into(),
+            ));
+        }
+        let inputs: Vec<OpenInput> = combined::projections(scan)
+            .zip(&scan.source.inputs)
+            .map(|(projection, input)| OpenInput::open(engine, &input.source, projection, None))
+            .collect::<Result<_>>()?;
+        let rule = |input: &OpenInput| (input.parsed.on_error, input.parsed.dead_letter_path.clone());
+        if inputs.iter().any(|input| rule(input) != rule(&inputs[0])) {
+            return Err(Error::Config("the sources of a UNION ALL need the same on_error and dead_letter_path".into()));
+        }
+        Ok(Self { job, inputs })
+    }
+
+    /// Number of splits.
+    pub(super) fn splits(&self) -> usize {
+        self.inputs.iter().map(|input| input.places.len()).sum()
+    }
+
+    /// What each split is called in reports.
+    pub(super) fn names(&self) -> SplitNames {
+        let places = self.inputs.iter().flat_map(|input| input.places.iter().map(move |place| (input, place)));
+        SplitNames::new(places.map(|(input, place)| match place {
+            Place::File(path) => (path.display().to_string(), None),
+            Place::Range(path, range) => {
+                let part = range.first_line.is_none().then(|| (path.clone(), range.start));
+                (path.display().to_string(), part)
+            }
+            Place::Stdin => ("stdin".into(), None),
+            Place::Generator(_) | Place::Memory(_) => (input.source.name.clone(), None),
+        }))
+    }
+
+    /// Whether the input ends by itself.
+    pub(super) fn is_bounded(&self) -> bool {
+        self.inputs.iter().all(|input| input.parsed.connector.is_bounded())
+    }
+
+    /// What to do with records that fail.
+    pub(super) fn on_error(&self) -> OnError {
+        self.inputs.first().map_or(OnError::Skip, |input| input.parsed.on_error)
+    }
+
+    /// The dead-letter file, if there is one, not visible before it is committed.
+    pub(super) fn dead_letters(&self) -> Result<Option<DeadLetters>> {
+        let Some(path) = self.inputs.first().and_then(|input| input.parsed.dead_letter_path.as_ref()) else {
+            return Ok(None);
+        };
+        match (SinkConnector::File { path: path.clone() }).open()? {
+            Sink::Bytes(output) => Ok(Some(DeadLetters::new(output)?)),
+            Sink::Batches(_) | Sink::Blackhole => Ok(None),
+        }
+    }
+
+    /// Opens everything: readers of all splits and a decoder for each partition.
+    pub(super) fn start(self, partitions: usize, control: &Control) -> Result<Started> {
+        let scan = &self.job.plan.scan;
+        let mut started = Started { splits: Vec::new(), decoders: Vec::new() };
+        let mut of_input: Vec<Vec<Box<dyn Decode + Send>>> = Vec::new();
+        let mut input_of: Vec<usize> = Vec::new();
+        for (number, input) in self.inputs.into_iter().enumerate() {
+            input_of.resize(input_of.len() + input.places.len(), number);
+            of_input.push(input.start(&mut started.splits, partitions, control)?);
+        }
+        if scan.source.inputs.is_empty() {
+            started.decoders = of_input.pop().unwrap_or_default();
+            return Ok(started);
+        }
+        for _ in 0..partitions {
+            let decoders = of_input.iter_mut().filter_map(Vec::pop).collect();
+            started.decoders.push(Box::new(CombinedDecoder::new(scan, decoders, input_of.clone())));
+        }
+        Ok(started)
+    }
+}
+
+impl OpenInput {
+    /// Finds the splits; one text file may be cut into `cut` ranges.
+    fn open(
+        engine: &Engine,
+        source: &Arc<SourceDefinition>,
+        projection: Vec<usize>,
+        cut: Option<usize>,
+    ) -> Result<Self> {
         let named = |error: Error| match error {
             Error::Config(message) => Error::Config(format!("source {}: {message}", source.name)),
             other => other,
@@ -170,20 +277,16 @@ impl<'j> OpenSource<'j> {
             SourceConnector::File { .. } | SourceConnector::Stdin => {
                 let locations = parsed.locations()?;
                 // Only a file can be opened once for each of its parts.
-                let cut = options.processor == ProcessorKind::Stp
-                    && partitions > 1
-                    && locations.len() == 1
-                    && job.plan.scan.event_time.is_none()
-                    // A key may lie on both sides of a cut.
-                    && source.keyed_by.is_empty();
-                match (&locations[..], &parsed.format) {
-                    ([Location::File(path)], Some(format)) if cut && can_be_read_twice(path) => {
-                        cut_file(path, format, partitions)?
+                match (&locations[..], &parsed.format, cut) {
+                    ([Location::File(path)], Some(format), Some(parts)) if can_be_read_twice(path) => {
+                        cut_file(path, format, parts)?
                     }
                     _ => locations.into_iter().map(place).collect(),
                 }
             }
-            SourceConnector::Generator(generator) => (0..generator.splits()).map(|_| Place::Generator).collect(),
+            SourceConnector::Generator(generator) => {
+                (0..generator.splits()).map(|split| Place::Generator(split as u32)).collect()
+            }
             SourceConnector::Memory => {
                 let found = table_of(engine, &parsed)?;
                 table = Some(Arc::clone(found));
@@ -191,100 +294,74 @@ impl<'j> OpenSource<'j> {
             }
             SourceConnector::Blackhole => Vec::new(),
         };
-        Ok(Self { job, parsed, places, table })
+        Ok(Self { source: Arc::clone(source), projection, parsed, places, table })
     }
 
-    /// Number of splits.
-    pub(super) fn splits(&self) -> usize {
-        self.places.len()
-    }
-
-    /// What each split is called in reports.
-    pub(super) fn names(&self) -> SplitNames {
-        SplitNames::new(self.places.iter().map(|place| match place {
-            Place::File(path) => (path.display().to_string(), None),
-            Place::Range(path, range) => {
-                let part = range.first_line.is_none().then(|| (path.clone(), range.start));
-                (path.display().to_string(), part)
-            }
-            Place::Stdin => ("stdin".into(), None),
-            Place::Generator | Place::Memory(_) => (self.job.plan.scan.source.name.clone(), None),
-        }))
-    }
-
-    /// Whether the input ends by itself.
-    pub(super) fn is_bounded(&self) -> bool {
-        self.parsed.connector.is_bounded()
-    }
-
-    /// What to do with records that fail.
-    pub(super) fn on_error(&self) -> OnError {
-        self.parsed.on_error
-    }
-
-    /// The dead-letter file, if there is one, not visible before it is committed.
-    pub(super) fn dead_letters(&self) -> Result<Option<DeadLetters>> {
-        let Some(path) = &self.parsed.dead_letter_path else { return Ok(None) };
-        match (SinkConnector::File { path: path.clone() }).open()? {
-            Sink::Bytes(output) => Ok(Some(DeadLetters::new(output)?)),
-            Sink::Batches(_) | Sink::Blackhole => Ok(None),
-        }
-    }
-
-    /// Opens everything: readers of all splits and a decoder for each partition.
-    pub(super) fn start(self, partitions: usize, control: &Control) -> Result<Started> {
-        let scan = &self.job.plan.scan;
+    /// Opens the readers of all splits, numbered on from those in `splits`, and a decoder for each partition.
+    fn start(
+        self,
+        splits: &mut Vec<SourceSplit>,
+        partitions: usize,
+        control: &Control,
+    ) -> Result<Vec<Box<dyn Decode + Send>>> {
+        let (source, projection) = (&self.source, &self.projection);
         let shared = match &self.parsed.format {
-            Some(format) => Some(SourceFormat::new(format.clone(), scan.source.schema.clone(), self.places.len())?),
+            // It knows splits by their numbers among those of all inputs.
+            Some(format) => {
+                let last = splits.len() + self.places.len();
+                Some(SourceFormat::new(format.clone(), source.schema.clone(), last)?)
+            }
             None => None,
         };
         let mut bytes_expected = 0;
-        let mut splits = Vec::with_capacity(self.places.len());
-        for (number, place) in self.places.into_iter().enumerate() {
-            let id = SplitId(number as u32);
-            let reader = |input| match &shared {
-                Some(format) => format.reader(id, input, &scan.projection),
-                None => Err(Error::Config(format!("source {}: no format given", scan.source.name))),
+        for place in self.places {
+            let id = SplitId(splits.len() as u32);
+            let framed = |input| match &shared {
+                Some(format) => format.reader(id, input, projection),
+                None => Err(Error::Config(format!("source {}: no format given", source.name))),
             };
-            let source = match (place, &self.parsed.connector) {
+            let reader = match (place, &self.parsed.connector) {
                 (Place::File(path), _) if !can_be_read_twice(&path) => {
                     let name = path.display().to_string();
                     let pipe = StoppablePipe::open(&path, &control.stop);
                     let pipe = pipe.map_err(|error| Error::io("open", &path, &error))?;
-                    reader(format::Input::Stream(name, Box::new(pipe)))?
+                    framed(format::Input::Stream(name, Box::new(pipe)))?
                 }
                 (Place::File(path), _) => {
                     bytes_expected += std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
-                    reader(format::Input::File(path))?
+                    framed(format::Input::File(path))?
                 }
                 (Place::Range(path, range), _) => {
                     bytes_expected += range.end - range.start;
-                    reader(format::Input::Range(path, range))?
+                    framed(format::Input::Range(path, range))?
                 }
                 (Place::Stdin, _) => {
-                    reader(format::Input::Stream("stdin".into(), Box::new(StoppableStdin::new(&control.stop))))?
+                    framed(format::Input::Stream("stdin".into(), Box::new(StoppableStdin::new(&control.stop))))?
                 }
-                (Place::Generator, SourceConnector::Generator(generator)) => {
-                    Box::new(generator.source(id, Box::new(|| (sys::monotonic_ns() / 1000) as i64)))
+                (Place::Generator(own), SourceConnector::Generator(generator)) => {
+                    let clock = Box::new(|| (sys::monotonic_ns() / 1000) as i64);
+                    Box::new(generator.source(SplitId(own), clock).numbered(id))
                 }
                 (Place::Memory(index), _) => {
                     let batches = self.table.as_ref().map_or(&[][..], |table| &table[index]);
-                    Box::new(memory_reader(id, batches, &scan.source.schema, &scan.projection)?)
+                    Box::new(memory_reader(id, batches, &source.schema, projection)?)
                 }
-                (Place::Generator, _) => return Err(Error::Execution("only a generator has generated splits".into())),
+                (Place::Generator(_), _) => {
+                    return Err(Error::Execution("only a generator has generated splits".into()));
+                }
             };
-            splits.push(SourceSplit { id, source });
+            splits.push(SourceSplit { id, source: reader });
         }
         control.progress.writer().expect_bytes(bytes_expected);
         let decoder = |_| -> Box<dyn Decode + Send> {
             match (&shared, &self.parsed.connector) {
-                (Some(format), _) => format.decoder(&scan.projection),
-                (None, SourceConnector::Generator(generator)) => Box::new(generator.decoder(&scan.projection)),
+                (Some(format), _) => format.decoder(projection),
+                (None, SourceConnector::Generator(generator)) => Box::new(generator.decoder(projection)),
                 (None, SourceConnector::Memory) => Box::new(MemoryDecoder),
                 (None, _) => Box::new(NothingToDecode),
             }
         };
-        Ok(Started { splits, decoders: (0..partitions).map(decoder).collect() })
+        Ok((0..partitions).map(decoder).collect())
     }
 }
 

@@ -107,7 +107,8 @@ fn sort_held(held: &mut Vec<RecordBatch>, keys: &[SortKey]) -> Result<Option<Rec
     sort(&all, keys).map(Some).map_err(failed)
 }
 
-fn sort(batch: &RecordBatch, keys: &[SortKey]) -> Result<RecordBatch, arrow_schema::ArrowError> {
+/// The rows of a batch in the order of `keys`, then of all columns.
+pub(super) fn sort(batch: &RecordBatch, keys: &[SortKey]) -> Result<RecordBatch, arrow_schema::ArrowError> {
     let mut columns: Vec<SortColumn> = keys
         .iter()
         .map(|key| SortColumn {
@@ -120,7 +121,7 @@ fn sort(batch: &RecordBatch, keys: &[SortKey]) -> Result<RecordBatch, arrow_sche
 }
 
 /// A column whose order is SQL's: Arrow sorts -0 before +0 and negative NaN first.
-fn orderly(array: &ArrayRef) -> ArrayRef {
+pub(super) fn orderly(array: &ArrayRef) -> ArrayRef {
     use arrow_array::cast::AsArray;
     match array.as_primitive_opt::<arrow_array::types::Float64Type>() {
         Some(values) => {

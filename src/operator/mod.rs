@@ -4,33 +4,41 @@
 //! blocks, and takes scratch memory from the batch's arena only. Operators know nothing of threads, rings or files.
 //!
 //! ```text
-//! scan's columns ─► [filter] ─► [late] ─► aggregate | changes | rows (after reorder) ─► [filter] ─► [project] ─► out
+//! scan's columns ─► [filter] ─► [late] ─► [lookup] ─► aggregate | changes | rows | join (after reorder) ─► [filter] ─► [project] ─► [rank] ─► out
 //! ```
 
 mod aggregate;
 mod changes;
 mod closing;
 mod context;
+mod delay;
 mod emit;
 mod expiry;
 pub mod expr;
 mod filter;
 mod gather;
 mod group_by;
+mod interval_join;
 mod late;
+mod lookup;
 mod project;
+mod rank;
 mod reorder;
 mod rows;
 
 pub use aggregate::{Aggregate, MergePanes};
 pub use changes::Changes;
 pub use context::{Context, Counts, OnError, RecordFailure};
+pub use delay::Delay;
 pub use emit::GroupEmitter;
 pub use filter::Filter;
 pub use gather::Gather;
 pub use group_by::{GroupBy, Keyed, Panes, Run};
+pub use interval_join::IntervalJoin;
 pub use late::{Late, LateRule};
+pub use lookup::Lookup;
 pub use project::Project;
+pub use rank::Rank;
 pub use reorder::Reorder;
 pub use rows::RowsOver;
 

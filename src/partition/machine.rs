@@ -545,7 +545,7 @@ impl Partition {
 }
 
 /// Why a job ends whose state takes too much memory; `name` is who holds most of it here.
-pub(super) fn memory_exceeded(name: &str, bytes: usize, exceeded: MemoryExceeded) -> Error {
+pub fn memory_exceeded(name: &str, bytes: usize, exceeded: MemoryExceeded) -> Error {
     let MemoryExceeded { limit_bytes, held_bytes } = exceeded;
     let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
     Error::Execution(format!(

@@ -24,7 +24,7 @@ mod reduction;
 mod wiring;
 mod writer;
 
-pub use machine::Partition;
+pub use machine::{Partition, memory_exceeded};
 pub use message::{DeadLetter, Input, Output};
 pub use parts::{PartitionParts, PartitionStats};
 pub use reader::{Reader, ReaderParts, ReaderStats, SourceSplit};

@@ -2,9 +2,10 @@
 
 use crate::operator::expr::Evaluator;
 use crate::operator::{
-    Aggregate, Chain, Changes, Filter, GroupBy, Late, LateRule, MergePanes, Project, Reorder, RowsOver,
+    Aggregate, Chain, Changes, Delay, Filter, GroupBy, IntervalJoin, Late, LateRule, Lookup, MergePanes, Project, Rank,
+    Reorder, RowsOver,
 };
-use crate::plan::{Emit, Exchange, Layout, Node, Plan, RowsOrder, Step};
+use crate::plan::{Emit, Exchange, Layout, Node, Plan, RowsOrder, SourceInput, Step};
 use crate::state::KeyHasher;
 use crate::types::Schema;
 
@@ -97,7 +98,7 @@ impl Stages {
         };
         let push_steps = |chain: &mut Chain, from: usize| {
             for i in from..end {
-                push_step(chain, plan, i, hasher, global_here);
+                push_step(chain, plan, i, hasher, global_here, index == 0);
             }
         };
         let mut owner = Chain::default();
@@ -113,20 +114,21 @@ impl Stages {
             }
             (Exchange::RowsByKey, Some(step)) => {
                 for i in position..keyed {
-                    push_step(&mut local, plan, i, hasher, false);
+                    push_step(&mut local, plan, i, hasher, false, index == 0);
                 }
                 exchanged = plan.input_of(keyed);
                 push_steps(&mut owner, keyed);
                 let keys = match &step.node {
-                    Node::Aggregate(node) => &node.keys,
-                    Node::Rows(node) => &node.partition_by,
+                    Node::Aggregate(node) => node.keys.clone(),
+                    Node::Rows(node) => node.partition_by.clone(),
+                    Node::IntervalJoin(node) => node.exchange_keys(),
                     other => panic!("{other:?} keeps no state by key"),
                 };
                 ExchangeStage::Rows { keys: keys.iter().map(Evaluator::new).collect(), to: None }
             }
             (Exchange::Partials, Some(Step { node: Node::Aggregate(node), schema })) => {
                 for i in position..keyed {
-                    push_step(&mut local, plan, i, hasher, false);
+                    push_step(&mut local, plan, i, hasher, false, index == 0);
                 }
                 push_steps(&mut owner, keyed + 1);
                 ExchangeStage::Partials {
@@ -141,20 +143,23 @@ impl Stages {
     }
 }
 
-fn push_step(chain: &mut Chain, plan: &Plan, i: usize, hasher: KeyHasher, global_here: bool) {
+fn push_step(chain: &mut Chain, plan: &Plan, i: usize, hasher: KeyHasher, global_here: bool, is_first: bool) {
     let Step { node, schema } = &plan.steps[i];
     match node {
         Node::Filter(predicate) => {
             // Only a filter before any state drops records; HAVING drops rows of groups.
-            let over_records = plan.keyed_step().is_none_or(|(keyed, _)| i < keyed);
-            chain.push(Filter::new(predicate, over_records));
+            chain.push(Filter::new(predicate, plan.reads_records(i)));
         }
         Node::Project(exprs) => chain.push(Project::new(exprs)),
         Node::Aggregate(node) if node.emit == Emit::Final => {
-            chain.push(Aggregate::new(node, schema, plan.lateness(), hasher, global_here));
+            let aggregate = Aggregate::new(node, schema, plan.lateness_at(i), hasher, global_here);
+            match plan.rows_behind_us(i) {
+                0 => chain.push(aggregate),
+                behind_us => chain.push(Delay::new(aggregate, behind_us)),
+            }
         }
         Node::Aggregate(node) => {
-            chain.push(Changes::new(node, schema, plan.lateness(), plan.timing.state_ttl_us, hasher))
+            chain.push(Changes::new(node, schema, plan.lateness_at(i), plan.timing.state_ttl_us, hasher))
         }
         Node::Rows(node) => {
             if let RowsOrder::EventTime { column } = node.order {
@@ -162,6 +167,14 @@ fn push_step(chain: &mut Chain, plan: &Plan, i: usize, hasher: KeyHasher, global
             }
             chain.push(RowsOver::new(node, hasher));
         }
+        Node::IntervalJoin(node) => {
+            let input = plan.input_of(i);
+            chain.push(Reorder::new(SourceInput::EVENT_TIME, &input));
+            chain.push(IntervalJoin::new(node, &input));
+        }
+        Node::Rank(node) => chain.push(Rank::new(node, &plan.input_of(i))),
+        // One of the partitions accounts for the memory that all of them share.
+        Node::Lookup(node) => chain.push(Lookup::new(node, plan.reads_records(i), is_first)),
         Node::Sort(_) | Node::Limit { .. } => panic!("the writer runs {node:?}"),
     }
 }
@@ -180,6 +193,7 @@ fn frontier(plan: &Plan) -> Frontier {
                 Frontier::End
             }
         }
+        Some(Node::Rank(_)) => Frontier::End,
         _ => Frontier::Input,
     }
 }

@@ -95,6 +95,21 @@ impl<'a> Binder<'a> {
                 };
                 Ok(Bound::typed(boolean(kind), span))
             }
+            ast::ExprKind::Subquery(_) => {
+                let (table, data_type) = self.one_column(span)?;
+                Ok(Bound::typed(Expr { kind: ExprKind::TableValue(table), data_type }, span))
+            }
+            ast::ExprKind::InSubquery { arg, negated, .. } => {
+                let (table, data_type) = self.one_column(span)?;
+                let arg = self.bind(arg)?;
+                let common = common_of(&[&arg, &Bound::typed(Expr::column(0, data_type), span)], "compare")?;
+                let arg = Box::new(arg.coerce(common)?);
+                Ok(Bound::typed(boolean(ExprKind::InTable { arg, table, negated: *negated }), span))
+            }
+            ast::ExprKind::Exists(_) => {
+                let table = self.scope.subquery(span)?.table;
+                Ok(Bound::typed(boolean(ExprKind::TableExists(table)), span))
+            }
             ast::ExprKind::InList { arg, list, negated } => self.in_list(arg, list, *negated, span),
             ast::ExprKind::Between { arg, low, high, negated } => {
                 let (arg, low, high) = (self.bind(arg)?, self.bind(low)?, self.bind(high)?);
@@ -133,6 +148,18 @@ impl<'a> Binder<'a> {
                 }
                 _ => functions::call(self, name, args, *star, span),
             },
+        }
+    }
+
+    /// The table that a query inside an expression has become, and the type of its one column.
+    fn one_column(&self, span: Span) -> Planned<(usize, DataType)> {
+        let subquery = self.scope.subquery(span)?;
+        match subquery.schema.fields.as_slice() {
+            [field] => Ok((subquery.table, field.data_type)),
+            fields => {
+                let message = format!("a subquery where a value stands has one column, this one has {}", fields.len());
+                Err(wrong(span, message, "select the column that is meant"))
+            }
         }
     }
 

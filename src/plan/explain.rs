@@ -2,11 +2,14 @@
 
 use std::fmt::Write;
 
+use arrow_array::RecordBatch;
+
 use super::expr::{ArithmeticOp, CompareOp, Expr, ExprKind, Function};
 use super::literal;
 use super::query::{
     AggregateCall, AggregateFunction, Emit, Node, Plan, RowsCall, RowsFunction, RowsOrder, Scan, SortKey, Window,
 };
+use super::tables::TableInput;
 use super::timing::LateRecords;
 use crate::types::{Schema, Value};
 
@@ -14,10 +17,26 @@ impl Plan {
     /// The plan as text: one line per step, each indented under the step that reads it; ends with a line feed.
     pub fn explain(&self) -> String {
         let mut out = String::new();
-        let mut depth = 0;
+        self.explain_steps(&mut out, 0);
+        for (number, table) in self.tables.iter().enumerate() {
+            match &table.input {
+                TableInput::Query(plan) => {
+                    push(&mut out, 0, &format!("Table {number}: {}", table.name));
+                    plan.explain_steps(&mut out, 1);
+                }
+                TableInput::Rows(rows) => {
+                    let rows: usize = rows.iter().map(RecordBatch::num_rows).sum();
+                    push(&mut out, 0, &format!("Table {number}: {}, {rows} rows", table.name));
+                }
+            }
+        }
+        out
+    }
+
+    fn explain_steps(&self, out: &mut String, mut depth: usize) {
         for index in (0..self.steps.len()).rev() {
             let line = node(&self.steps[index].node, &self.input_of(index), &self.steps[index].schema);
-            push(&mut out, depth, &line);
+            push(out, depth, &line);
             depth += 1;
         }
         let mut line = scan(&self.scan);
@@ -27,8 +46,7 @@ impl Plan {
         if let Some(sink) = self.timing.late_sink.as_ref().filter(|_| self.scan.event_time.is_some()) {
             let _ = write!(line, " late_sink={sink}");
         }
-        push(&mut out, depth, &line);
-        out
+        push(out, depth, &line);
     }
 }
 
@@ -95,6 +113,43 @@ fn node(node: &Node, input: &Schema, output: &Schema) -> String {
                 list(&node.partition_by, input),
                 calls.join(", ")
             )
+        }
+        Node::Rank(node) => {
+            let columns: Vec<&str> = node.partition_by.iter().map(|&column| name(input, column)).collect();
+            let order: Vec<String> = node.order.iter().map(|key| sort_key(key, input)).collect();
+            let mut line = format!("Rank partition_by=[{}] order=[{}]", columns.join(", "), order.join(", "));
+            if let Some(keep) = node.keep {
+                let _ = write!(line, " keep={keep}");
+            }
+            let at = node.window.map_or("end of input".into(), |column| format!("close of {}", name(input, column)));
+            let _ = write!(line, " at={}", at.replace(' ', "_"));
+            line
+        }
+        Node::IntervalJoin(node) => {
+            let kind = match (node.left_outer, node.right_outer) {
+                (false, false) => "INNER",
+                (true, false) => "LEFT",
+                (false, true) => "RIGHT",
+                (true, true) => "FULL",
+            };
+            let key = |(left, right): &(Expr, Expr)| format!("{} = {}", text(left, input), text(right, input));
+            let keys: Vec<String> = node.keys.iter().map(key).collect();
+            let us = |us: i64| match us {
+                0.. => literal::duration_text(us),
+                _ => format!("-{}", literal::duration_text(us.saturating_neg())),
+            };
+            format!("Join {kind} on [{}] within [{}, {}]", keys.join(", "), us(node.lower_us), us(node.upper_us))
+        }
+        Node::Lookup(node) => {
+            let kind = if node.outer { "LEFT" } else { "INNER" };
+            let added = output.len() - node.columns.len();
+            let key = |(key, column): &(Expr, usize)| {
+                let of_table = node.columns.iter().position(|passed| passed == column);
+                let right = of_table.map_or_else(|| format!("key {column}"), |at| name(output, added + at).to_string());
+                format!("{} = {right}", text(key, input))
+            };
+            let keys: Vec<String> = node.keys.iter().map(key).collect();
+            format!("Lookup {kind} table {} on [{}]", node.table, keys.join(", "))
         }
         Node::Sort(keys) => {
             let keys: Vec<String> = keys.iter().map(|key| sort_key(key, input)).collect();
@@ -180,7 +235,7 @@ fn strength(expr: &Expr) -> u8 {
         ExprKind::And(_) => 2,
         ExprKind::Not(_) => 3,
         ExprKind::IsNull { .. } => 4,
-        ExprKind::Compare { .. } | ExprKind::Like { .. } | ExprKind::InList { .. } => 5,
+        ExprKind::Compare { .. } | ExprKind::Like { .. } | ExprKind::InList { .. } | ExprKind::InTable { .. } => 5,
         ExprKind::Call { function: Function::Distinct, .. } => 5,
         ExprKind::Call { function: Function::ConcatOperator, .. } => 7,
         ExprKind::Arithmetic { op: ArithmeticOp::Add | ArithmeticOp::Subtract, .. } => 8,
@@ -258,6 +313,11 @@ pub(super) fn text(expr: &Expr, input: &Schema) -> String {
             let mut values: Vec<String> = list.iter().map(|value| literal::display(value, arg.data_type)).collect();
             values.extend(has_null.then(|| "NULL".to_string()));
             format!("{} {}IN ({})", operand(arg, input, own + 1), not(*negated), values.join(", "))
+        }
+        ExprKind::TableValue(table) => format!("(table {table})"),
+        ExprKind::TableExists(table) => format!("EXISTS (table {table})"),
+        ExprKind::InTable { arg, table, negated } => {
+            format!("{} {}IN (table {table})", operand(arg, input, own + 1), not(*negated))
         }
         ExprKind::Call { function, args } => call(*function, args, input, own),
     }

@@ -92,6 +92,19 @@ pub enum ExprKind {
         /// NOT IN.
         negated: bool,
     },
+    /// The one value of a table of the job; NULL if it has no row. Becomes a constant once the table has been read.
+    TableValue(usize),
+    /// IN over the first column of a table of the job. Becomes [`ExprKind::InList`] once the table has been read.
+    InTable {
+        /// Operand; the column is cast to its type.
+        arg: Box<Expr>,
+        /// The table.
+        table: usize,
+        /// NOT IN.
+        negated: bool,
+    },
+    /// Whether a table of the job has rows. Becomes a constant once the table has been read.
+    TableExists(usize),
     /// A scalar function.
     Call {
         /// Which.
@@ -225,9 +238,10 @@ impl Expr {
     /// Direct operands.
     pub fn children(&self) -> Vec<&Expr> {
         match &self.kind {
-            ExprKind::Column(_) | ExprKind::Literal(_) => vec![],
+            ExprKind::Column(_) | ExprKind::Literal(_) | ExprKind::TableValue(_) | ExprKind::TableExists(_) => vec![],
             ExprKind::Not(arg) | ExprKind::Negate(arg) | ExprKind::Cast(arg) | ExprKind::TryCast(arg) => vec![arg],
-            ExprKind::IsNull { arg, .. } | ExprKind::Like { arg, .. } | ExprKind::InList { arg, .. } => vec![arg],
+            ExprKind::IsNull { arg, .. } | ExprKind::Like { arg, .. } => vec![arg],
+            ExprKind::InList { arg, .. } | ExprKind::InTable { arg, .. } => vec![arg],
             ExprKind::Arithmetic { left, right, .. } | ExprKind::Compare { left, right, .. } => vec![left, right],
             ExprKind::And(args) | ExprKind::Or(args) | ExprKind::Call { args, .. } => args.iter().collect(),
             ExprKind::Case { branches, otherwise } => {
@@ -236,11 +250,12 @@ impl Expr {
         }
     }
 
-    fn children_mut(&mut self) -> Vec<&mut Expr> {
+    pub(super) fn children_mut(&mut self) -> Vec<&mut Expr> {
         match &mut self.kind {
-            ExprKind::Column(_) | ExprKind::Literal(_) => vec![],
+            ExprKind::Column(_) | ExprKind::Literal(_) | ExprKind::TableValue(_) | ExprKind::TableExists(_) => vec![],
             ExprKind::Not(arg) | ExprKind::Negate(arg) | ExprKind::Cast(arg) | ExprKind::TryCast(arg) => vec![arg],
-            ExprKind::IsNull { arg, .. } | ExprKind::Like { arg, .. } | ExprKind::InList { arg, .. } => vec![arg],
+            ExprKind::IsNull { arg, .. } | ExprKind::Like { arg, .. } => vec![arg],
+            ExprKind::InList { arg, .. } | ExprKind::InTable { arg, .. } => vec![arg],
             ExprKind::Arithmetic { left, right, .. } | ExprKind::Compare { left, right, .. } => vec![left, right],
             ExprKind::And(args) | ExprKind::Or(args) | ExprKind::Call { args, .. } => args.iter_mut().collect(),
             ExprKind::Case { branches, otherwise } => {

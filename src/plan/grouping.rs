@@ -124,29 +124,31 @@ pub(super) fn contains_over(expr: &ast::Expr) -> bool {
 }
 
 fn any(expr: &ast::Expr, test: &impl Fn(&ast::Expr) -> bool) -> bool {
+    test(expr) || children(expr).into_iter().any(|child| any(child, test))
+}
+
+/// Direct operands, but for what stands in OVER and inside other queries.
+pub(super) fn children(expr: &ast::Expr) -> Vec<&ast::Expr> {
     use ast::ExprKind as K;
-    let inside = |expr: &ast::Expr| any(expr, test);
-    test(expr)
-        || match &expr.kind {
-            K::Column { .. } | K::Number(_) | K::Text(_) | K::Boolean(_) | K::Null | K::Typed(..) | K::Interval(_) => {
-                false
-            }
-            K::Not(arg) | K::Negate(arg) => inside(arg),
-            K::IsNull { arg, .. } | K::IsBoolean { arg, .. } | K::Cast { arg, .. } | K::Extract { arg, .. } => {
-                inside(arg)
-            }
-            K::And(terms) | K::Or(terms) => terms.iter().any(inside),
-            K::Binary { left, right, .. } => inside(left) || inside(right),
-            K::Like { arg, pattern, .. } => inside(arg) || inside(pattern),
-            K::InList { arg, list, .. } => inside(arg) || list.iter().any(inside),
-            K::Between { arg, low, high, .. } => inside(arg) || inside(low) || inside(high),
-            K::Case { operand, branches, otherwise } => {
-                operand.as_deref().is_some_and(inside)
-                    || branches.iter().any(|(when, then)| inside(when) || inside(then))
-                    || otherwise.as_deref().is_some_and(inside)
-            }
-            K::Call { args, .. } => args.iter().any(inside),
+    match &expr.kind {
+        K::Column { .. } | K::Number(_) | K::Text(_) | K::Boolean(_) | K::Null | K::Typed(..) | K::Interval(_) => {
+            Vec::new()
         }
+        K::Subquery(_) | K::Exists(_) => Vec::new(),
+        K::Not(arg) | K::Negate(arg) => vec![arg],
+        K::IsNull { arg, .. } | K::IsBoolean { arg, .. } | K::Cast { arg, .. } | K::Extract { arg, .. } => vec![arg],
+        K::InSubquery { arg, .. } => vec![arg],
+        K::And(terms) | K::Or(terms) => terms.iter().collect(),
+        K::Binary { left, right, .. } => vec![left, right],
+        K::Like { arg, pattern, .. } => vec![arg, pattern],
+        K::InList { arg, list, .. } => std::iter::once(&**arg).chain(list).collect(),
+        K::Between { arg, low, high, .. } => vec![arg, low, high],
+        K::Case { operand, branches, otherwise } => {
+            let branches = branches.iter().flat_map(|(when, then)| [when, then]);
+            operand.as_deref().into_iter().chain(branches).chain(otherwise.as_deref()).collect()
+        }
+        K::Call { args, .. } => args.iter().collect(),
+    }
 }
 
 /// An aggregate and its argument, over the input.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{AggregateNode, Emit, ExprKind, Node, Plan};
+use super::{AggregateNode, Emit, ExprKind, LateRecords, Node, Plan};
 use crate::error::{Error, Result, nearest};
 
 /// How a job's work is laid over threads.
@@ -170,6 +170,12 @@ impl Layout {
     /// Lays `plan` out, or says why the request is refused.
     pub fn new(plan: &Plan, request: LayoutRequest) -> Result<Self> {
         let facts = Facts::of(plan);
+        if facts.chained && plan.timing.late_records != LateRecords::Drop && plan.lateness().is_some() {
+            return Err(Error::Config(
+                "late_records must be drop: a correction of a result would count twice in the query that reads results"
+                    .into(),
+            ));
+        }
         let mut reasons = Vec::new();
         let (processor, mut partitions) = choose_processor(&facts, request, &mut reasons);
         let strategy = match request.strategy {
@@ -219,7 +225,9 @@ impl Layout {
             (_, Strategy::FanIn) => Exchange::RowsTo(request.fan_in_target),
         };
         let deal = if partitions == 1 && deal == Deal::BySplit { Deal::RoundRobin } else { deal };
-        let ordered = partitions > 1 && (deal == Deal::RoundRobin || exchange == Exchange::Partials);
+        // Rows that all come from one partition are in order.
+        let one_sender = facts.chained && matches!(exchange, Exchange::RowsTo(_));
+        let ordered = partitions > 1 && !one_sender && (deal == Deal::RoundRobin || exchange == Exchange::Partials);
         Ok(Self { processor, strategy, partitions, deal, exchange, ordered, reasons })
     }
 }
@@ -260,17 +268,26 @@ fn choose_processor(facts: &Facts, request: LayoutRequest, reasons: &mut Vec<Str
 struct Facts {
     demand: Demand,
     has_keys: bool,
+    /// A step that keeps state reads what another one gave.
+    chained: bool,
     source_keyed: bool,
     cuts_in_input_order: bool,
 }
 
 impl Facts {
     fn of(plan: &Plan) -> Self {
-        let keyed = plan.keyed_step().map(|(_, step)| &step.node);
-        let (demand, keys) = match keyed {
+        let keyed = plan.keyed_step();
+        let join_keys;
+        let (demand, keys) = match keyed.map(|(_, step)| &step.node) {
+            // What one step groups apart may have to meet in the next.
+            Some(_) if plan.is_chained() => (Demand::InOrder, &[][..]),
             Some(Node::Aggregate(AggregateNode { emit: Emit::Final, keys, .. })) => (Demand::Mergeable, &keys[..]),
             Some(Node::Aggregate(node)) => (Demand::InOrder, &node.keys[..]),
             Some(Node::Rows(node)) => (Demand::InOrder, &node.partition_by[..]),
+            Some(Node::IntervalJoin(node)) => {
+                join_keys = node.exchange_keys();
+                (Demand::InOrder, &join_keys[..])
+            }
             _ => (Demand::Stateless, &[][..]),
         };
         // The source is keyed alike if equal grouping keys imply equal source keys, so one split.
@@ -281,11 +298,15 @@ impl Facts {
             })
         };
         let keyed_by = &plan.scan.source.keyed_by;
+        // Columns are those of the scan up to the first step that computes them anew.
+        let passed = &plan.steps[..keyed.map_or(0, |(index, _)| index)];
+        let scanned = !passed.iter().any(|step| matches!(step.node, Node::Project(_)));
         let node = |found: fn(&Node) -> bool| plan.steps.iter().any(|step| found(&step.node));
         Self {
             demand,
             has_keys: !keys.is_empty(),
-            source_keyed: !keyed_by.is_empty() && keyed_by.iter().all(is_key),
+            chained: plan.is_chained(),
+            source_keyed: scanned && !keyed_by.is_empty() && keyed_by.iter().all(is_key),
             cuts_in_input_order: node(|n| matches!(n, Node::Limit { .. })) && !node(|n| matches!(n, Node::Sort(_))),
         }
     }
@@ -325,6 +346,9 @@ impl Facts {
                 (Strategy::RoundRobin, "every partition groups what it reads; only closing panes move")
             }
             Demand::InOrder if self.has_keys => (Strategy::AlwaysHash, "each key's rows must meet in order"),
+            Demand::InOrder if self.chained => {
+                (Strategy::FanIn, "rows of all keys must meet: groups of groups, or rows numbered by values")
+            }
             Demand::InOrder => (Strategy::FanIn, "all rows must meet in order, and there is no key"),
         };
         reasons.push(format!("strategy {strategy}: {reason}"));

@@ -8,24 +8,34 @@ mod bind;
 mod coerce;
 mod explain;
 mod expr;
+mod from;
 mod functions;
 mod grouping;
+mod interval;
+mod join;
 mod layout;
 mod literal;
 mod prune;
 mod query;
+mod relation;
 mod rows;
 mod scope;
 mod script;
 mod select;
+mod tables;
 mod timing;
+mod top;
+mod union;
 
 pub use expr::{ArithmeticOp, CompareOp, DatePart, Expr, ExprKind, Function};
+pub use from::table_name;
 pub use functions::{FunctionEntry, Group, functions};
+pub use interval::IntervalJoinNode;
 pub use layout::{Deal, Exchange, Layout, LayoutRequest, ProcessorKind, Strategy};
 pub use query::{
-    AggregateCall, AggregateFunction, AggregateNode, Emit, EventTimeColumn, JobPlan, Node, Plan, RowsCall,
-    RowsFunction, RowsNode, RowsOrder, Scan, SinkDefinition, SortKey, SourceDefinition, Step, Window,
+    AggregateCall, AggregateFunction, AggregateNode, Emit, EventTimeColumn, JobPlan, Node, Plan, RankNode, RowsCall,
+    RowsFunction, RowsNode, RowsOrder, Scan, SinkDefinition, SortKey, SourceDefinition, SourceInput, Step, Window,
 };
 pub use script::{SchemaProvider, Script, SourceFacts, plan_script};
+pub use tables::{LookupNode, TableInput, TablePlan, in_values};
 pub use timing::{LateRecords, MaxFuture, Timing};

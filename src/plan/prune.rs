@@ -4,11 +4,21 @@
 //! to it moves along. Filter and Rows pass the scan's columns on; the first Project or Aggregate ends their reach.
 
 use super::expr::{Expr, ExprKind};
-use super::query::{Node, Plan, RowsOrder, Step, Window};
+use super::query::{Node, Plan, RowsOrder, Scan, Step, Window};
 use crate::types::Schema;
 
-/// Cuts down the projection of `plan` (which must be all columns), then drops the last Project if it is an identity.
+/// Cuts down the projection of `plan` (which must be all columns), then drops the last Project if it is an identity. Sort
+/// and Limit at its end stay as they are: they name columns of the result.
 pub(super) fn prune(plan: &mut Plan) {
+    let gathered = |step: &Step| matches!(step.node, Node::Sort(_) | Node::Limit { .. });
+    let end = plan.steps.iter().position(gathered).unwrap_or(plan.steps.len());
+    let gathered = plan.steps.split_off(end);
+    prune_steps(plan);
+    let schema = plan.output();
+    plan.steps.extend(gathered.into_iter().map(|step| Step { schema: schema.clone(), ..step }));
+}
+
+fn prune_steps(plan: &mut Plan) {
     let width = plan.scan.projection.len();
     let mut used = vec![false; width];
     let mut mark = |index: usize| {
@@ -21,6 +31,12 @@ pub(super) fn prune(plan: &mut Plan) {
         mark(event_time.column);
     }
     each_step(&mut plan.steps, &mut mark);
+    // Without a step that ends their reach all columns are the result's.
+    if !plan.steps.iter().any(|step| matches!(step.node, Node::Project(_) | Node::Aggregate(_))) {
+        (0..width).for_each(|index| {
+            mark(index);
+        });
+    }
     let mut place = vec![0; width];
     let mut projection = Vec::new();
     for (index, _) in used.iter().enumerate().filter(|(_, used)| **used) {
@@ -30,7 +46,7 @@ pub(super) fn prune(plan: &mut Plan) {
     let kept = projection.len();
     // Columns behind the scan's are those that a Rows step appends.
     project(plan, projection, &mut |index| if index < width { place[index] } else { index - width + kept });
-    drop_identity(plan);
+    drop_identity(&plan.scan, &mut plan.steps);
 }
 
 impl Plan {
@@ -51,7 +67,7 @@ fn project(plan: &mut Plan, projection: Vec<usize>, remap: &mut impl FnMut(usize
     }
     for step in &mut plan.steps {
         match step.node {
-            Node::Filter(_) | Node::Rows(_) => {
+            Node::Filter(_) | Node::Rows(_) | Node::Rank(_) | Node::Lookup(_) => {
                 let appended = step.schema.fields.split_off(width.min(step.schema.len()));
                 step.schema = plan.scan.source.schema.project(&projection);
                 step.schema.fields.extend(appended);
@@ -74,6 +90,11 @@ fn each_step(steps: &mut [Step], f: &mut impl FnMut(usize) -> usize) {
                 }
                 node.calls.iter_mut().filter_map(|call| call.arg.as_mut()).for_each(|expr| expr.map_columns(f));
             }
+            Node::Rank(node) => {
+                let columns = node.partition_by.iter_mut().chain(&mut node.window);
+                columns.chain(node.order.iter_mut().map(|key| &mut key.column)).for_each(|column| *column = f(*column));
+            }
+            Node::Lookup(node) => node.keys.iter_mut().for_each(|(key, _)| key.map_columns(f)),
             Node::Aggregate(node) => {
                 node.keys.iter_mut().for_each(|expr| expr.map_columns(f));
                 if let Some(Window::Tumbling { column, .. }) = &mut node.window {
@@ -86,17 +107,18 @@ fn each_step(steps: &mut [Step], f: &mut impl FnMut(usize) -> usize) {
                 exprs.iter_mut().for_each(|expr| expr.map_columns(f));
                 return;
             }
-            Node::Sort(_) | Node::Limit { .. } => return,
+            // A projection stands before a join.
+            Node::IntervalJoin(_) | Node::Sort(_) | Node::Limit { .. } => return,
         }
     }
 }
 
 /// A Project that passes all columns in order is dropped; the names it gives move to the Aggregate or Rows step before
 /// it. Over the scan itself it stays if it renames.
-fn drop_identity(plan: &mut Plan) {
-    let Some((project, before)) = plan.steps.split_last_mut() else { return };
+pub(super) fn drop_identity(scan: &Scan, steps: &mut Vec<Step>) {
+    let Some((project, before)) = steps.split_last_mut() else { return };
     let Node::Project(exprs) = &project.node else { return };
-    let input: Schema = before.last().map_or_else(|| plan.scan.schema(), |step| step.schema.clone());
+    let input: Schema = before.last().map_or_else(|| scan.schema(), |step| step.schema.clone());
     let passes = |(index, expr): (usize, &Expr)| matches!(expr.kind, ExprKind::Column(column) if column == index);
     if exprs.len() != input.len() || !exprs.iter().enumerate().all(passes) {
         return;
@@ -104,11 +126,12 @@ fn drop_identity(plan: &mut Plan) {
     let same = input.fields.iter().zip(&project.schema.fields).all(|(a, b)| a.name == b.name);
     if !same {
         // HAVING stands between; it passes the names of the step below on.
-        let below = before.iter().rposition(|step| matches!(step.node, Node::Aggregate(_) | Node::Rows(_)));
-        let Some(below) = below else { return };
+        let below = before.iter().rposition(|step| !matches!(step.node, Node::Filter(_)));
+        let named = |index: &usize| matches!(before[*index].node, Node::Aggregate(_) | Node::Rows(_) | Node::Rank(_));
+        let Some(below) = below.filter(named) else { return };
         for step in &mut before[below..] {
             step.schema = project.schema.clone();
         }
     }
-    plan.steps.pop();
+    steps.pop();
 }

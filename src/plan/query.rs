@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::interval::IntervalJoinNode;
+use super::tables::{LookupNode, TablePlan};
 use super::{Expr, Timing};
 use crate::error::{Error, Result};
 use crate::types::{DataType, Options, Schema};
@@ -19,6 +21,25 @@ pub struct SourceDefinition {
     pub watermark: Option<EventTimeColumn>,
     /// Columns by which the source is keyed: all records of a key are in one split (`keyed_by = 'symbol'`).
     pub keyed_by: Vec<usize>,
+    /// The sources that this one puts together (UNION ALL), none for a source that is read itself. Its first columns are
+    /// then [`SourceInput::NUMBER`] and [`SourceInput::EVENT_TIME`].
+    pub inputs: Vec<SourceInput>,
+}
+
+/// One of the sources that are read as one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceInput {
+    /// The source.
+    pub source: Arc<SourceDefinition>,
+    /// Where its columns start among those of the whole; those of other inputs are NULL in its rows.
+    pub start: usize,
+}
+
+impl SourceInput {
+    /// The column that holds the number of a row's input. INT.
+    pub const NUMBER: usize = 0;
+    /// The column that holds the watermarked column of a row's input. TIMESTAMP.
+    pub const EVENT_TIME: usize = 1;
 }
 
 /// An event-time column and how far behind its greatest value the watermark stays.
@@ -61,6 +82,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// How event time is treated.
     pub timing: Timing,
+    /// What is read before the scan, in this order; steps name them by number.
+    pub tables: Vec<TablePlan>,
 }
 
 /// What is read: the projection reaches the decoder.
@@ -101,6 +124,12 @@ pub enum Node {
     Aggregate(AggregateNode),
     /// Appends columns computed over the last rows of each key.
     Rows(RowsNode),
+    /// Numbers the rows of each key in an order of their values.
+    Rank(RankNode),
+    /// Joins two streams.
+    IntervalJoin(IntervalJoinNode),
+    /// Joins with a table.
+    Lookup(LookupNode),
     /// Sorts the whole result at the end of input.
     Sort(Vec<SortKey>),
     /// Passes `limit` rows after skipping `offset`.
@@ -239,6 +268,21 @@ pub enum RowsFunction {
     },
 }
 
+/// ROW_NUMBER() OVER (PARTITION BY … ORDER BY …) by values: a key's rows are numbered when all are there. Output columns:
+/// the input's, then the number (BIGINT).
+#[derive(Debug, Clone, PartialEq)]
+pub struct RankNode {
+    /// Columns whose values are the key.
+    pub partition_by: Vec<usize>,
+    /// The one of them that is a bound of a window: its rows are there when the window has closed. `None`: at the end of
+    /// input.
+    pub window: Option<usize>,
+    /// The order.
+    pub order: Vec<SortKey>,
+    /// Rows with greater numbers are not wanted.
+    pub keep: Option<u64>,
+}
+
 /// One key of ORDER BY over the final result.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SortKey {
@@ -248,6 +292,13 @@ pub struct SortKey {
     pub descending: bool,
     /// NULLS FIRST; the default is last for ASC and first for DESC, as in PostgreSQL.
     pub nulls_first: bool,
+}
+
+impl Node {
+    /// Whether it keeps state by key.
+    pub fn is_keyed(&self) -> bool {
+        matches!(self, Self::Aggregate(_) | Self::Rows(_) | Self::Rank(_) | Self::IntervalJoin(_))
+    }
 }
 
 impl Plan {
@@ -263,7 +314,18 @@ impl Plan {
 
     /// The first step that keeps state by key, with its index.
     pub fn keyed_step(&self) -> Option<(usize, &Step)> {
-        self.steps.iter().enumerate().find(|(_, step)| matches!(step.node, Node::Aggregate(_) | Node::Rows(_)))
+        self.steps.iter().enumerate().find(|(_, step)| step.node.is_keyed())
+    }
+
+    /// Whether all rows must meet in one place: a step that keeps state reads what another one gave, or numbers rows.
+    pub fn is_chained(&self) -> bool {
+        let mut keyed = self.steps.iter().filter(|step| step.node.is_keyed());
+        keyed.next().is_some_and(|first| matches!(first.node, Node::Rank(_)) || keyed.next().is_some())
+    }
+
+    /// Whether the rows that step `index` reads stand for records of the scan, one each.
+    pub fn reads_records(&self, index: usize) -> bool {
+        self.steps[..index].iter().all(|step| !step.node.is_keyed() && !matches!(step.node, Node::Lookup(_)))
     }
 
     /// Checks that every step's widths agree; a plan that fails is a defect of the planner.
@@ -275,6 +337,10 @@ impl Plan {
                 Node::Project(exprs) => exprs.len(),
                 Node::Aggregate(node) => node.keys.len() + node.calls.len() + if node.window.is_some() { 2 } else { 0 },
                 Node::Rows(node) => input + node.calls.len(),
+                Node::Rank(_) => input + 1,
+                // The side and the event time are left out.
+                Node::IntervalJoin(_) => input - 2,
+                Node::Lookup(node) => input + node.columns.len(),
             };
             if width != step.schema.len() {
                 return Err(Error::Execution(format!(

@@ -6,7 +6,7 @@ use super::bind::Binder;
 use super::coerce::{Bound, Literal, Planned};
 use super::expr::{Expr, ExprKind};
 use super::grouping;
-use super::query::{RowsCall, RowsFunction, RowsOrder};
+use super::query::{RankNode, RowsCall, RowsFunction, RowsOrder, SortKey};
 use super::scope::{Scope, wrong};
 use crate::error::{Span, SqlError};
 use crate::sql::ast;
@@ -28,6 +28,8 @@ pub(super) struct RowsState {
     pub(super) calls: Vec<RowsCall>,
     /// Their text, for the column names.
     pub(super) names: Vec<String>,
+    /// ROW_NUMBER by values, and its text.
+    pub(super) rank: Option<(RankNode, String, Span)>,
 }
 
 impl RowsState {
@@ -37,6 +39,17 @@ impl RowsState {
             return Err(SqlError::new(expr.span, "OVER stands behind a function"));
         };
         let span = expr.span;
+        if let Some(node) = rank(scope, name, over)? {
+            match &self.rank {
+                Some((first, ..)) if *first != node => {
+                    let message = "two different ROW_NUMBER by values in one query are not supported yet";
+                    return Err(wrong(span, message, "put one of them into a query in FROM"));
+                }
+                Some(_) => {}
+                None => self.rank = Some((node, expr.to_string(), span)),
+            }
+            return Ok(Bound::typed(Expr::column(scope.schema.len(), DataType::BigInt), span));
+        }
         let shared = shared(scope, over)?;
         match &self.shared {
             None => self.shared = Some(shared),
@@ -56,6 +69,39 @@ impl RowsState {
         }
         Ok(Bound::typed(Expr::column(scope.schema.len() + index, data_type), span))
     }
+}
+
+/// ROW_NUMBER in an order of values: anything but one TIMESTAMP column, ascending.
+fn rank(scope: &Scope<'_>, name: &ast::Ident, over: &ast::Over) -> Planned<Option<RankNode>> {
+    if !name.value.eq_ignore_ascii_case("ROW_NUMBER") || over.order_by.is_empty() {
+        return Ok(None);
+    }
+    let column = |expr: &ast::Expr, clause: &'static str| {
+        let bound = Binder::input(scope, clause).bind(expr)?;
+        match bound.expr.kind {
+            ExprKind::Column(column) => Ok((column, bound.data_type())),
+            _ => Err(wrong(
+                bound.span,
+                format!("{clause} takes columns where rows are numbered by values"),
+                "compute it in a query in FROM: FROM (SELECT ..., expression AS name FROM source) AS t",
+            )),
+        }
+    };
+    if let [item] = over.order_by.as_slice()
+        && !item.descending
+        && Binder::input(scope, "ORDER BY of OVER").bind(&item.expr)?.data_type() == DataType::Timestamp
+    {
+        return Ok(None);
+    }
+    let partition_by = over.partition_by.iter().map(|key| Ok(column(key, "PARTITION BY")?.0));
+    let partition_by = partition_by.collect::<Planned<Vec<_>>>()?;
+    let mut order = Vec::with_capacity(over.order_by.len());
+    for item in &over.order_by {
+        let (column, _) = column(&item.expr, "ORDER BY of OVER")?;
+        let nulls_first = item.nulls_first.unwrap_or(item.descending);
+        order.push(SortKey { column, descending: item.descending, nulls_first });
+    }
+    Ok(Some(RankNode { partition_by, window: None, order, keep: None }))
 }
 
 /// PARTITION BY and ORDER BY.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::from::Relations;
 use super::query::{EventTimeColumn, JobPlan, SinkDefinition, SourceDefinition};
 use super::scope::{suggest, wrong};
-use super::select;
 use crate::error::{Result, SqlError};
 use crate::sql::{self, ast};
 use crate::types::{DataType, Field, Options, Schema};
@@ -52,7 +52,8 @@ pub fn plan_script(text: &str, settings: &Options, provider: &dyn SchemaProvider
     Ok(planner.script)
 }
 
-struct ScriptPlanner<'a> {
+/// What a script has declared so far.
+pub(super) struct ScriptPlanner<'a> {
     provider: &'a dyn SchemaProvider,
     /// For each source of the script whether it ends.
     bounded: Vec<bool>,
@@ -60,7 +61,7 @@ struct ScriptPlanner<'a> {
 }
 
 /// A source and whether it ends.
-type Found = (Arc<SourceDefinition>, bool);
+pub(super) type Found = (Arc<SourceDefinition>, bool);
 
 impl ScriptPlanner<'_> {
     fn statement(&mut self, statement: &ast::Statement) -> Result<()> {
@@ -92,8 +93,7 @@ impl ScriptPlanner<'_> {
     }
 
     fn job(&mut self, query: &ast::Query, sink: SinkDefinition) -> Result<()> {
-        let (source, bounded) = self.from(&query.from)?;
-        let plan = select::plan(query, &source, bounded)?;
+        let plan = Relations::new(self).plan(query)?;
         plan.validate()?;
         let (settings, sinks) = (self.script.settings.clone(), self.script.sinks.clone());
         self.script.jobs.push(JobPlan { plan, sink, settings, sinks });
@@ -148,7 +148,8 @@ impl ScriptPlanner<'_> {
         };
         let watermark = watermark.map(|watermark| event_time(watermark, &schema)).transpose()?;
         let keyed_by = keyed_by.map_or_else(|| Ok(Vec::new()), |option| keys(option, &schema))?;
-        let source = SourceDefinition { name: name.value.clone(), schema, options, watermark, keyed_by };
+        let source =
+            SourceDefinition { name: name.value.clone(), schema, options, watermark, keyed_by, inputs: Vec::new() };
         Ok((Arc::new(source), bounded))
     }
 
@@ -167,9 +168,10 @@ impl ScriptPlanner<'_> {
         })
     }
 
-    fn from(&self, from: &ast::From) -> Result<Found> {
+    /// The source that FROM names.
+    pub(super) fn source_of(&self, from: &ast::From, with: &[&ast::CommonTable]) -> Result<Found> {
         let (path, format, extra) = match &from.source {
-            ast::FromSource::Name(name) => return self.declared(name),
+            ast::FromSource::Name(name) => return self.declared(name, with),
             ast::FromSource::File(path) => {
                 let format = format_of(path).ok_or_else(|| {
                     wrong(
@@ -182,6 +184,9 @@ impl ScriptPlanner<'_> {
                 (path, format, &[][..])
             }
             ast::FromSource::Read { format, path, options } => (path, (*format, None), options.as_slice()),
+            ast::FromSource::Query(_) | ast::FromSource::Union(_) | ast::FromSource::Values(_) => {
+                return Err(SqlError::new(from.span, "a query is no source").into());
+            }
         };
         let mut options = Options::new();
         options.set("connector", "file");
@@ -204,11 +209,12 @@ impl ScriptPlanner<'_> {
             options,
             watermark: None,
             keyed_by: Vec::new(),
+            inputs: Vec::new(),
         };
         Ok((Arc::new(source), facts.bounded))
     }
 
-    fn declared(&self, name: &ast::Ident) -> Result<Found> {
+    fn declared(&self, name: &ast::Ident, with: &[&ast::CommonTable]) -> Result<Found> {
         if let Some(index) = self.find_source(&name.value) {
             let bounded = self.bounded.get(index).copied().unwrap_or(false);
             return Ok((Arc::clone(&self.script.sources[index]), bounded));
@@ -216,10 +222,11 @@ impl ScriptPlanner<'_> {
         if self.script.sinks.iter().any(|sink| sink.name.eq_ignore_ascii_case(&name.value)) {
             return Err(wrong(name.span, format!("{} is a sink", name.value), "FROM reads a source").into());
         }
-        let known = self.script.sources.iter().map(|source| source.name.as_str());
+        let named = with.iter().map(|table| table.name.value.as_str());
+        let known = self.script.sources.iter().map(|source| source.name.as_str()).chain(named);
         let help = if format_of(&name.value).is_some() {
             format!("a file name stands in single quotes: FROM '{}'", name.value)
-        } else if self.script.sources.is_empty() {
+        } else if known.clone().next().is_none() {
             "declare it with CREATE SOURCE, or name a file: FROM 'data.csv'".into()
         } else {
             suggest(&name.value, known, "sources are")

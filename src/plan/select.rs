@@ -1,21 +1,15 @@
 //! One SELECT as a plan: Filter, then Aggregate or Rows, then Filter (HAVING), Project, Sort, Limit.
 
-use std::sync::Arc;
-
 use super::bind::{Binder, Mode};
 use super::coerce::{Bound, Planned};
 use super::expr::{Expr, ExprKind};
 use super::grouping::{self, Grouping, WINDOW_END, WINDOW_START};
-use super::prune;
-use super::query::{
-    AggregateNode, Emit, EventTimeColumn, Node, Plan, RowsNode, RowsOrder, Scan, SortKey, SourceDefinition, Step,
-    Window,
-};
+use super::query::{AggregateNode, Emit, EventTimeColumn, Node, RowsNode, RowsOrder, SortKey, Step, Window};
+use super::relation::{Origin, Part, Relation};
 use super::rows::RowsState;
-use super::scope::{Scope, suggest, wrong};
-use super::timing::Timing;
+use super::scope::{PlannedSubquery, Scope, suggest, wrong};
+use super::top;
 use crate::error::{Span, SqlError};
-use crate::limits;
 use crate::sql::ast;
 use crate::types::{DataType, Field, Schema};
 
@@ -26,22 +20,23 @@ struct Output {
     span: Span,
 }
 
-/// Plans a query over `source`.
-pub(super) fn plan(query: &ast::Query, source: &Arc<SourceDefinition>, bounded: bool) -> Planned<Plan> {
-    let table = match (&query.from.alias, &query.from.source) {
-        (Some(alias), _) | (None, ast::FromSource::Name(alias)) => alias.value.as_str(),
-        _ => source.name.as_str(),
-    };
-    let scope = Scope { schema: &source.schema, table };
-    let planner = Planner { query, source, scope: &scope, bounded, aliases: aliases(query) };
-    planner.plan()
+/// Plans a query over what its FROM reads. The last step before ORDER BY and LIMIT is a Project.
+pub(super) fn plan(query: &ast::Query, input: Relation, subqueries: &[PlannedSubquery]) -> Planned<Relation> {
+    let schema = input.schema();
+    let scope = Scope { schema: &schema, parts: &input.parts, subqueries };
+    let planner = Planner { query, input: &input, scope: &scope, aliases: aliases(query) };
+    let (steps, event_time) = planner.plan()?;
+    let width = steps.last().map_or(0, |step| step.schema.len());
+    let parts = vec![Part { name: None, columns: 0..width }];
+    let mut relation = Relation { steps, parts, ..input };
+    relation.scan.event_time = event_time;
+    Ok(relation)
 }
 
 struct Planner<'a> {
     query: &'a ast::Query,
-    source: &'a Arc<SourceDefinition>,
+    input: &'a Relation,
     scope: &'a Scope<'a>,
-    bounded: bool,
     aliases: Vec<(&'a str, &'a ast::Expr)>,
 }
 
@@ -54,16 +49,17 @@ fn aliases(query: &ast::Query) -> Vec<(&str, &ast::Expr)> {
 }
 
 impl<'a> Planner<'a> {
-    fn plan(&self) -> Planned<Plan> {
+    fn plan(&self) -> Planned<(Vec<Step>, Option<EventTimeColumn>)> {
         let query = self.query;
         self.check_bounds()?;
-        let mut steps = Vec::new();
-        let mut event_time = None;
+        let mut steps = self.input.steps.clone();
+        let mut event_time = self.input.scan.event_time;
         if let Some(filter) = &query.filter {
             let mut binder = Binder::input(self.scope, "WHERE");
             binder.aliases = self.aliases.clone();
             let filter = binder.bind(filter)?.boolean("the condition of WHERE")?;
-            steps.push(Step { node: Node::Filter(filter), schema: self.source.schema.clone() });
+            top::keep(&mut steps, &filter);
+            steps.push(Step { node: Node::Filter(filter), schema: self.scope.schema.clone() });
         }
         let exprs = || self.select_exprs().chain(&query.having).chain(self.order_exprs());
         let has_over = exprs().any(grouping::contains_over);
@@ -82,23 +78,23 @@ impl<'a> Planner<'a> {
         };
         let (outputs, order) = outputs;
         self.check_names(&outputs)?;
-        let scan =
-            Scan { source: Arc::clone(self.source), projection: (0..self.source.schema.len()).collect(), event_time };
-        let mut plan = Plan { scan, steps, timing: Timing::default() };
-        let schema = Schema::new(outputs.iter().map(|output| field(&plan.output(), output)).collect());
-        plan.steps.push(Step { node: Node::Project(outputs.into_iter().map(|output| output.expr).collect()), schema });
-        prune::prune(&mut plan);
+        let before = steps.last().map_or_else(|| self.input.scan.schema(), |step| step.schema.clone());
+        let schema = Schema::new(outputs.iter().map(|output| field(&before, output)).collect());
+        let exprs = outputs.into_iter().map(|output| output.expr).collect();
+        steps.push(Step { node: Node::Project(exprs), schema: schema.clone() });
+        if let Some((order, (limit, span))) = self.cuts_windows().then_some(order.clone()).zip(query.limit) {
+            steps.extend(top::per_window(order, limit, &steps, &schema, span)?);
+            return Ok((steps, event_time));
+        }
         if !order.is_empty() {
-            let schema = plan.output();
-            plan.steps.push(Step { node: Node::Sort(order), schema });
+            steps.push(Step { node: Node::Sort(order), schema: schema.clone() });
         }
         let limit = query.limit.map(|(limit, _)| limit);
         let offset = query.offset.map_or(0, |(offset, _)| offset);
         if limit.is_some() || offset > 0 {
-            let schema = plan.output();
-            plan.steps.push(Step { node: Node::Limit { limit, offset }, schema });
+            steps.push(Step { node: Node::Limit { limit, offset }, schema });
         }
-        Ok(plan)
+        Ok((steps, event_time))
     }
 
     fn select_exprs(&self) -> impl Iterator<Item = &'a ast::Expr> {
@@ -112,13 +108,24 @@ impl<'a> Planner<'a> {
         self.query.order_by.iter().flat_map(|(items, _)| items.iter().map(|item| &item.expr))
     }
 
+    /// Whether ORDER BY and LIMIT hold for each window by itself: over an input that does not end.
+    fn cuts_windows(&self) -> bool {
+        let query = self.query;
+        !self.input.bounded
+            && query.window.is_some()
+            && query.order_by.is_some()
+            && query.limit.is_some()
+            && query.offset.is_none()
+            && !matches!(query.emit, Some((ast::Emit::Changes, _)))
+    }
+
     /// What needs the end of the input must have one.
     fn check_bounds(&self) -> Planned<()> {
-        if self.bounded {
+        if self.input.bounded || self.cuts_windows() {
             return Ok(());
         }
         let never = |span, what: &str| {
-            let message = format!("{what} needs the end of the input, and {} has none", self.source.name);
+            let message = format!("{what} needs the end of the input, and {} has none", self.input.name);
             wrong(
                 span,
                 message,
@@ -135,7 +142,7 @@ impl<'a> Planner<'a> {
             return Err(never(span, "OFFSET"));
         }
         if let (Some(span), None) = (self.query.distinct, &self.query.window) {
-            let message = format!("SELECT DISTINCT needs the end of the input, and {} has none", self.source.name);
+            let message = format!("SELECT DISTINCT needs the end of the input, and {} has none", self.input.name);
             let help =
                 "GROUP BY with WINDOW TUMBLING (column, INTERVAL '1' MINUTE) gives the distinct keys of each window";
             return Err(wrong(span, message, help));
@@ -209,7 +216,7 @@ impl<'a> Planner<'a> {
             None => None,
             Some(window) => {
                 let column = self.window_column(window)?;
-                *event_time = Some(self.event_time(column));
+                self.follow_time(column, window.span, event_time)?;
                 Some(Window::Tumbling { column, size_us: window.size_us })
             }
         };
@@ -290,7 +297,7 @@ impl<'a> Planner<'a> {
 
     /// The event-time column of WINDOW.
     fn window_column(&self, window: &ast::Window) -> Planned<usize> {
-        let (column, span) = match (&window.column, self.source.watermark) {
+        let (column, span) = match (&window.column, self.input.watermark()) {
             (Some(name), _) => (self.scope.resolve(window.table.as_ref(), name)?, name.span),
             (None, Some(watermark)) => (watermark.column, window.span),
             (None, None) => {
@@ -310,26 +317,41 @@ impl<'a> Planner<'a> {
         ))
     }
 
-    /// The column with the bound of its watermark.
-    fn event_time(&self, column: usize) -> EventTimeColumn {
-        match self.source.watermark {
-            Some(watermark) if watermark.column == column => watermark,
-            _ => EventTimeColumn { column, bound_us: limits::WATERMARK_BOUND_US },
+    /// Makes the query depend on the event time that `column` holds.
+    fn follow_time(&self, column: usize, span: Span, event_time: &mut Option<EventTimeColumn>) -> Planned<()> {
+        let name = &self.scope.field(column).name;
+        match self.input.origin(column) {
+            Origin::Scan(scanned) if !self.input.is_keyed() => {
+                *event_time = Some(self.input.event_time(scanned));
+                Ok(())
+            }
+            // Results leave when their windows close, so their bounds follow the watermark.
+            Origin::WindowStart(_) | Origin::WindowEnd => Ok(()),
+            // Rows that were released in the order of this column.
+            Origin::Scan(scanned) if self.input.releases_by(scanned) => Ok(()),
+            Origin::Scan(_) => Err(wrong(
+                span,
+                format!("{name} does not follow the watermark here: the query in FROM gives rows in another order"),
+                "a window over results takes window_start or window_end of the query in FROM",
+            )),
+            Origin::Other => Err(wrong(
+                span,
+                format!("the event time of a window is a column of the source as it is, {name} is computed"),
+                "select the column itself in the query in FROM; a window over results takes window_start or window_end",
+            )),
         }
     }
 
     fn emit(&self, windowed: bool) -> Planned<Emit> {
         match self.query.emit {
             Some((ast::Emit::Changes, _)) => Ok(Emit::Changes),
-            Some((ast::Emit::Final, span)) if !windowed && !self.bounded => {
-                let message = format!(
-                    "EMIT FINAL without a window needs the end of the input, and {} has none",
-                    self.source.name
-                );
+            Some((ast::Emit::Final, span)) if !windowed && !self.input.bounded => {
+                let message =
+                    format!("EMIT FINAL without a window needs the end of the input, and {} has none", self.input.name);
                 Err(wrong(span, message, "add WINDOW TUMBLING (column, INTERVAL '1' MINUTE), or write EMIT CHANGES"))
             }
             Some((ast::Emit::Final, _)) => Ok(Emit::Final),
-            None if windowed || self.bounded => Ok(Emit::Final),
+            None if windowed || self.input.bounded => Ok(Emit::Final),
             None => Ok(Emit::Changes),
         }
     }
@@ -340,17 +362,33 @@ impl<'a> Planner<'a> {
         steps: &mut Vec<Step>,
         event_time: &mut Option<EventTimeColumn>,
     ) -> Planned<(Vec<Output>, Vec<SortKey>)> {
-        let state = RowsState { shared: None, calls: Vec::new(), names: Vec::new() };
+        let state = RowsState { shared: None, calls: Vec::new(), names: Vec::new(), rank: None };
         let mut binder = Binder { scope: self.scope, mode: Mode::Rows(state), aliases: Vec::new() };
         let outputs = self.outputs(&mut binder)?;
         let order = self.order(&mut binder, &outputs)?;
-        let Mode::Rows(RowsState { shared: Some((partition_by, rows_order)), calls, names }) = binder.mode else {
+        if let Mode::Rows(RowsState { shared: None, rank: Some((node, name, span)), .. }) = &mut binder.mode {
+            let node = top::at_windows(node.clone(), self.input, *span)?;
+            let mut schema = self.scope.schema.clone();
+            schema.fields.push(Field { nullable: false, ..Field::new(name.clone(), DataType::BigInt) });
+            steps.push(Step { node: Node::Rank(node), schema });
+            return Ok((outputs, order));
+        }
+        if let Mode::Rows(RowsState { rank: Some((_, _, span)), .. }) = &binder.mode {
+            let message = "ROW_NUMBER by values beside other functions OVER is not supported yet";
+            return Err(wrong(*span, message, "put one of them into a query in FROM"));
+        }
+        let Mode::Rows(RowsState { shared: Some((partition_by, mut rows_order)), calls, names, .. }) = binder.mode
+        else {
             return Err(SqlError::new(self.query.span, "the query has no function OVER"));
         };
         if let RowsOrder::EventTime { column } = rows_order {
-            *event_time = Some(self.event_time(column));
+            self.follow_time(column, self.query.span, event_time)?;
+            if self.input.is_keyed() {
+                // They come in that order anyhow.
+                rows_order = RowsOrder::Arrival;
+            }
         }
-        let mut schema = self.source.schema.clone();
+        let mut schema = self.scope.schema.clone();
         schema.fields.extend(calls.iter().zip(names).map(|(call, name)| Field::new(name, call.data_type)));
         steps.push(Step { node: Node::Rows(RowsNode { partition_by, order: rows_order, calls }), schema });
         Ok((outputs, order))
@@ -363,7 +401,7 @@ impl<'a> Planner<'a> {
         order: Vec<SortKey>,
         steps: &mut Vec<Step>,
     ) -> (Vec<Output>, Vec<SortKey>) {
-        let schema = Schema::new(outputs.iter().map(|output| field(&self.source.schema, output)).collect());
+        let schema = Schema::new(outputs.iter().map(|output| field(self.scope.schema, output)).collect());
         let mut columns = Vec::with_capacity(outputs.len());
         let mut keys = Vec::with_capacity(outputs.len());
         for (index, output) in outputs.into_iter().enumerate() {
@@ -381,17 +419,17 @@ impl<'a> Planner<'a> {
         for item in &self.query.items {
             match item {
                 ast::SelectItem::Wildcard { table, span } => {
-                    if let Some(table) = table {
-                        self.scope.check_table(table)?;
-                    }
+                    let columns = match table {
+                        Some(table) => self.scope.check_table(table)?,
+                        None => 0..self.scope.schema.len(),
+                    };
                     if matches!(binder.mode, Mode::Grouped(_)) {
                         let help = "list the grouping columns and the aggregates";
                         return Err(wrong(*span, "* cannot stand in a query with GROUP BY or aggregates", help));
                     }
-                    outputs.extend(self.scope.schema.fields.iter().enumerate().map(|(index, field)| Output {
-                        expr: Expr::column(index, field.data_type),
-                        name: field.name.clone(),
-                        span: *span,
+                    outputs.extend(columns.map(|index| {
+                        let field = self.scope.field(index);
+                        Output { expr: Expr::column(index, field.data_type), name: field.name.clone(), span: *span }
                     }));
                 }
                 ast::SelectItem::Expr { expr, alias } => {

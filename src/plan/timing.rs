@@ -1,5 +1,6 @@
 //! How a job treats event time, beside the WATERMARK clause of its source.
 
+use super::relation::{Origin, origin};
 use super::{AggregateNode, Emit, Node, Plan, RowsOrder, Window};
 use crate::limits;
 use crate::time::{Lateness, Tumbling};
@@ -92,9 +93,34 @@ impl Plan {
         }
     }
 
+    /// The same for step `index`; over results of another step no row is late.
+    pub fn lateness_at(&self, index: usize) -> Option<Lateness> {
+        if self.keyed_step().is_none_or(|(keyed, _)| keyed == index) {
+            return self.lateness();
+        }
+        let Node::Aggregate(AggregateNode { window, emit, .. }) = &self.steps[index].node else { return None };
+        let Window::Tumbling { size_us, .. } = (*window)?;
+        Some(Lateness { window: Tumbling { size_us }, allowed_us: 0, corrects: *emit == Emit::Final })
+    }
+
+    /// How far behind the watermark the rows that step `index` reads may be, in microseconds: by the length of a window if
+    /// their time is its start, because they leave at its end.
+    pub fn rows_behind_us(&self, index: usize) -> i64 {
+        let Node::Aggregate(AggregateNode { window: Some(window), .. }) = &self.steps[index].node else { return 0 };
+        let Window::Tumbling { column, .. } = window;
+        match origin(&self.steps[..index], *column) {
+            Origin::WindowStart(size_us) => size_us,
+            _ => 0,
+        }
+    }
+
     /// Whether rows are released in the order of event time, so that those behind the watermark come too late.
     pub fn releases_in_order(&self) -> bool {
         let keyed = self.keyed_step().map(|(_, step)| &step.node);
-        matches!(keyed, Some(Node::Rows(node)) if matches!(node.order, RowsOrder::EventTime { .. }))
+        match keyed {
+            Some(Node::Rows(node)) => matches!(node.order, RowsOrder::EventTime { .. }),
+            Some(Node::IntervalJoin(_)) => true,
+            _ => false,
+        }
     }
 }

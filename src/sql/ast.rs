@@ -132,6 +132,19 @@ pub enum ExprKind {
         /// TRY_CAST.
         or_null: bool,
     },
+    /// `(SELECT …)` where a value stands: one column, at most one row.
+    Subquery(Box<Query>),
+    /// \[NOT\] IN (SELECT …).
+    InSubquery {
+        /// Operand.
+        arg: Box<Expr>,
+        /// One column.
+        query: Box<Query>,
+        /// NOT IN.
+        negated: bool,
+    },
+    /// EXISTS (SELECT …).
+    Exists(Box<Query>),
     /// EXTRACT(part FROM x).
     Extract {
         /// Name of the part, in lower case.
@@ -210,12 +223,16 @@ pub struct OrderItem {
 pub struct Query {
     /// The word SELECT.
     pub span: Span,
+    /// WITH: names that FROM may use, each from where it stands on.
+    pub with: Vec<CommonTable>,
     /// The word DISTINCT.
     pub distinct: Option<Span>,
     /// What is selected.
     pub items: Vec<SelectItem>,
     /// FROM.
     pub from: From,
+    /// JOIN, in the order written.
+    pub joins: Vec<Join>,
     /// WHERE.
     pub filter: Option<Expr>,
     /// GROUP BY.
@@ -232,6 +249,50 @@ pub struct Query {
     pub offset: Option<(u64, Span)>,
     /// EMIT.
     pub emit: Option<(Emit, Span)>,
+}
+
+/// `name AS (query)` of WITH.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CommonTable {
+    /// Name.
+    pub name: Ident,
+    /// What it stands for.
+    pub query: Box<Query>,
+}
+
+/// JOIN.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Join {
+    /// Which rows come out.
+    pub kind: JoinKind,
+    /// The right side.
+    pub right: From,
+    /// ON or USING.
+    pub condition: JoinCondition,
+    /// The words.
+    pub span: Span,
+}
+
+/// Which rows come out of a join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JoinKind {
+    /// Pairs.
+    Inner,
+    /// Pairs, and left rows without a partner.
+    Left,
+    /// Pairs, and right rows without a partner.
+    Right,
+    /// Pairs, and rows of both sides without a partner.
+    Full,
+}
+
+/// Which rows of a join are pairs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum JoinCondition {
+    /// ON.
+    On(Expr),
+    /// USING: columns of both sides that are equal.
+    Using(Vec<Ident>),
 }
 
 /// One item of a SELECT list.
@@ -260,6 +321,8 @@ pub struct From {
     pub source: FromSource,
     /// AS.
     pub alias: Option<Ident>,
+    /// `AS name (column, …)`: names of the columns.
+    pub columns: Vec<Ident>,
     /// Where the source is named.
     pub span: Span,
 }
@@ -280,6 +343,12 @@ pub enum FromSource {
         /// Options in the order written.
         options: Vec<OptionItem>,
     },
+    /// `(SELECT …)`.
+    Query(Box<Query>),
+    /// `SELECT … UNION ALL SELECT …`: two or more.
+    Union(Vec<Query>),
+    /// `(VALUES (…), …)`: rows of one width, at least one.
+    Values(Vec<Vec<Expr>>),
 }
 
 /// `key = value`, of WITH, SET and read functions.

@@ -7,6 +7,7 @@ use super::ast::{BinaryOp, Expr, ExprKind, Frame, Ident, OrderItem, Over};
 use super::data_type::data_type;
 use super::duration;
 use super::reader::Read;
+use super::subquery::{self, Subquery};
 use super::tokens::{TokenTable, join, span_of};
 use crate::error::{Span, SqlError};
 use crate::limits::EXPRESSION_DEPTH_MAX;
@@ -15,6 +16,7 @@ use crate::types::DataType;
 /// Converts expressions of one statement.
 pub(super) struct Converter<'t> {
     table: &'t TokenTable,
+    subqueries: &'t [Subquery],
 }
 
 /// The error that `what` is not supported yet.
@@ -23,9 +25,9 @@ pub(super) fn unsupported(span: Span, what: impl std::fmt::Display) -> SqlError 
 }
 
 impl<'t> Converter<'t> {
-    /// Over the tokens of the statement.
-    pub(super) fn new(table: &'t TokenTable) -> Self {
-        Self { table }
+    /// Over the tokens of the statement and the queries in parentheses among them.
+    pub(super) fn new(table: &'t TokenTable, subqueries: &'t [Subquery]) -> Self {
+        Self { table, subqueries }
     }
 
     /// `expr`, which stands `depth` levels deep.
@@ -93,6 +95,13 @@ impl<'t> Converter<'t> {
             sp::Expr::IsNotUnknown(arg) => self.postfix(arg, below, |arg| ExprKind::IsNull { arg, negated: true })?,
             sp::Expr::InList { expr: arg, list, negated } => {
                 let arg = boxed(arg)?;
+                if let [sp::Expr::Value(value)] = list.as_slice()
+                    && let Some(Subquery::Query(query)) = subquery::find(&value.value, self.subqueries)
+                {
+                    let span = join(arg.span, self.table.enclosing(span_of(value.span), false));
+                    let query = Box::new(query.clone());
+                    return Ok(Expr { kind: ExprKind::InSubquery { arg, query, negated: *negated }, span });
+                }
                 let list = list.iter().map(|item| self.expr(item, below)).collect::<Read<Vec<_>>>()?;
                 let span = match list.last() {
                     Some(last) => join(arg.span, self.table.enclosing(last.span, false)),
@@ -201,6 +210,18 @@ impl<'t> Converter<'t> {
 
     fn value(&self, value: &sp::ValueWithSpan) -> Read<Expr> {
         let span = span_of(value.span);
+        match subquery::find(&value.value, self.subqueries) {
+            Some(Subquery::Query(query)) => {
+                let kind = ExprKind::Subquery(Box::new(query.clone()));
+                return Ok(Expr { kind, span: self.table.enclosing(span, false) });
+            }
+            Some(Subquery::Exists(query)) => return Ok(Expr { kind: ExprKind::Exists(Box::new(query.clone())), span }),
+            Some(Subquery::Values(_)) => {
+                return Err(SqlError::new(span, "VALUES stands in FROM")
+                    .with_help("write IN (1, 2), or FROM (VALUES (1), (2)) AS t (x)"));
+            }
+            None => {}
+        }
         let kind = match &value.value {
             sp::Value::Number(text, false) => ExprKind::Number(text.clone()),
             sp::Value::SingleQuotedString(text) => ExprKind::Text(text.clone()),

@@ -10,10 +10,12 @@ pub mod ast;
 mod convert;
 mod data_type;
 mod duration;
+mod from;
 mod name;
 mod reader;
 mod select;
 mod statement;
+mod subquery;
 mod tokens;
 
 pub use statement::parse;

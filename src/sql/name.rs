@@ -20,7 +20,7 @@ fn strength(kind: &ExprKind) -> u8 {
         ExprKind::And(_) => 2,
         ExprKind::Not(_) => 3,
         ExprKind::IsNull { .. } | ExprKind::IsBoolean { .. } => 4,
-        ExprKind::Like { .. } | ExprKind::InList { .. } | ExprKind::Between { .. } => 5,
+        ExprKind::Like { .. } | ExprKind::InList { .. } | ExprKind::InSubquery { .. } | ExprKind::Between { .. } => 5,
         ExprKind::Binary { op, .. } => match op {
             BinaryOp::Distinct | BinaryOp::NotDistinct => 4,
             BinaryOp::BitOr => 6,
@@ -130,6 +130,12 @@ fn write_kind(f: &mut impl Write, kind: &ExprKind, own: u8) -> fmt::Result {
             write_expr(f, arg, 0)?;
             write!(f, " as {})", type_name(*data_type))
         }
+        ExprKind::Subquery(_) => f.write_str("subquery"),
+        ExprKind::InSubquery { arg, negated, .. } => {
+            write_expr(f, arg, own + 1)?;
+            write!(f, " {}in (subquery)", not(*negated))
+        }
+        ExprKind::Exists(_) => f.write_str("exists"),
         ExprKind::Extract { part, arg } => {
             write!(f, "extract({part} from ")?;
             write_expr(f, arg, 0)?;

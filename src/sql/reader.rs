@@ -7,6 +7,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
 use super::ast::{Expr, Ident, OptionItem};
 use super::convert::Converter;
+use super::subquery::{self, Subquery};
 use super::tokens::{CorelaneDialect, TokenTable, describe, is_word, span_of};
 use crate::error::{Span, SqlError};
 use crate::limits::EXPRESSION_DEPTH_MAX;
@@ -20,15 +21,19 @@ pub(super) struct Reader {
     parser: Parser<'static>,
     /// Places as written.
     pub(super) table: TokenTable,
+    /// Queries in parentheses, for which signs stand among the tokens.
+    pub(super) subqueries: Vec<Subquery>,
 }
 
 impl Reader {
-    /// Reads `tokens`, whose places are looked up in the tokens as they were `written`.
-    pub(super) fn new(tokens: Vec<TokenWithSpan>, written: Vec<TokenWithSpan>) -> Self {
+    /// Reads `tokens`, which stand `depth` queries deep and whose places are looked up in the tokens as they were
+    /// `written`.
+    pub(super) fn new(tokens: Vec<TokenWithSpan>, written: Vec<TokenWithSpan>, depth: usize) -> Read<Self> {
+        let (tokens, subqueries) = subquery::take_out(tokens, &written, depth)?;
         let parser = Parser::new(&CorelaneDialect)
             .with_recursion_limit(EXPRESSION_DEPTH_MAX + 8)
             .with_tokens_with_locations(tokens);
-        Self { parser, table: TokenTable::new(written) }
+        Ok(Self { parser, table: TokenTable::new(written), subqueries })
     }
 
     /// The next token.
@@ -148,7 +153,7 @@ impl Reader {
             return Err(self.expected("an expression"));
         }
         let parsed = self.parser.parse_expr().map_err(|error| self.translate(&error, start))?;
-        Converter::new(&self.table).expr(&parsed, 0)
+        Converter::new(&self.table, &self.subqueries).expr(&parsed, 0)
     }
 
     /// Expressions with commas between them.
@@ -158,6 +163,18 @@ impl Reader {
             exprs.push(self.expr()?);
         }
         Ok(exprs)
+    }
+
+    /// A query in parentheses, if one is next, and its place.
+    pub(super) fn subquery(&mut self) -> Read<Option<(Subquery, Span)>> {
+        let start = self.span();
+        let [Token::LParen, Token::Placeholder(sign)] = self.peek_two() else { return Ok(None) };
+        let Some(found) = subquery::by_sign(&sign, &self.subqueries).cloned() else { return Ok(None) };
+        self.advance();
+        self.advance();
+        let end = self.span();
+        self.expect(&Token::RParen)?;
+        Ok(Some((found, super::tokens::join(start, end))))
     }
 
     /// A data type.

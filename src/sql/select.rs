@@ -4,9 +4,10 @@
 
 use sqlparser::tokenizer::Token;
 
-use super::ast::{Emit, From, FromSource, Ident, OptionItem, OrderItem, Query, SelectItem, Window};
+use super::ast::{CommonTable, Emit, From, FromSource, Ident, OrderItem, Query, SelectItem, Window};
 use super::convert::unsupported;
 use super::duration;
+use super::from;
 use super::reader::{Read, Reader, ident_of};
 use super::tokens::{is_word, join};
 use crate::error::{Span, SqlError, nearest};
@@ -24,20 +25,15 @@ const CLAUSES: [(&str, u8); 9] = [
     ("EMIT", 6),
 ];
 
+/// Words of JOIN and UNION, which end what stands before them.
+const JOINING: [&str; 8] = ["JOIN", "INNER", "LEFT", "RIGHT", "FULL", "ON", "USING", "UNION"];
+
 /// Words of clauses that are not supported, and how an error names them.
-const STRANGERS: [(&str, &str); 22] = [
-    ("JOIN", "JOIN"),
-    ("INNER", "JOIN"),
-    ("LEFT", "JOIN"),
-    ("RIGHT", "JOIN"),
-    ("FULL", "JOIN"),
-    ("CROSS", "JOIN"),
-    ("NATURAL", "JOIN"),
-    ("ASOF", "JOIN"),
-    ("ON", "ON"),
-    ("USING", "USING"),
+const STRANGERS: [(&str, &str); 14] = [
+    ("CROSS", "CROSS JOIN"),
+    ("NATURAL", "NATURAL JOIN"),
+    ("ASOF", "ASOF JOIN"),
     ("LATERAL", "LATERAL"),
-    ("UNION", "UNION"),
     ("INTERSECT", "INTERSECT"),
     ("EXCEPT", "EXCEPT"),
     ("QUALIFY", "QUALIFY"),
@@ -50,12 +46,110 @@ const STRANGERS: [(&str, &str); 22] = [
     ("SORT", "SORT BY"),
 ];
 
-/// Reads a SELECT to the end of the statement.
+/// Reads a query: WITH, then a SELECT or several with UNION ALL between them.
 pub(super) fn query(reader: &mut Reader) -> Read<Query> {
-    let span = reader.span();
-    if reader.is_word("WITH") {
-        return Err(unsupported(span, "WITH (a common table expression)"));
+    let with = common_tables(reader)?;
+    let mut first = select(reader)?;
+    if !reader.is_word("UNION") {
+        first.with = with;
+        return Ok(first);
     }
+    let span = first.span;
+    let mut arms = vec![first];
+    while reader.is_word("UNION") {
+        let start = reader.span();
+        reader.advance();
+        if !reader.take_word("ALL") {
+            return Err(unsupported(start, "UNION without ALL")
+                .with_help("UNION ALL keeps all rows; SELECT DISTINCT around it drops those that are equal"));
+        }
+        if let Some(arm) = arms.last()
+            && let Some((words, clause)) = ending(arm)
+        {
+            let message = format!("{clause} must stand at the end of a UNION ALL");
+            return Err(SqlError::new(words, message)
+                .with_help("it holds for the whole; a part with it stands in a query in FROM"));
+        }
+        if reader.peek() == Token::LParen {
+            return Err(unsupported(reader.span(), "a SELECT in parentheses"));
+        }
+        arms.push(select(reader)?);
+    }
+    // ORDER BY, LIMIT and OFFSET at the end are those of the whole.
+    let (order_by, limit, offset) = match arms.last_mut() {
+        Some(last) => (last.order_by.take(), last.limit.take(), last.offset.take()),
+        None => (None, None, None),
+    };
+    let items = vec![SelectItem::Wildcard { table: None, span }];
+    let from = From { source: FromSource::Union(arms), alias: None, columns: Vec::new(), span };
+    Ok(Query { with, order_by, limit, offset, ..plain(span, items, from) })
+}
+
+/// A clause of a SELECT that can only hold for all of a UNION ALL.
+fn ending(query: &Query) -> Option<(Span, &'static str)> {
+    let order = query.order_by.as_ref().map(|(_, span)| (*span, "ORDER BY"));
+    let limit = query.limit.map(|(_, span)| (span, "LIMIT"));
+    order.or(limit).or_else(|| query.offset.map(|(_, span)| (span, "OFFSET")))
+}
+
+/// SELECT and FROM without any other clause.
+fn plain(span: Span, items: Vec<SelectItem>, from: From) -> Query {
+    Query {
+        span,
+        with: Vec::new(),
+        distinct: None,
+        items,
+        from,
+        joins: Vec::new(),
+        filter: None,
+        group_by: Vec::new(),
+        window: None,
+        having: None,
+        order_by: None,
+        limit: None,
+        offset: None,
+        emit: None,
+    }
+}
+
+/// `WITH name AS (query), ...`.
+fn common_tables(reader: &mut Reader) -> Read<Vec<CommonTable>> {
+    let mut tables: Vec<CommonTable> = Vec::new();
+    if !reader.take_word("WITH") {
+        return Ok(tables);
+    }
+    if reader.is_word("RECURSIVE") {
+        return Err(unsupported(reader.span(), "WITH RECURSIVE"));
+    }
+    loop {
+        let name = reader.ident("a name after WITH")?;
+        if tables.iter().any(|table| table.name.value.eq_ignore_ascii_case(&name.value)) {
+            return Err(SqlError::new(name.span, format!("WITH names {} twice", name.value)));
+        }
+        if reader.peek() == Token::LParen {
+            return Err(unsupported(reader.span(), "a column list in WITH")
+                .with_help("name the columns in the query: SELECT x AS name"));
+        }
+        reader.expect_word("AS")?;
+        let start = reader.span();
+        match reader.subquery()? {
+            Some((super::subquery::Subquery::Query(query), _)) => {
+                tables.push(CommonTable { name, query: Box::new(query) })
+            }
+            _ => {
+                return Err(SqlError::new(start, "expected a query in parentheses")
+                    .with_help("write WITH name AS (SELECT ...)"));
+            }
+        }
+        if !reader.take(&Token::Comma) {
+            return Ok(tables);
+        }
+    }
+}
+
+/// Reads a SELECT up to UNION or the end.
+fn select(reader: &mut Reader) -> Read<Query> {
+    let span = reader.span();
     if reader.peek() == Token::LParen {
         return Err(unsupported(span, "a SELECT in parentheses"));
     }
@@ -83,24 +177,11 @@ pub(super) fn query(reader: &mut Reader) -> Read<Query> {
         }
         return Err(error);
     }
-    let from = from(reader)?;
-    let mut query = Query {
-        span,
-        distinct,
-        items,
-        from,
-        filter: None,
-        group_by: Vec::new(),
-        window: None,
-        having: None,
-        order_by: None,
-        limit: None,
-        offset: None,
-        emit: None,
-    };
+    let (from, joins) = from::from(reader)?;
+    let mut query = Query { distinct, joins, ..plain(span, items, from) };
     let mut seen: Vec<&str> = Vec::new();
     let mut last = ("FROM", 0);
-    while !reader.at_end() {
+    while !reader.at_end() && !reader.is_word("UNION") {
         stranger(reader)?;
         let start = reader.span();
         let Some(&(word, rank)) = CLAUSES.iter().find(|(word, _)| reader.is_word(word)) else {
@@ -166,7 +247,7 @@ fn not_a_clause(reader: &Reader, query: &Query) -> SqlError {
     }
     let error = reader.expected("a clause or the end of the statement");
     match reader.peek() {
-        Token::Comma => unsupported(reader.span(), "more than one source in FROM"),
+        Token::Comma => from::comma(reader),
         Token::Word(word) => match nearest(&word.value, CLAUSES.iter().map(|(word, _)| *word)) {
             Some(near) => error.with_help(format!("did you mean {near}?")),
             None => error,
@@ -175,7 +256,8 @@ fn not_a_clause(reader: &Reader, query: &Query) -> SqlError {
     }
 }
 
-fn stranger(reader: &Reader) -> Read<()> {
+/// The error at a word of a clause that is not supported.
+pub(super) fn stranger(reader: &Reader) -> Read<()> {
     match STRANGERS.iter().find(|(word, _)| reader.is_word(word)) {
         Some((_, name)) => Err(unsupported(reader.span(), name)),
         None => Ok(()),
@@ -190,10 +272,12 @@ fn is_alias(token: &Token) -> bool {
             .iter()
             .map(|(clause, _)| *clause)
             .chain(STRANGERS.iter().map(|(name, _)| *name))
+            .chain(JOINING)
             .any(|reserved| is_word(token, reserved))
 }
 
-fn alias(reader: &mut Reader) -> Read<Option<Ident>> {
+/// A name after AS, or without it.
+pub(super) fn alias(reader: &mut Reader) -> Read<Option<Ident>> {
     if reader.take_word("AS") {
         return reader.ident("a name after AS").map(Some);
     }
@@ -236,74 +320,6 @@ fn items(reader: &mut Reader) -> Read<Vec<SelectItem>> {
         if !reader.take(&Token::Comma) {
             return Ok(items);
         }
-    }
-}
-
-fn from(reader: &mut Reader) -> Read<From> {
-    let start = reader.span();
-    let [first, second] = reader.peek_two();
-    let (source, span) = match (first, second) {
-        (Token::SingleQuotedString(path), _) => {
-            reader.advance();
-            (FromSource::File(path), start)
-        }
-        (Token::LParen, _) => return Err(unsupported(start, "a subquery in FROM")),
-        (Token::Word(word), Token::LParen) => table_function(reader, &ident_of(&word, start))?,
-        (Token::Word(word), second) => {
-            reader.advance();
-            let name = ident_of(&word, start);
-            if second == Token::Period {
-                reader.advance();
-                let span = join(start, reader.span());
-                let rest = reader.ident("a name")?;
-                return Err(SqlError::new(span, "a source has a name of one part")
-                    .with_help(format!("for a file write FROM '{}.{}'", name.value, rest.value)));
-            }
-            (FromSource::Name(name), start)
-        }
-        _ => return Err(reader.expected("a source or a file name in quotes")),
-    };
-    let alias = alias(reader)?;
-    stranger(reader)?;
-    if reader.peek() == Token::Comma {
-        return Err(unsupported(reader.span(), "more than one source in FROM"));
-    }
-    Ok(From { source, alias, span })
-}
-
-/// `read_csv('path', key = value, ...)`.
-fn table_function(reader: &mut Reader, name: &Ident) -> Read<(FromSource, Span)> {
-    const KNOWN: [(&str, &str); 4] =
-        [("read_csv", "csv"), ("read_json", "jsonl"), ("read_parquet", "parquet"), ("read_arrow", "arrow")];
-    let Some((_, format)) = KNOWN.iter().find(|(known, _)| name.value.eq_ignore_ascii_case(known)) else {
-        let upper = name.value.to_uppercase();
-        if ["TUMBLE", "HOP", "SESSION", "CUMULATE", "TABLE"].contains(&upper.as_str()) {
-            return Err(unsupported(name.span, format_args!("{upper} in FROM"))
-                .with_help("write GROUP BY ... WINDOW TUMBLING (column, INTERVAL '1' MINUTE)"));
-        }
-        let help = match nearest(&name.value, KNOWN.iter().map(|(known, _)| *known)) {
-            Some(near) => format!("did you mean {near}?"),
-            None => "FROM takes read_csv, read_json, read_parquet and read_arrow".into(),
-        };
-        return Err(SqlError::new(name.span, format!("unknown table function {}", name.value)).with_help(help));
-    };
-    reader.advance();
-    reader.advance();
-    let path = reader.text("a path in single quotes")?;
-    let mut options: Vec<OptionItem> = Vec::new();
-    loop {
-        let end = reader.span();
-        if reader.take(&Token::RParen) {
-            return Ok((FromSource::Read { format, path, options }, join(name.span, end)));
-        }
-        if !reader.take(&Token::Comma) {
-            return Err(reader.expected(", or )"));
-        }
-        let option = reader.option(false)?;
-        if options.iter().any(|other| other.key == option.key) {
-            return Err(SqlError::new(option.key_span, format!("option {} is given twice", option.key)));
-        }
-        options.push(option);
     }
 }
 

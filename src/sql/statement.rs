@@ -16,7 +16,7 @@ pub fn parse(text: &str) -> Result<Vec<Statement>, SqlError> {
 
 fn statement(written: Vec<TokenWithSpan>) -> Read<Statement> {
     let rewritten = rewrite_row_buffers(&written)?;
-    let mut reader = Reader::new(rewritten, written);
+    let mut reader = Reader::new(rewritten, written, 0)?;
     let start = reader.span();
     let statement = match reader.one_of(&["CREATE", "INSERT", "SELECT", "WITH", "SET"]) {
         Some("CREATE") => create(&mut reader)?,

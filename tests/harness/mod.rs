@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub mod simulation;
+pub mod sqlite;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{

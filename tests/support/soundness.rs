@@ -1,6 +1,6 @@
 //! Whether a plan holds together: every index in range, every type as its neighbours expect.
 
-use corelane::plan::{Expr, ExprKind, Node, Plan, RowsOrder, Window};
+use corelane::plan::{Expr, ExprKind, Node, Plan, RowsOrder, TableInput, TablePlan, Window};
 use corelane::types::{DataType, Schema};
 
 /// Every column is there with its type; operands have one type; constants lie as their type says.
@@ -23,12 +23,21 @@ fn check_expr(expr: &Expr, input: &Schema) {
 
 /// What `Plan::validate` promises, and that every expression fits its input.
 pub fn check_plan(plan: &Plan) {
+    for (number, table) in plan.tables.iter().enumerate() {
+        if let TableInput::Query(query) = &table.input {
+            check_steps(query, &plan.tables[..number]);
+            assert_eq!(query.output(), table.schema);
+        }
+    }
+    check_steps(plan, &plan.tables);
+}
+
+fn check_steps(plan: &Plan, tables: &[TablePlan]) {
     assert!(plan.scan.projection.is_sorted());
     plan.validate().expect("the planner checked it");
     let is_time = |input: &Schema, column: usize| {
         assert_eq!(input.fields[column].data_type, DataType::Timestamp);
-        let event_time = plan.scan.event_time.expect("a step depends on event time");
-        assert_eq!(plan.scan.schema().fields[event_time.column].name, input.fields[column].name);
+        assert!(plan.scan.event_time.is_some(), "a step depends on event time");
     };
     for (index, step) in plan.steps.iter().enumerate() {
         let input = plan.input_of(index);
@@ -58,6 +67,28 @@ pub fn check_plan(plan: &Plan) {
                 if let RowsOrder::EventTime { column } = node.order {
                     is_time(&input, column);
                 }
+            }
+            Node::Lookup(node) => {
+                let table = &tables[node.table].schema;
+                for (key, column) in &node.keys {
+                    check_expr(key, &input);
+                    assert_eq!(table.fields[*column].data_type, key.data_type);
+                }
+                for (field, &column) in step.schema.fields[input.len()..].iter().zip(&node.columns) {
+                    assert_eq!(table.fields[column].data_type, field.data_type);
+                }
+            }
+            Node::IntervalJoin(node) => {
+                for (left, right) in &node.keys {
+                    check_expr(left, &input);
+                    check_expr(right, &input);
+                    assert_eq!(left.data_type, right.data_type);
+                }
+                assert!(plan.scan.event_time.is_some());
+            }
+            Node::Rank(node) => {
+                let columns = node.partition_by.iter().chain(&node.window);
+                assert!(columns.chain(node.order.iter().map(|key| &key.column)).all(|&column| column < input.len()));
             }
             Node::Sort(keys) => assert!(keys.iter().all(|key| key.column < input.len())),
             Node::Limit { .. } => {}

@@ -74,6 +74,9 @@ impl Node {
                 pattern: Pattern::new(pattern, *escape, *case_insensitive),
                 negated: *negated,
             },
+            ExprKind::TableValue(_) | ExprKind::InTable { .. } | ExprKind::TableExists(_) => {
+                panic!("tables are read, and become constants, before expressions are compiled")
+            }
             ExprKind::InList { arg, list, has_null, negated } => Op::InList {
                 set: ConstantSet::new(arg.data_type, list),
                 arg: boxed(arg),

@@ -98,6 +98,9 @@ pub fn evaluate(expr: &Expr, row: &[Value]) -> Answer {
             }
             _ => Value::Null,
         },
+        ExprKind::TableValue(_) | ExprKind::InTable { .. } | ExprKind::TableExists(_) => {
+            panic!("tables are read before")
+        }
         ExprKind::InList { arg, list, has_null, negated } => {
             let value = get(arg)?;
             if value.is_null() {

@@ -1,0 +1,121 @@
+//! What a query reads or yields: a chain of steps over one scan, and the names of its columns.
+
+use std::ops::Range;
+
+use super::expr::ExprKind;
+use super::query::{AggregateNode, Emit, EventTimeColumn, Node, Plan, RowsOrder, Scan, Step, Window};
+use super::timing::Timing;
+use crate::limits;
+use crate::types::Schema;
+
+/// Rows with names. The scan reads all columns of its source; [`super::prune`] cuts that down in the end.
+#[derive(Debug, Clone)]
+pub(super) struct Relation {
+    pub(super) scan: Scan,
+    pub(super) steps: Vec<Step>,
+    /// The names in front of a dot, each with its columns.
+    pub(super) parts: Vec<Part>,
+    /// Whether the rows have an end.
+    pub(super) bounded: bool,
+    /// What errors call it.
+    pub(super) name: String,
+}
+
+/// Columns of one source or query in FROM.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    /// Alias or name; a query in parentheses may have none.
+    pub(super) name: Option<String>,
+    pub(super) columns: Range<usize>,
+}
+
+/// Where the values of a column come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A column of the scan, as it is.
+    Scan(usize),
+    /// The start of a window of so many microseconds.
+    WindowStart(i64),
+    /// The end of a window.
+    WindowEnd,
+    /// Computed.
+    Other,
+}
+
+impl Relation {
+    /// Columns.
+    pub(super) fn schema(&self) -> Schema {
+        self.steps.last().map_or_else(|| self.scan.schema(), |step| step.schema.clone())
+    }
+
+    /// Whether a step needs the whole result, so that no other step can follow it in a partition.
+    pub(super) fn is_gathered(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.node, Node::Sort(_) | Node::Limit { .. }))
+    }
+
+    /// Whether a step keeps state by key.
+    pub(super) fn is_keyed(&self) -> bool {
+        self.steps.iter().any(|step| step.node.is_keyed())
+    }
+
+    /// Where a column comes from.
+    pub(super) fn origin(&self, column: usize) -> Origin {
+        origin(&self.steps, column)
+    }
+
+    /// The column that holds the watermarked column of the source, and the bound.
+    pub(super) fn watermark(&self) -> Option<EventTimeColumn> {
+        let declared = self.scan.source.watermark?;
+        let column = (0..self.schema().len()).find(|&column| self.origin(column) == Origin::Scan(declared.column))?;
+        Some(EventTimeColumn { column, bound_us: declared.bound_us })
+    }
+
+    /// A column of the scan as event time, with the bound of its watermark.
+    pub(super) fn event_time(&self, scanned: usize) -> EventTimeColumn {
+        match self.scan.source.watermark {
+            Some(watermark) if watermark.column == scanned => watermark,
+            _ => EventTimeColumn { column: scanned, bound_us: limits::WATERMARK_BOUND_US },
+        }
+    }
+
+    /// Whether rows come in the order of a column of the scan, as its watermark goes on.
+    pub(super) fn releases_by(&self, scanned: usize) -> bool {
+        let keyed: Vec<&Step> = self.steps.iter().filter(|step| step.node.is_keyed()).collect();
+        let [Step { node: Node::Rows(node), .. }] = keyed.as_slice() else { return false };
+        matches!(node.order, RowsOrder::EventTime { .. })
+            && self.scan.event_time.is_some_and(|event_time| event_time.column == scanned)
+    }
+
+    /// The plan, not pruned yet.
+    pub(super) fn into_plan(self) -> Plan {
+        Plan { scan: self.scan, steps: self.steps, timing: Timing::default(), tables: Vec::new() }
+    }
+}
+
+/// Where a column of the last of `steps` comes from.
+pub(super) fn origin(steps: &[Step], mut column: usize) -> Origin {
+    for step in steps.iter().rev() {
+        match &step.node {
+            Node::Filter(_) | Node::Sort(_) | Node::Limit { .. } => {}
+            Node::Project(exprs) => match exprs.get(column).map(|expr| &expr.kind) {
+                Some(ExprKind::Column(below)) => column = *below,
+                _ => return Origin::Other,
+            },
+            Node::Rows(node) if column + node.calls.len() < step.schema.len() => {}
+            Node::Rank(_) if column + 1 < step.schema.len() => {}
+            Node::Lookup(node) if column + node.columns.len() < step.schema.len() => {}
+            Node::Aggregate(AggregateNode { window: Some(window), emit: Emit::Final, .. }) => {
+                let Window::Tumbling { size_us, .. } = window;
+                return match step.schema.len() - column {
+                    2 => Origin::WindowStart(*size_us),
+                    1 => Origin::WindowEnd,
+                    _ => Origin::Other,
+                };
+            }
+            Node::Aggregate(_) | Node::Rows(_) | Node::Rank(_) | Node::IntervalJoin(_) | Node::Lookup(_) => {
+                return Origin::Other;
+            }
+        }
+    }
+    Origin::Scan(column)
+}

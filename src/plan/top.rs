@@ -1,0 +1,83 @@
+//! Top-N: rows numbered by values, of which a condition or a LIMIT keeps the first.
+
+use super::coerce::Planned;
+use super::expr::{CompareOp, Expr, ExprKind};
+use super::query::{Node, RankNode, SortKey, Step};
+use super::relation::{Origin, Relation, origin};
+use super::scope::wrong;
+use crate::error::Span;
+use crate::types::{DataType, Field, Schema, Value};
+
+/// The node, told when all rows of a key are there.
+pub(super) fn at_windows(mut node: RankNode, input: &Relation, span: Span) -> Planned<RankNode> {
+    node.window = node.partition_by.iter().copied().find(|&column| is_bound(input.origin(column)));
+    if node.window.is_none() && !input.bounded {
+        let message = format!("ROW_NUMBER by values needs the end of the input, and {} has none", input.name);
+        let help = "put window_start or window_end of a query in FROM into PARTITION BY, or order by event time";
+        return Err(wrong(span, message, help));
+    }
+    Ok(node)
+}
+
+fn is_bound(origin: Origin) -> bool {
+    matches!(origin, Origin::WindowStart(_) | Origin::WindowEnd)
+}
+
+/// ORDER BY and LIMIT for each window: the steps after the SELECT list.
+pub(super) fn per_window(
+    order: Vec<SortKey>,
+    limit: u64,
+    steps: &[Step],
+    schema: &Schema,
+    span: Span,
+) -> Planned<[Step; 2]> {
+    let bound = (0..schema.len()).find(|&column| is_bound(origin(steps, column)));
+    let Some(window) = bound else {
+        let help = "add window_start or window_end to the SELECT list";
+        return Err(wrong(span, "LIMIT for each window needs the window among the columns of the result", help));
+    };
+    let node = RankNode { partition_by: vec![window], window: Some(window), order, keep: Some(limit) };
+    let mut numbered = schema.clone();
+    numbered.fields.push(Field { nullable: false, ..Field::new("number", DataType::BigInt) });
+    let exprs = schema.fields.iter().enumerate().map(|(index, field)| Expr::column(index, field.data_type)).collect();
+    Ok([Step { node: Node::Rank(node), schema: numbered }, Step { node: Node::Project(exprs), schema: schema.clone() }])
+}
+
+/// If `filter`, over the last of `steps`, lets only the first rows of each key pass, the step that numbers them need not
+/// keep more.
+pub(super) fn keep(steps: &mut [Step], filter: &Expr) {
+    let terms = match &filter.kind {
+        ExprKind::And(terms) => terms.as_slice(),
+        _ => std::slice::from_ref(filter),
+    };
+    for term in terms {
+        let ExprKind::Compare { op, left, right } = &term.kind else { continue };
+        let (ExprKind::Column(column), ExprKind::Literal(Value::Int64(number))) = (&left.kind, &right.kind) else {
+            continue;
+        };
+        let most = match op {
+            CompareOp::Equal | CompareOp::LessOrEqual => *number,
+            CompareOp::Less => number.saturating_sub(1),
+            _ => continue,
+        };
+        if let (Some(node), Ok(most)) = (numbering(steps, *column), u64::try_from(most)) {
+            node.keep = Some(node.keep.map_or(most, |known| known.min(most)));
+        }
+    }
+}
+
+/// The step that gave a column its numbers, if only filters and projections follow it.
+fn numbering(steps: &mut [Step], mut column: usize) -> Option<&mut RankNode> {
+    for step in steps.iter_mut().rev() {
+        match &mut step.node {
+            Node::Filter(_) => {}
+            Node::Project(exprs) => match exprs.get(column)?.kind {
+                ExprKind::Column(below) => column = below,
+                _ => return None,
+            },
+            Node::Rank(node) => return (column + 1 == step.schema.len()).then_some(node),
+            _ => return None,
+        }
+    }
+    None
+}

@@ -1,0 +1,172 @@
+//! UNION ALL in FROM: several sources read as one.
+//!
+//! The splits of all sources become splits of one: each row says which input it is of, carries the event time of its source,
+//! and the columns of every input, NULL but for its own. What an arm selects is computed by cases on the number of the input,
+//! so filters, windows and groups over a UNION ALL are those of any other source. An arm that keeps state, joins or cuts is
+//! read as a table first.
+
+use std::sync::Arc;
+
+use super::coerce::{Bound, common_of};
+use super::expr::{CompareOp, Expr, ExprKind};
+use super::from::{Names, Relations};
+use super::query::{EventTimeColumn, Node, Scan, SourceDefinition, SourceInput, Step};
+use super::relation::Relation;
+use super::scope::wrong;
+use crate::error::{Result, Span, SqlError};
+use crate::sql::ast;
+use crate::types::{DataType, Field, Options, Schema, Value};
+
+/// An arm as one filter and one projection over its source.
+pub(super) struct Arm {
+    scan: Scan,
+    pub(super) filter: Option<Expr>,
+    pub(super) exprs: Vec<Expr>,
+    schema: Schema,
+    /// The column that holds the watermarked one of the source.
+    watermark: Option<usize>,
+    bounded: bool,
+    span: Span,
+}
+
+impl Relations<'_> {
+    /// The rows of all `arms`.
+    pub(super) fn union<'q>(&self, arms: &'q [ast::Query], names: &Names<'q>) -> Result<Relation> {
+        let arms = arms.iter().map(|arm| self.arm(arm, names)).collect::<Result<Vec<_>>>()?;
+        let width = arms[0].schema.len();
+        for arm in &arms[1..] {
+            if arm.schema.len() != width {
+                let message = format!("this SELECT has {} columns, the first has {width}", arm.schema.len());
+                return Err(SqlError::new(arm.span, message)
+                    .with_help("UNION ALL puts columns together by place")
+                    .into());
+            }
+        }
+        let (source, starts) = combined(&arms);
+        let shifted = |expr: &Expr, arm: usize| {
+            let mut expr = expr.clone();
+            expr.map_columns(&mut |index| index + starts[arm]);
+            expr
+        };
+        let mut steps = Vec::new();
+        if arms.iter().any(|arm| arm.filter.is_some()) {
+            let passes = |(number, arm): (usize, &Arm)| match &arm.filter {
+                Some(filter) => shifted(filter, number),
+                None => Expr::literal(Value::Boolean(true), DataType::Boolean),
+            };
+            let filter = by_input(arms.iter().enumerate().map(passes).collect(), DataType::Boolean);
+            steps.push(Step { node: Node::Filter(filter), schema: source.schema.clone() });
+        }
+        let mut exprs = Vec::with_capacity(width);
+        let mut fields = Vec::with_capacity(width);
+        for column in 0..width {
+            let cell = |(number, arm): (usize, &Arm)| Bound::typed(shifted(&arm.exprs[column], number), arm.span);
+            let cells: Vec<Bound> = arms.iter().enumerate().map(cell).collect();
+            let data_type = common_of(&cells.iter().collect::<Vec<_>>(), "put into one column")?;
+            let name = arms[0].schema.fields[column].name.clone();
+            fields.push(Field::new(name, data_type));
+            if arms.iter().all(|arm| arm.watermark == Some(column)) {
+                exprs.push(Expr::column(SourceInput::EVENT_TIME, DataType::Timestamp));
+                continue;
+            }
+            let cells = cells.into_iter().map(|cell| cell.coerce(data_type)).collect::<Result<Vec<_>, _>>()?;
+            exprs.push(by_input(cells, data_type));
+        }
+        steps.push(Step { node: Node::Project(exprs), schema: Schema::new(fields) });
+        let projection = (0..source.schema.len()).collect();
+        let (bounded, name) = (arms.iter().all(|arm| arm.bounded), source.name.clone());
+        let scan = Scan { source: Arc::new(source), projection, event_time: None };
+        Ok(Relation { scan, steps, parts: Vec::new(), bounded, name })
+    }
+
+    fn arm<'q>(&self, query: &'q ast::Query, names: &Names<'q>) -> Result<Arm> {
+        let mut relation = self.query(query, names)?;
+        let plain = |step: &Step| matches!(step.node, Node::Filter(_) | Node::Project(_));
+        if !relation.steps.iter().all(plain) || !relation.scan.source.inputs.is_empty() {
+            if !relation.bounded {
+                let message = "an arm of UNION ALL over an unbounded source takes columns and filters only";
+                let help = "group, join or cut around the UNION ALL: SELECT ... FROM (... UNION ALL ...) AS u";
+                return Err(wrong(query.span, message, help).into());
+            }
+            let (schema, name) = (relation.schema(), format!("query at {}:{}", query.span.line, query.span.column));
+            let table = self.table(relation, name, query.span)?;
+            relation = self.read_table(table, schema);
+        }
+        Ok(Arm::new(relation, query.span))
+    }
+}
+
+impl Arm {
+    /// From filters and projections over a source.
+    pub(super) fn new(relation: Relation, span: Span) -> Self {
+        let watermark = relation.watermark().map(|watermark| watermark.column);
+        let schema = relation.schema();
+        let (filter, exprs) = flattened(&relation);
+        Self { scan: relation.scan, filter, exprs, schema, watermark, bounded: relation.bounded, span }
+    }
+}
+
+/// One filter and one projection that do what the steps do, over the scan's columns.
+fn flattened(relation: &Relation) -> (Option<Expr>, Vec<Expr>) {
+    let fields = relation.scan.source.schema.fields.iter().enumerate();
+    let mut exprs: Vec<Expr> = fields.map(|(index, field)| Expr::column(index, field.data_type)).collect();
+    let mut filters = Vec::new();
+    for step in &relation.steps {
+        match &step.node {
+            Node::Filter(filter) => filters.push(substituted(filter, &exprs)),
+            Node::Project(computed) => exprs = computed.iter().map(|expr| substituted(expr, &exprs)).collect(),
+            _ => {}
+        }
+    }
+    let filter = match filters.len() {
+        0 | 1 => filters.pop(),
+        _ => Some(Expr { kind: ExprKind::And(filters), data_type: DataType::Boolean }),
+    };
+    (filter, exprs)
+}
+
+/// `expr` with `columns` in place of its columns.
+fn substituted(expr: &Expr, columns: &[Expr]) -> Expr {
+    if let ExprKind::Column(index) = expr.kind {
+        return columns[index].clone();
+    }
+    let mut expr = expr.clone();
+    for child in expr.children_mut() {
+        *child = substituted(child, columns);
+    }
+    expr
+}
+
+/// The value of the row's own input.
+pub(super) fn by_input(mut values: Vec<Expr>, data_type: DataType) -> Expr {
+    let otherwise = values.pop().map(Box::new);
+    let is = |(number, then): (usize, Expr)| {
+        let left = Box::new(Expr::column(SourceInput::NUMBER, DataType::Int));
+        let right = Box::new(Expr::literal(Value::Int32(number as i32), DataType::Int));
+        let kind = ExprKind::Compare { op: CompareOp::Equal, left, right };
+        (Expr { kind, data_type: DataType::Boolean }, then)
+    };
+    let branches: Vec<_> = values.into_iter().enumerate().map(is).collect();
+    Expr { kind: ExprKind::Case { branches, otherwise }, data_type }
+}
+
+/// The sources of all arms as one, and where the columns of each start in it.
+pub(super) fn combined(arms: &[Arm]) -> (SourceDefinition, Vec<usize>) {
+    let mut fields = vec![Field::new("input", DataType::Int), Field::new("event_time", DataType::Timestamp)];
+    let mut starts = Vec::with_capacity(arms.len());
+    let mut inputs = Vec::with_capacity(arms.len());
+    for arm in arms {
+        starts.push(fields.len());
+        inputs.push(SourceInput { source: Arc::clone(&arm.scan.source), start: fields.len() });
+        fields.extend(arm.scan.source.schema.fields.iter().map(|field| Field::new(&field.name, field.data_type)));
+    }
+    // The watermark of every input stays as far behind as the one that stays behind most.
+    let bounds: Option<Vec<i64>> = arms.iter().map(|arm| Some(arm.scan.source.watermark?.bound_us)).collect();
+    let watermark = bounds
+        .and_then(|bounds| bounds.into_iter().max())
+        .map(|bound_us| EventTimeColumn { column: SourceInput::EVENT_TIME, bound_us });
+    let names: Vec<&str> = arms.iter().map(|arm| arm.scan.source.name.as_str()).collect();
+    let name = names.join(" + ");
+    let schema = Schema::new(fields);
+    (SourceDefinition { name, schema, options: Options::new(), watermark, keyed_by: Vec::new(), inputs }, starts)
+}
