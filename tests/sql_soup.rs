@@ -26,6 +26,18 @@ const DECLARATIONS: &str = "
 
 const WORDS: &[&str] = &[
     "SELECT",
+    "JOIN",
+    "LEFT",
+    "FULL",
+    "ON",
+    "USING",
+    "UNION ALL",
+    "WITH x AS",
+    "(SELECT",
+    "VALUES",
+    "(VALUES",
+    "EXISTS",
+    "ROW_NUMBER()",
     "FROM",
     "WHERE",
     "GROUP",
@@ -194,6 +206,10 @@ const QUERIES: &[&str] = &[
     "INSERT INTO out SELECT CASE i WHEN 1 THEN 'a' WHEN 2 THEN NULL ELSE s END c , CAST ( p AS INT ) , d * 2.25 , t - INTERVAL '1' DAY , EXTRACT ( HOUR FROM t ) , s IN ( 'a' , NULL ) , p BETWEEN 1 AND i , b IS NOT TRUE FROM trades",
     "CREATE SOURCE z ( a INT NOT NULL , b DECIMAL ( 5 , 2 ) , t TIMESTAMP , WATERMARK FOR t AS t - 5s ) WITH ( connector = 'file' , path = 'z.csv' , keyed_by = 'a , b' )",
     "SELECT a , count ( * ) FROM read_csv ( 'f.csv' , delim => ';' ) x GROUP BY a EMIT CHANGES ; SET partitions = 4 ; SELECT DISTINCT a FROM 'f.parquet'",
+    "WITH w AS ( SELECT window_start z , s , COUNT ( * ) n FROM trades GROUP BY s WINDOW TUMBLING ( 1m ) ) SELECT z , s , n FROM ( SELECT z , s , n , ROW_NUMBER ( ) OVER ( PARTITION BY z ORDER BY n DESC ) r FROM w ) AS x WHERE r <= 3",
+    "SELECT x . s , v . n , COUNT ( * ) c FROM trades x LEFT JOIN ( VALUES ( 'a' , 1 ) , ( 'b' , NULL ) ) AS v ( s , n ) ON x . s = v . s AND v . n > 0 JOIN 'f.parquet' f ON f . a + 1 = x . i WHERE x . i IN ( SELECT a FROM 'g.parquet' ) AND p > ( SELECT MAX ( a ) FROM 'g.parquet' ) GROUP BY x . s , v . n",
+    "SELECT x . s , y . q , x . p FROM trades x FULL JOIN ( SELECT t AS at , s , q FROM trades WHERE b ) AS y ON x . s = y . s AND y . at BETWEEN x . t - INTERVAL '5' SECOND AND x . t + INTERVAL '1' MINUTE",
+    "SELECT s , COUNT ( * ) n FROM ( SELECT t , s FROM trades WHERE q > 1 UNION ALL SELECT t , 'x' FROM trades ) AS u GROUP BY s WINDOW TUMBLING ( t , 1h )",
 ];
 
 /// Plans `text`; a plan must hold together, an error must draw itself.

@@ -38,7 +38,7 @@ struct Side {
 
 impl Side {
     /// Rows that are over before memory is given back. Any value is correct.
-    const OVER_MIN: usize = 4096;
+    const OVER_MIN: usize = 256;
 
     fn new(columns: &[DataType], keys: &[DataType], waits_us: i64, outer: bool) -> Self {
         let mut rows = BatchBuffer::new(columns.iter().chain(keys).copied());
