@@ -6,9 +6,8 @@ mod harness;
 use std::collections::{BTreeMap, HashMap};
 
 use corelane::engine::Engine;
-use harness::sqlite::{against_sqlite, ask, assert_close, by_exact_cells, close, generated, sqlite};
+use harness::sqlite::{against_sqlite, ask, assert_close, by_exact_cells, generated, sqlite};
 use harness::{Cell, Row, options, run, sorted};
-use rusqlite::Connection;
 
 const MARKET_DATA: &str = "market_data (symbol VARCHAR, price DOUBLE, quantity BIGINT, timestamp TIMESTAMP)";
 const TRADES: &str = "trades (trade_time TIMESTAMP, symbol VARCHAR, trader_id INT, price DOUBLE, quantity BIGINT,
