@@ -11,6 +11,7 @@ use bumpalo::collections::Vec as BumpVec;
 
 use crate::batch::{Batch, BatchBuffer, Selection};
 use crate::error::Result;
+use crate::kernel::pane;
 use crate::time::{Arrival, Lateness};
 use crate::types::text::print;
 use crate::types::{EventTime, Schema};
@@ -88,8 +89,10 @@ impl Operator for Late {
         let column = &batch.columns[self.column];
         let times = column.int64();
         if column.validity.is_none() {
-            let least = times.iter().copied().min().unwrap_or(i64::MAX);
-            let greatest = times.iter().copied().max().map_or(context.greatest_before, EventTime);
+            let (least, greatest) = match pane::bounds(context.simd, times) {
+                Some((least, greatest)) => (least, EventTime(greatest)),
+                None => (i64::MAX, context.greatest_before),
+            };
             let at_end = context.greatest_before.max(greatest).minus(self.bound_us);
             // Lateness only grows with the watermark and shrinks with time: the earliest row against the last watermark
             // stands for all.

@@ -62,7 +62,7 @@ impl Columns {
         let mut hashes = vec![0; ROWS];
         Hasher::new(seed).keys::<1>(&integers.iter().map(|v| v.cast_unsigned()).collect::<Vec<_>>(), &mut hashes);
         let mut owners = vec![0; ROWS];
-        scatter::owners(Simd::SCALAR, &hashes, PARTITIONS, &mut owners);
+        scatter::owners(&hashes, PARTITIONS, &mut owners);
         Self {
             times: column(2).zip(0..).map(|(v, i)| i * 1_000 + (v >> 54).cast_signed()).collect(),
             doubles: column(3).map(|v| (v >> 40) as f64 / 100.0).collect(),
@@ -241,9 +241,9 @@ fn kernels(columns: &Columns) -> Vec<Kernel<'_>> {
         kernel(
             "scatter",
             "owner of each hash, of four",
-            true,
-            Box::new(move |simd| {
-                scatter::owners(simd, hashes, PARTITIONS, &mut owned);
+            false,
+            Box::new(move |_| {
+                scatter::owners(hashes, PARTITIONS, &mut owned);
                 owned[..64].iter().map(|&owner| u64::from(owner)).sum()
             }),
         ),
