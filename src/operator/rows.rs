@@ -11,8 +11,8 @@ use crate::plan::{Expr, ExprKind, RowsCall, RowsFunction, RowsNode};
 use crate::state::{AccumulatorKind, FrameCall, FrameFunction, FrameStates, KeyHasher, KeyScratch, KeyTable, Keyer};
 use crate::types::DataType;
 
-use super::expr::Evaluator;
 use super::calls::accumulator_kind;
+use super::expr::Evaluator;
 use super::project::evaluate_all;
 use super::{Context, Next, Operator};
 

@@ -98,7 +98,8 @@ pub(super) fn plan_over(
     match call.function {
         F::Count | F::Sum | F::Avg | F::Min | F::Max | F::Variance | F::StdDev | F::VariancePop | F::StdDevPop => {}
         F::First | F::Last => {
-            let help = format!("write {}_VALUE(x) OVER (...)", if call.function == F::First { "FIRST" } else { "LAST" });
+            let help =
+                format!("write {}_VALUE(x) OVER (...)", if call.function == F::First { "FIRST" } else { "LAST" });
             return Err(wrong(span, format!("{} cannot stand with OVER", call.name), help));
         }
         _ => return Err(SqlError::new(span, format!("{} with OVER is not supported yet", call.name))),
@@ -169,11 +170,7 @@ impl<'a> Call<'a> {
                 (2, 2) => "two arguments",
                 _ => "one or two arguments",
             };
-            return Err(wrong(
-                *span,
-                format!("{name} takes {takes}, not {}", args.len()),
-                format!("write {usage}"),
-            ));
+            return Err(wrong(*span, format!("{name} takes {takes}, not {}", args.len()), format!("write {usage}")));
         }
         args.iter().map(|arg| Binder::input(self.scope, clause).bind(arg)).collect()
     }

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use super::expr::{ArithmeticOp, CompareOp, Expr, ExprKind, Function};
 use super::literal;
 use super::query::{
-    AggregateCall, AggregateFunction, AggregateOrder, Emit, Node, Plan, RowsCall, RowsFunction, RowsOrder, Scan, SortKey, Window,
+    AggregateCall, AggregateFunction, AggregateOrder, Emit, Node, Plan, RowsCall, RowsFunction, RowsOrder, Scan,
+    SortKey, Window,
 };
 use super::timing::LateRecords;
 use crate::types::{Schema, Value};

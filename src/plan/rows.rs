@@ -38,7 +38,8 @@ impl RowsState {
         };
         let span = expr.span;
         if clauses.is_some() {
-            let message = "DISTINCT, ORDER BY inside a call, WITHIN GROUP and FILTER together with OVER are not supported yet";
+            let message =
+                "DISTINCT, ORDER BY inside a call, WITHIN GROUP and FILTER together with OVER are not supported yet";
             return Err(wrong(span, message, "put a condition inside: SUM(CASE WHEN condition THEN x END) OVER (...)"));
         }
         let shared = shared(scope, over)?;

@@ -192,7 +192,10 @@ fn write_clauses(f: &mut impl Write, clauses: &Clauses) -> fmt::Result {
 fn write_over(f: &mut impl Write, over: &Over) -> fmt::Result {
     let mut parts = Vec::new();
     if !over.partition_by.is_empty() {
-        parts.push(format!("partition by {}", over.partition_by.iter().map(Expr::to_string).collect::<Vec<_>>().join(", ")));
+        parts.push(format!(
+            "partition by {}",
+            over.partition_by.iter().map(Expr::to_string).collect::<Vec<_>>().join(", ")
+        ));
     }
     if !over.order_by.is_empty() {
         parts.push(format!("order by {}", order_list(&over.order_by)));

@@ -100,9 +100,10 @@ impl Source for AfterEach<'_> {
 impl States {
     /// Appends the results of `groups` to `out`, one column for each call.
     pub fn finish(&self, layout: &StateLayout, groups: &[u32], out: &mut [ColumnBuffer]) -> Result<()> {
-        out.iter_mut().enumerate().take(layout.accumulators.len()).try_for_each(|(call, out)| {
-            self.finish_call(layout, call, groups, out)
-        })
+        out.iter_mut()
+            .enumerate()
+            .take(layout.accumulators.len())
+            .try_for_each(|(call, out)| self.finish_call(layout, call, groups, out))
     }
 
     /// Appends the results of one of the calls.
@@ -174,7 +175,9 @@ impl States {
                 fold.update(simd, FoldRows { groups: group, rows: Some(&[row]) }, arguments);
                 for (call, out) in layout.accumulators.iter().zip(&mut *out) {
                     match call.kind {
-                        AccumulatorKind::Folded { fold: of, reading } if of == index => fold.finish(reading, group, out)?,
+                        AccumulatorKind::Folded { fold: of, reading } if of == index => {
+                            fold.finish(reading, group, out)?
+                        }
                         _ => {}
                     }
                 }

@@ -175,20 +175,25 @@ mod tests {
     #[test]
     fn calls_over_one_argument_share_words() {
         let call = |kind, argument, result| Accumulator { kind, argument, result };
-        let layout = StateLayout::new(vec![
-            call(AccumulatorKind::Count, None, DataType::BigInt),
-            call(AccumulatorKind::Avg, Some((0, DataType::Double)), DataType::Double),
-            call(AccumulatorKind::Min, Some((0, DataType::Double)), DataType::Double),
-            call(AccumulatorKind::Sum, Some((1, DataType::BigInt)), DataType::BigInt),
-            call(AccumulatorKind::Max, Some((0, DataType::Double)), DataType::Double),
-        ], Vec::new());
+        let layout = StateLayout::new(
+            vec![
+                call(AccumulatorKind::Count, None, DataType::BigInt),
+                call(AccumulatorKind::Avg, Some((0, DataType::Double)), DataType::Double),
+                call(AccumulatorKind::Min, Some((0, DataType::Double)), DataType::Double),
+                call(AccumulatorKind::Sum, Some((1, DataType::BigInt)), DataType::BigInt),
+                call(AccumulatorKind::Max, Some((0, DataType::Double)), DataType::Double),
+            ],
+            Vec::new(),
+        );
         assert_eq!((layout.width(), layout.parts.len()), (8, 2));
         assert_eq!(layout.part_arguments, [1, 0]);
         let moments = AccumulatorKind::Moments { root: false, population: true };
         let moments = StateLayout::new(vec![call(moments, Some((0, DataType::Double)), DataType::Double)], Vec::new());
         assert_eq!(moments.width(), 8, "count, sum and squares are five words");
-        let count =
-            StateLayout::new(vec![call(AccumulatorKind::Count, Some((0, DataType::Varchar)), DataType::BigInt)], Vec::new());
+        let count = StateLayout::new(
+            vec![call(AccumulatorKind::Count, Some((0, DataType::Varchar)), DataType::BigInt)],
+            Vec::new(),
+        );
         assert_eq!(count.width(), 1);
     }
 }

@@ -53,9 +53,7 @@ impl Best {
     fn offer<'t>(&mut self, group: u32, words: &[u64], text: impl Fn(&TupleLayout, usize) -> &'t [u8]) {
         let index = group as usize;
         let text = |t: usize| text(&self.layout, t);
-        if self.present[index]
-            && self.layout.compare(self.compared, self.tuple(group), words, text) != self.better
-        {
+        if self.present[index] && self.layout.compare(self.compared, self.tuple(group), words, text) != self.better {
             return;
         }
         let start = index * self.layout.width;

@@ -21,7 +21,7 @@ use super::{FoldBlock, FoldRows, FoldStates, Reading, not_kept};
 const NONE: u32 = u32::MAX;
 
 /// Dead entries below which nothing is swept. Any value is correct.
-const DEAD_MIN: usize = 1 << 16;
+const DEAD_MIN: usize = if cfg!(test) { 8 } else { 1 << 16 };
 
 /// Entries by group, in the order in which they were made.
 pub(super) struct Links {
@@ -177,14 +177,7 @@ impl Chains {
         heap.truncate(bytes);
     }
 
-    fn percentile(
-        &self,
-        group: u32,
-        fraction: f64,
-        continuous: bool,
-        scratch: &mut Scratch,
-        out: &mut ColumnBuffer,
-    ) {
+    fn percentile(&self, group: u32, fraction: f64, continuous: bool, scratch: &mut Scratch, out: &mut ColumnBuffer) {
         let count = self.links.count(group) as usize;
         if count == 0 {
             return out.push_null();

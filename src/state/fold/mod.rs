@@ -11,6 +11,8 @@ mod chains;
 mod distinct;
 mod pairs;
 mod sketch;
+#[cfg(test)]
+mod tests;
 mod tuple;
 
 use crate::arena::PaneArena;
