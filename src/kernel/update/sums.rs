@@ -12,10 +12,17 @@ pub fn two_sum(a: f64, b: f64) -> (f64, f64) {
     (sum, (a - (sum - b_part)) + (b - b_part))
 }
 
-/// The value of a pair: where an infinity or NaN went in, or the sum overflowed, the high half alone holds it.
+/// The value of a pair: where an infinity or NaN went in, or the sum overflowed, the high half alone holds it. Every NaN
+/// becomes the same: its sign and payload depend on what was added first.
 #[inline]
 pub fn pair_value(high: f64, low: f64) -> f64 {
-    if high.is_finite() && low.is_finite() { high + low } else { high }
+    if high.is_finite() && low.is_finite() {
+        high + low
+    } else if high.is_nan() {
+        f64::NAN
+    } else {
+        high
+    }
 }
 
 /// `a * a` rounded, and the exact error, for finite results; (square, 0) otherwise.
@@ -83,9 +90,9 @@ fn product_of_distances(n: f64, x: (f64, f64), y: (f64, f64), xy: (f64, f64)) ->
     (xy - quotient) + (xy_low - quotient_low)
 }
 
-/// Rounding may make a sum of squares negative; NaN stays.
+/// Rounding may make a sum of squares negative; every NaN becomes the same.
 fn not_negative(value: f64) -> f64 {
-    if value.is_nan() { value } else { value.max(0.0) }
+    if value.is_nan() { f64::NAN } else { value.max(0.0) }
 }
 
 fn pair(words: &[u64], at: usize) -> (f64, f64) {

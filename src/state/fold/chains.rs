@@ -202,7 +202,8 @@ impl Chains {
             Some(&high) if share > 0.0 => self.layout.double(high),
             _ => low,
         };
-        out.push_float64(if low == high { low } else { low + (high - low) * share });
+        let value = if low == high { low } else { low + (high - low) * share };
+        out.push_float64(if value.is_nan() { f64::NAN } else { value });
     }
 
     fn join(&self, group: u32, scratch: &mut Scratch, out: &mut ColumnBuffer) -> Result<()> {

@@ -62,7 +62,7 @@ impl FoldStates for PairSums {
                 continue;
             }
             match value(line, sums) {
-                Some(value) => out.push_float64(value),
+                Some(value) => out.push_float64(if value.is_nan() { f64::NAN } else { value }),
                 None => out.push_null(),
             }
         }
