@@ -76,6 +76,14 @@ struct Call<'a> {
     span: Span,
 }
 
+/// What WITHIN GROUP says.
+enum Within {
+    /// The order of texts to be joined.
+    Order(Vec<AggregateOrder>),
+    /// The column of a percentile.
+    Column { column: Bound, descending: bool },
+}
+
 /// An aggregate and its arguments, over the input.
 pub(super) fn plan(scope: &Scope<'_>, expr: &ast::Expr) -> Planned<AggregateCall> {
     let ast::ExprKind::Call { name, args, star, clauses, .. } = &expr.kind else {
@@ -119,20 +127,19 @@ impl<'a> Call<'a> {
     fn plan(&self, args: &[ast::Expr], star: bool, clauses: &ast::Clauses) -> Planned<AggregateCall> {
         let mut args = self.arguments(args, star, "an aggregate")?;
         let order = self.order(clauses)?;
-        let (mut order, within) = match clauses.within_group.is_empty() {
-            true => (order, None),
-            false => self.within_group(clauses)?,
+        let (mut order, column) = match self.within_group(clauses)? {
+            None => (order, None),
+            Some(Within::Order(order)) => (order, None),
+            Some(Within::Column { column, descending }) => {
+                args.insert(0, column);
+                (Vec::new(), Some(descending))
+            }
         };
-        if let Some((column, _)) = &within {
-            args.insert(0, column.clone());
-        }
         let second = self.second(&args)?;
         args.truncate(1);
         let distinct = self.distinct(clauses, !args.is_empty())?;
         let (arg, data_type) = self.typed(args.pop())?;
-        if let Some((_, descending)) = within
-            && let Some(arg) = &arg
-        {
+        if let (Some(descending), Some(arg)) = (column, &arg) {
             order = vec![AggregateOrder { expr: arg.clone(), descending, nulls_first: descending }];
         }
         if distinct && self.function == F::StringAgg {
@@ -197,13 +204,13 @@ impl<'a> Call<'a> {
         items.iter().map(order).collect()
     }
 
-    /// WITHIN GROUP: the order of texts to be joined, or the column of a percentile and whether it descends.
-    fn within_group(&self, clauses: &ast::Clauses) -> Planned<(Vec<AggregateOrder>, Option<(Bound, bool)>)> {
+    fn within_group(&self, clauses: &ast::Clauses) -> Planned<Option<Within>> {
         match (self.function, clauses.within_group.as_slice()) {
-            (F::StringAgg, items) if clauses.order_by.is_empty() => Ok((self.order_items(items)?, None)),
+            (_, []) => Ok(None),
+            (F::StringAgg, items) if clauses.order_by.is_empty() => Ok(Some(Within::Order(self.order_items(items)?))),
             (F::PercentileCont | F::PercentileDisc, [item]) if self.name != "MEDIAN" => {
                 let column = Binder::input(self.scope, "an aggregate").bind(&item.expr)?;
-                Ok((Vec::new(), Some((column, item.descending))))
+                Ok(Some(Within::Column { column, descending: item.descending }))
             }
             (F::PercentileCont | F::PercentileDisc, [_, second, ..]) => {
                 let message = format!("{} is of one column", self.name);

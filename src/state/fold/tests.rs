@@ -34,8 +34,7 @@ fn layout() -> StateLayout {
         }
         folds.push(fold);
     };
-    for argument in 0..PLACE {
-        let data_type = TYPES[argument];
+    for (argument, &data_type) in TYPES[..PLACE].iter().enumerate() {
         let value = [(Reading::Value, data_type)];
         let key = (argument + 1) % PLACE;
         let descending = FoldField { descending: true, ..field(key) };
