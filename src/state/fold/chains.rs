@@ -10,7 +10,7 @@ use crate::arena::{PaneArena, PaneVec};
 use crate::batch::{Column, ColumnBuffer};
 use crate::error::{Error, Result};
 use crate::kernel::Simd;
-use crate::limits::RECORD_BYTES_MAX;
+use crate::limits::JOINED_TEXT_BYTES_MAX;
 
 use super::super::text;
 use super::best::export_tuple;
@@ -226,9 +226,9 @@ impl Chains {
                 joined.extend_from_slice(self.separator.as_bytes());
             }
             joined.extend_from_slice(self.tuple(entry).text(text));
-            if joined.len() > RECORD_BYTES_MAX {
+            if joined.len() > JOINED_TEXT_BYTES_MAX {
                 return Err(Error::Execution(format!(
-                    "STRING_AGG makes a text of more than {RECORD_BYTES_MAX} bytes of one group: group by more, or join \
+                    "STRING_AGG makes a text of more than {JOINED_TEXT_BYTES_MAX} bytes of one group: group by more, or join \
                      shorter texts"
                 )));
             }
