@@ -28,6 +28,9 @@ pub const EXPRESSION_DEPTH_MAX: usize = 128;
 /// Longest text in bytes that REPEAT, LPAD, RPAD, REPLACE or REGEXP_REPLACE makes of a record; a record that asks for
 /// more has failed. Without it one record could ask for all memory.
 pub const FUNCTION_TEXT_BYTES_MAX: usize = 16 << 20;
+/// Longest text in bytes that STRING_AGG makes of one group; a longer one ends the job with an error that says so. A column of
+/// results cannot hold much more.
+pub const JOINED_TEXT_BYTES_MAX: usize = 64 << 20;
 /// Memory of a compiled regular expression in bytes; a greater one is an error where it is a literal, else its record
 /// has failed.
 pub const PATTERN_BYTES_MAX: usize = 4 << 20;

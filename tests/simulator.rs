@@ -26,6 +26,11 @@ const QUERIES: &[&str] = &[
     "SELECT symbol, trade_time, AVG(price) OVER (PARTITION BY symbol ORDER BY trade_time ROWS BETWEEN 4 PRECEDING AND CURRENT ROW),
         LAG(price) OVER (PARTITION BY symbol ORDER BY trade_time) FROM trades",
     "SELECT symbol, SUM(quantity) OVER (PARTITION BY symbol ROWS BETWEEN 4 PRECEDING AND CURRENT ROW) FROM trades",
+    "SELECT symbol, FIRST(price), LAST(quantity ORDER BY price), STRING_AGG(trader_id, ' '), MEDIAN(price), COUNT(DISTINCT trader_id),
+        MAX_BY(trade_time, price), CORR(price, quantity), APPROX_COUNT_DISTINCT(quantity), SUM(price) FILTER (WHERE quantity > 500)
+     FROM trades GROUP BY symbol WINDOW TUMBLING (trade_time, INTERVAL '5' SECOND)",
+    "SELECT trader_id, LAST(symbol), STRING_AGG(DISTINCT symbol, ' '), SUM(DISTINCT price), PERCENTILE_DISC(quantity, 0.9), REGR_SLOPE(price, quantity)
+     FROM trades GROUP BY trader_id EMIT CHANGES",
 ];
 
 /// Rows of `splits` splits, and an engine that holds them.

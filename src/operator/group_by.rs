@@ -6,46 +6,20 @@ use bumpalo::Bump;
 use bumpalo::collections::Vec as BumpVec;
 
 use crate::arena::ArenaPool;
-use crate::batch::{Batch, Column, Selection};
+use crate::batch::{Batch, Column, Selection, Values};
 use crate::error::Result;
 use crate::kernel::Simd;
 use crate::kernel::pane::{self, Pane};
-use crate::plan::{AggregateCall, AggregateFunction, AggregateNode, Expr, ExprKind, Window};
-use crate::state::{
-    Accumulator, AccumulatorKind, DirectRows, Groups, KeyHasher, KeyScratch, Keyer, PartialGroups, StateLayout,
-};
+use crate::plan::{AggregateNode, Window};
+use crate::state::{DirectRows, Groups, KeyHasher, KeyScratch, Keyer, PartialGroups, StateLayout};
 use crate::time::{Lateness, PaneId};
-use crate::types::{DataType, EventTime, Sequence};
+use crate::types::{EventTime, Sequence};
 
 use super::Context;
+use super::calls::Calls;
 use super::expr::Evaluator;
 use super::listed;
 use super::project::evaluate_all;
-
-/// What an aggregate of a plan keeps.
-pub(super) fn accumulator_kind(function: AggregateFunction) -> AccumulatorKind {
-    match function {
-        AggregateFunction::Count => AccumulatorKind::Count,
-        AggregateFunction::Sum => AccumulatorKind::Sum,
-        AggregateFunction::Avg => AccumulatorKind::Avg,
-        AggregateFunction::Min => AccumulatorKind::Min,
-        AggregateFunction::Max => AccumulatorKind::Max,
-        AggregateFunction::Variance => AccumulatorKind::Moments { root: false, population: false },
-        AggregateFunction::StdDev => AccumulatorKind::Moments { root: true, population: false },
-        AggregateFunction::VariancePop => AccumulatorKind::Moments { root: false, population: true },
-        AggregateFunction::StdDevPop => AccumulatorKind::Moments { root: true, population: true },
-    }
-}
-
-/// The argument as the accumulator takes it: moments are kept over DOUBLE.
-fn argument(call: &AggregateCall) -> Option<Expr> {
-    let arg = call.arg.clone()?;
-    let moments = matches!(accumulator_kind(call.function), AccumulatorKind::Moments { .. });
-    if moments && arg.data_type != DataType::Double {
-        return Some(Expr { kind: ExprKind::Cast(Box::new(arg)), data_type: DataType::Double });
-    }
-    Some(arg)
-}
 
 /// Groups by pane: the rows of a window that came in one stage of lateness. Without a window there is one pane.
 pub struct Panes {
@@ -240,6 +214,17 @@ pub struct GroupBy {
     /// The keys, then the arguments of the layout.
     exprs: Vec<Evaluator>,
     keys: usize,
+    /// Whether aggregates look at the place of rows in the input.
+    takes_places: bool,
+}
+
+/// The place of each row in the input, as two columns of which the first counts more.
+fn places<'a>(batch: &Batch<'_>, arena: &'a Bump) -> [Column<'a>; 2] {
+    let chunk = |i: usize| batch.key(i).sequence.ordinal();
+    let row = |i: usize| i64::from(batch.key(i).row);
+    let chunks = arena.alloc_slice_fill_iter((0..batch.rows).map(chunk));
+    let rows = arena.alloc_slice_fill_iter((0..batch.rows).map(row));
+    [Column::valid(Values::Int64(chunks)), Column::valid(Values::Int64(rows))]
 }
 
 /// What is done with a run: its panes and the run.
@@ -272,27 +257,13 @@ pub struct Run<'a> {
 impl GroupBy {
     /// For a node of a plan; `lateness` says what becomes of late records, and there is one if there are windows.
     pub fn new(node: &AggregateNode, lateness: Option<Lateness>, hasher: KeyHasher) -> Self {
-        // Calls over one argument share its evaluation and its state.
-        let mut arguments: Vec<Expr> = Vec::new();
-        let mut accumulators = Vec::new();
-        for call in &node.calls {
-            let argument = argument(call).map(|arg| {
-                let index = arguments.iter().position(|known| *known == arg).unwrap_or(arguments.len());
-                let data_type = arg.data_type;
-                if index == arguments.len() {
-                    arguments.push(arg);
-                }
-                (index, data_type)
-            });
-            let kind = accumulator_kind(call.function);
-            accumulators.push(Accumulator { kind, argument, result: call.data_type });
-        }
+        let Calls { arguments, takes_places, layout } = Calls::new(&node.calls, hasher);
         let exprs = node.keys.iter().chain(&arguments).map(Evaluator::new).collect();
         let time_column = node.window.map(|Window::Tumbling { column, .. }| column);
         debug_assert_eq!(lateness.is_some(), time_column.is_some());
         let keyer = Keyer::new(node.keys.iter().map(|key| key.data_type), hasher);
-        let panes = Panes::new(StateLayout::new(accumulators), keyer, lateness);
-        Self { panes, time_column, exprs, keys: node.keys.len() }
+        let panes = Panes::new(layout, keyer, lateness);
+        Self { panes, time_column, exprs, keys: node.keys.len(), takes_places }
     }
 
     /// Whether there is a key.
@@ -305,7 +276,12 @@ impl GroupBy {
         // Without keys whole columns are reduced, for which a mask will do.
         let batch = if self.keys == 0 { batch } else { listed(batch, arena, context.simd) };
         let (batch, columns) = evaluate_all(&self.exprs, batch, arena, context)?;
-        let (keys, arguments) = columns.split_at(self.keys);
+        let (keys, mut arguments) = columns.split_at(self.keys);
+        if self.takes_places {
+            let mut placed = BumpVec::with_capacity_in(arguments.len() + 2, arena);
+            placed.extend(arguments.iter().copied().chain(places(&batch, arena)));
+            arguments = placed.into_bump_slice();
+        }
         let direct = self.panes.keyer.index(keys, batch.rows, self.panes.expected_rows(), arena);
         Ok(Keyed { batch, keys, arguments, direct, stage: context.stage })
     }

@@ -8,6 +8,7 @@
 //! ```
 
 mod aggregate;
+mod calls;
 mod changes;
 mod closing;
 mod context;

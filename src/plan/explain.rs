@@ -5,7 +5,8 @@ use std::fmt::Write;
 use super::expr::{ArithmeticOp, CompareOp, Expr, ExprKind, Function};
 use super::literal;
 use super::query::{
-    AggregateCall, AggregateFunction, Emit, Node, Plan, RowsCall, RowsFunction, RowsOrder, Scan, SortKey, Window,
+    AggregateCall, AggregateFunction, AggregateOrder, Emit, Node, Plan, RowsCall, RowsFunction, RowsOrder, Scan,
+    SortKey, Window,
 };
 use super::timing::LateRecords;
 use crate::types::{Schema, Value};
@@ -128,12 +129,46 @@ fn function(function: AggregateFunction) -> &'static str {
         AggregateFunction::StdDev => "STDDEV",
         AggregateFunction::VariancePop => "VAR_POP",
         AggregateFunction::StdDevPop => "STDDEV_POP",
+        AggregateFunction::First => "FIRST",
+        AggregateFunction::Last => "LAST",
+        AggregateFunction::MinBy => "MIN_BY",
+        AggregateFunction::MaxBy => "MAX_BY",
+        AggregateFunction::StringAgg => "STRING_AGG",
+        AggregateFunction::PercentileCont => "PERCENTILE_CONT",
+        AggregateFunction::PercentileDisc => "PERCENTILE_DISC",
+        AggregateFunction::ApproxCountDistinct => "APPROX_COUNT_DISTINCT",
+        AggregateFunction::Corr => "CORR",
+        AggregateFunction::CovarPop => "COVAR_POP",
+        AggregateFunction::CovarSamp => "COVAR_SAMP",
+        AggregateFunction::RegrSlope => "REGR_SLOPE",
+        AggregateFunction::RegrIntercept => "REGR_INTERCEPT",
+        AggregateFunction::RegrR2 => "REGR_R2",
+        AggregateFunction::RegrCount => "REGR_COUNT",
     }
 }
 
 fn aggregate(call: &AggregateCall, input: &Schema) -> String {
-    let arg = call.arg.as_ref().map_or("*".into(), |arg| text(arg, input));
-    format!("{}({arg})", function(call.function))
+    let distinct = if call.distinct { "DISTINCT " } else { "" };
+    let mut inside = call.arg.as_ref().map_or("*".into(), |arg| format!("{distinct}{}", text(arg, input)));
+    if let Some(second) = &call.second {
+        let _ = write!(inside, ", {}", text(second, input));
+    }
+    let order: Vec<String> = call.order.iter().map(|order| aggregate_order(order, input)).collect();
+    if !order.is_empty() {
+        let _ = write!(inside, " ORDER BY {}", order.join(", "));
+    }
+    format!("{}({inside})", function(call.function))
+}
+
+fn aggregate_order(order: &AggregateOrder, input: &Schema) -> String {
+    let mut line = text(&order.expr, input);
+    if order.descending {
+        line.push_str(" DESC");
+    }
+    if order.nulls_first != order.descending {
+        line.push_str(if order.nulls_first { " NULLS FIRST" } else { " NULLS LAST" });
+    }
+    line
 }
 
 fn rows_call(call: &RowsCall, input: &Schema) -> String {

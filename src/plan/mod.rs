@@ -4,6 +4,7 @@
 //! every expression typed, every type conversion explicit. Knows nothing of files (schemas are asked for through
 //! [`SchemaProvider`]) or threads.
 
+mod aggregates;
 mod bind;
 mod coerce;
 mod explain;
@@ -24,8 +25,8 @@ pub use expr::{ArithmeticOp, CompareOp, DatePart, Expr, ExprKind, Function};
 pub use functions::{FunctionEntry, Group, functions};
 pub use layout::{Deal, Exchange, Layout, LayoutRequest, ProcessorKind, Strategy};
 pub use query::{
-    AggregateCall, AggregateFunction, AggregateNode, Emit, EventTimeColumn, JobPlan, Node, Plan, RowsCall,
-    RowsFunction, RowsNode, RowsOrder, Scan, SinkDefinition, SortKey, SourceDefinition, Step, Window,
+    AggregateCall, AggregateFunction, AggregateNode, AggregateOrder, Emit, EventTimeColumn, JobPlan, Node, Plan,
+    RowsCall, RowsFunction, RowsNode, RowsOrder, Scan, SinkDefinition, SortKey, SourceDefinition, Step, Window,
 };
 pub use script::{SchemaProvider, Script, SourceFacts, plan_script};
 pub use timing::{LateRecords, MaxFuture, Timing};

@@ -79,7 +79,7 @@ fn each_step(steps: &mut [Step], f: &mut impl FnMut(usize) -> usize) {
                 if let Some(Window::Tumbling { column, .. }) = &mut node.window {
                     *column = f(*column);
                 }
-                node.calls.iter_mut().filter_map(|call| call.arg.as_mut()).for_each(|expr| expr.map_columns(f));
+                node.calls.iter_mut().flat_map(|call| call.exprs_mut()).for_each(|expr| expr.map_columns(f));
                 return;
             }
             Node::Project(exprs) => {

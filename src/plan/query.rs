@@ -152,11 +152,39 @@ pub enum Emit {
 pub struct AggregateCall {
     /// Which.
     pub function: AggregateFunction,
-    /// Argument; `None` for COUNT(*). INT arguments of SUM, AVG, VARIANCE and STDDEV have been cast to BIGINT.
+    /// Argument; `None` for COUNT(*). INT arguments of SUM, AVG, VARIANCE and STDDEV have been cast to BIGINT, those of
+    /// percentiles that are not discrete and of aggregates of two columns to DOUBLE, those of STRING_AGG to VARCHAR.
     pub arg: Option<Expr>,
+    /// The key of MIN_BY and MAX_BY; x of CORR, COVAR and REGR (DOUBLE); a literal: the separator of STRING_AGG (VARCHAR), the
+    /// fraction of a percentile (DOUBLE).
+    pub second: Option<Expr>,
+    /// ORDER BY of FIRST, LAST, STRING_AGG, before the order of the input; of a percentile its argument, which may descend.
+    pub order: Vec<AggregateOrder>,
+    /// Of equal arguments one is taken. The order of STRING_AGG is that of its argument then.
+    pub distinct: bool,
     /// Type of the result: COUNT BIGINT; SUM(BIGINT) BIGINT (exact inside, an error if the result does not fit);
-    /// SUM(DECIMAL(p,s)) DECIMAL(38,s); SUM(DOUBLE), AVG, VARIANCE, STDDEV DOUBLE; MIN and MAX the argument's.
+    /// SUM(DECIMAL(p,s)) DECIMAL(38,s); SUM(DOUBLE), AVG, VARIANCE, STDDEV DOUBLE; MIN, MAX, FIRST, LAST, MIN_BY, MAX_BY,
+    /// PERCENTILE_DISC the argument's.
     pub data_type: DataType,
+}
+
+/// One key of ORDER BY inside an aggregate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AggregateOrder {
+    /// What to order by.
+    pub expr: Expr,
+    /// DESC.
+    pub descending: bool,
+    /// NULLS FIRST; the default is last for ASC and first for DESC.
+    pub nulls_first: bool,
+}
+
+impl AggregateCall {
+    /// Its expressions.
+    pub(super) fn exprs_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
+        let order = self.order.iter_mut().map(|order| &mut order.expr);
+        self.arg.iter_mut().chain(&mut self.second).chain(order)
+    }
 }
 
 /// Aggregates. NULL arguments do not count; over no rows COUNT is 0 and the others NULL.
@@ -180,6 +208,36 @@ pub enum AggregateFunction {
     VariancePop,
     /// STDDEV_POP: its square root.
     StdDevPop,
+    /// FIRST: of the first row, by ORDER BY, then by the order of the input.
+    First,
+    /// LAST.
+    Last,
+    /// MIN_BY: of the first row whose key is least.
+    MinBy,
+    /// MAX_BY: of the first row whose key is greatest.
+    MaxBy,
+    /// STRING_AGG: the texts one after another, by ORDER BY, then by the order of the input.
+    StringAgg,
+    /// PERCENTILE_CONT: between the two nearest values. MEDIAN is that of 0.5.
+    PercentileCont,
+    /// PERCENTILE_DISC: the first value at or above the fraction.
+    PercentileDisc,
+    /// APPROX_COUNT_DISTINCT.
+    ApproxCountDistinct,
+    /// CORR: correlation of y and x.
+    Corr,
+    /// COVAR_POP: covariance (n).
+    CovarPop,
+    /// COVAR_SAMP: covariance (n − 1); NULL for fewer than two pairs.
+    CovarSamp,
+    /// REGR_SLOPE: of the line of least squares.
+    RegrSlope,
+    /// REGR_INTERCEPT: where that line meets x = 0.
+    RegrIntercept,
+    /// REGR_R2: how well the line fits.
+    RegrR2,
+    /// REGR_COUNT: number of pairs.
+    RegrCount,
 }
 
 /// OVER (PARTITION BY … ORDER BY … ROWS …). Output columns: the input's, then the calls.

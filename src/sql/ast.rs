@@ -147,6 +147,8 @@ pub enum ExprKind {
         args: Vec<Expr>,
         /// `(*)`.
         star: bool,
+        /// What goes with aggregates.
+        clauses: Option<Box<Clauses>>,
         /// OVER.
         over: Option<Box<Over>>,
     },
@@ -174,6 +176,19 @@ pub enum BinaryOp {
     LessOrEqual,
     Greater,
     GreaterOrEqual,
+}
+
+/// What may stand in and behind a call of an aggregate; at least one of them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Clauses {
+    /// DISTINCT in front of the arguments.
+    pub distinct: bool,
+    /// ORDER BY behind the arguments.
+    pub order_by: Vec<OrderItem>,
+    /// WITHIN GROUP (ORDER BY …).
+    pub within_group: Vec<OrderItem>,
+    /// FILTER (WHERE …).
+    pub filter: Option<Expr>,
 }
 
 /// OVER (PARTITION BY … ORDER BY … ROWS …).

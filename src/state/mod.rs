@@ -5,6 +5,7 @@
 //! equals NULL, NaN equals NaN, -0 equals +0. Knows nothing of plans, rings or threads.
 
 mod finish;
+mod fold;
 mod frame;
 mod groups;
 mod keys;
@@ -15,6 +16,7 @@ mod states;
 mod tests;
 mod text;
 
+pub use fold::{Fold, FoldField, Line, NullRule, Reading};
 pub use frame::{FrameCall, FrameFunction, FrameStates};
 pub use groups::Groups;
 pub use keys::{DirectRows, KeyHasher, KeyScratch, KeyTable, Keyer, PackedColumns};
