@@ -18,7 +18,7 @@ use proptest::prelude::*;
 
 use harness::simulation::{Shape, Simulated, simulated, simulated_sources};
 use harness::{Cell, Row, options, run, sorted};
-use reference::{Arrival, Event, Outcome, Query};
+use reference::{Arrival, Event, Outcome, Query, Windows};
 
 const SECOND_US: i64 = 1_000_000;
 
@@ -29,6 +29,21 @@ struct Case {
     query: Query,
     changes: bool,
     warning: bool,
+    /// How the window is written: 0 to 3.
+    notation: usize,
+}
+
+/// Windows of every kind, of whole seconds or any length.
+fn windows() -> impl Strategy<Value = Windows> {
+    let size = || prop_oneof![(1i64..40).prop_map(|s| s * SECOND_US), 1i64..10 * SECOND_US];
+    let unit = prop_oneof![(1i64..6).prop_map(|s| s * SECOND_US), 1000i64..3 * SECOND_US];
+    prop_oneof![
+        2 => size().prop_map(|size| Windows::Tumbling { size }),
+        2 => (unit.clone(), 1i64..13, 1i64..13)
+            .prop_map(|(unit, a, b)| Windows::Hopping { size: a.max(b) * unit, slide: a.min(b) * unit }),
+        1 => (unit, 1i64..9).prop_map(|(step, steps)| Windows::Cumulating { step, max: steps * step }),
+        3 => size().prop_map(|gap| Windows::Session { gap }),
+    ]
 }
 
 /// Records whose time mostly goes up, with disorder, now and then a gap, few without a time.
@@ -54,20 +69,21 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 
 fn case() -> impl Strategy<Value = Case> {
     let length = |most: i64| prop_oneof![(0..=most).prop_map(|s| s * SECOND_US), 0..=most * SECOND_US];
-    let size = prop_oneof![(1i64..40).prop_map(|s| s * SECOND_US), 1i64..10 * SECOND_US];
     (
         prop::collection::vec(events(), 1..5),
-        size,
+        windows(),
         length(15),
         prop::option::of(length(80)),
         any::<bool>(),
         any::<bool>(),
+        0usize..4,
     )
-        .prop_map(|(splits, size, bound, allowed, changes, warning)| Case {
+        .prop_map(|(splits, windows, bound, allowed, changes, warning, notation)| Case {
             splits,
-            query: Query { size, bound, allowed },
-            changes,
+            query: Query { windows, bound, allowed },
+            changes: changes && matches!(windows, Windows::Tumbling { .. }),
             warning,
+            notation,
         })
 }
 
@@ -90,12 +106,35 @@ fn batch(events: &[Event]) -> RecordBatch {
 
 impl Case {
     fn sql(&self) -> String {
-        let Query { size, bound, .. } = self.query;
+        let Query { windows, bound, .. } = self.query;
+        let us = |us: i64| format!("INTERVAL '{us}' MICROSECOND");
+        // The clause has the size first, functions the slide.
+        let (word, function, clause, lengths) = match windows {
+            Windows::Tumbling { size } => ("TUMBLING", "TUMBLE", us(size), us(size)),
+            Windows::Session { gap } => ("SESSION", "SESSION", us(gap), us(gap)),
+            Windows::Hopping { size, slide } => {
+                let words = if size % 2 == 0 { "SLIDING" } else { "HOPPING" };
+                (words, "HOP", format!("{}, {}", us(size), us(slide)), format!("{}, {}", us(slide), us(size)))
+            }
+            Windows::Cumulating { step, max } => {
+                let lengths = format!("{}, {}", us(step), us(max));
+                ("CUMULATE", "CUMULATE", lengths.clone(), lengths)
+            }
+        };
+        let (from, keys) = match self.notation {
+            0 => ("events".into(), format!("k WINDOW {word} (event_time, {clause})")),
+            1 => ("events".into(), format!("k, {function}(event_time, {lengths})")),
+            2 => {
+                let from = format!("TABLE({function}(TABLE events, DESCRIPTOR(event_time), {lengths}))");
+                (from, "k, window_start, window_end".into())
+            }
+            _ => (format!("{function}(TABLE events, DESCRIPTOR(event_time), {lengths}) e"), "window_start, e.k".into()),
+        };
         format!(
             "CREATE SOURCE events (event_time TIMESTAMP, k BIGINT, v BIGINT, wanted BIGINT, price DOUBLE,
                WATERMARK FOR event_time AS event_time - INTERVAL '{bound}' MICROSECOND) WITH (connector = 'memory');
-             SELECT k, COUNT(*), SUM(v), MIN(v), MAX(v), window_start, SUM(price), AVG(price) FROM events
-             WHERE wanted = 1 GROUP BY k WINDOW TUMBLING (event_time, INTERVAL '{size}' MICROSECOND) EMIT {}",
+             SELECT k, COUNT(*), SUM(v), MIN(v), MAX(v), window_start, window_end, SUM(price), AVG(price) FROM {from}
+             WHERE wanted = 1 GROUP BY {keys} EMIT {}",
             if self.changes { "CHANGES" } else { "FINAL" }
         )
     }
@@ -115,7 +154,7 @@ impl Case {
     /// Settings of event time.
     fn settings(&self) -> Vec<(&'static str, String)> {
         // The answer is the same for any.
-        let min_advance = ["0s", "100ms", "7s", "1 day"][self.query.size as usize % 4];
+        let min_advance = ["0s", "100ms", "7s", "1 day"][self.query.bound as usize % 4];
         match self.query.allowed {
             None => vec![("late_records", "drop".into()), ("min_advance", min_advance.into())],
             Some(allowed) => vec![
@@ -377,8 +416,8 @@ fn an_idle_pipeline_holds_no_other_back() {
     let sleeps =
         [Action::Record(event(0))].into_iter().chain(pauses).chain([1, 2, 290].map(|s| Action::Record(event(s))));
     let scripts = [sleeps.collect(), speaks.clone().collect(), speaks.collect::<Vec<_>>()];
-    let query = Query { size: 10 * SECOND_US, bound: SECOND_US, allowed: None };
-    let case = Case { splits: vec![Vec::new(); 3], query, changes: false, warning: false };
+    let query = Query { windows: Windows::Tumbling { size: 10 * SECOND_US }, bound: SECOND_US, allowed: None };
+    let case = Case { splits: vec![Vec::new(); 3], query, changes: false, warning: false, notation: 0 };
     let (engine, _) = case.engine();
     let mut job = case.job(&engine);
     job.plan.timing.idle_timeout_us = Some(IDLE_US);
@@ -462,9 +501,14 @@ fn a_closed_window_is_corrected_while_lateness_is_allowed() {
     // The watermark is at 11 when 3 and 4 come, at 23 when 6 comes, at 38 when 2 comes.
     let mut case = Case {
         splits,
-        query: Query { size: 10 * SECOND_US, bound: 2 * SECOND_US, allowed: Some(20 * SECOND_US) },
+        query: Query {
+            windows: Windows::Tumbling { size: 10 * SECOND_US },
+            bound: 2 * SECOND_US,
+            allowed: Some(20 * SECOND_US),
+        },
         changes: false,
         warning: false,
+        notation: 1,
     };
     let (engine, _) = case.engine();
     let (report, rows) = run(&engine, &case.sql(), &case.options(&[]));

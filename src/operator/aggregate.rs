@@ -28,7 +28,8 @@ impl Aggregate {
     ) -> Self {
         debug_assert_eq!(node.emit, Emit::Final);
         let group_by = GroupBy::new(node, lateness, hasher);
-        Self { group_by, closing: Closing::new(node, schema, owns_global) }
+        let closing = Closing::new(node, schema, &group_by.panes, owns_global);
+        Self { group_by, closing }
     }
 }
 
@@ -69,7 +70,8 @@ impl MergePanes {
         owns_global: bool,
     ) -> Self {
         let panes = GroupBy::new(node, lateness, hasher).panes;
-        Self { panes, closing: Closing::new(node, schema, owns_global), scratch: Vec::new() }
+        let closing = Closing::new(node, schema, &panes, owns_global);
+        Self { panes, closing, scratch: Vec::new() }
     }
 
     /// Bytes that it holds.

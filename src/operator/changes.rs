@@ -56,7 +56,7 @@ impl Operator for Changes {
         let keyed = group_by.evaluate(batch, arena, context)?;
         group_by.for_each_run(keyed, arena, simd, &mut |panes, run| {
             let start = run.pane.start;
-            let end = panes.end(start);
+            let end = panes.span(start).end;
             let (results, bounds) = added.columns.split_at_mut(panes.layout.accumulators.len());
             let batch = run.keyed.batch;
             panes.assign(&run, arena, |pane, layout, groups| {

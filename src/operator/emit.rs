@@ -6,7 +6,7 @@ use crate::batch::{Batch, BatchBuffer, RowOrder, Selection};
 use crate::error::Result;
 use crate::plan::AggregateNode;
 use crate::state::Groups;
-use crate::time::PaneId;
+use crate::time::Round;
 use crate::types::{EventTime, OrderKey, Schema};
 
 use super::{Context, Next, Panes};
@@ -14,6 +14,7 @@ use super::{Context, Next, Panes};
 /// Turns groups into rows of the aggregate's output schema.
 pub struct GroupEmitter {
     keys: usize,
+    calls: usize,
     windowed: bool,
     buffer: BatchBuffer,
     places: Vec<OrderKey>,
@@ -29,6 +30,7 @@ impl GroupEmitter {
     pub fn new(node: &AggregateNode, schema: &Schema) -> Self {
         Self {
             keys: node.keys.len(),
+            calls: node.calls.len(),
             windowed: node.window.is_some(),
             buffer: BatchBuffer::for_schema(schema),
             places: Vec::new(),
@@ -37,19 +39,18 @@ impl GroupEmitter {
         }
     }
 
-    /// Passes the groups in `only` (else all) to `next`, as of when the pane `id` closes.
+    /// Passes the groups in `only` (else all) to `next`, in a round of their window.
     pub fn emit(
         &mut self,
         panes: &Panes,
         groups: &Groups,
         only: Option<&[u32]>,
-        id: PaneId,
+        round: Round,
         context: &mut Context<'_>,
         next: &mut Next<'_>,
     ) -> Result<()> {
-        let end = panes.end(id.start);
         groups.in_order(only, &mut self.order);
-        let results = self.keys..self.keys + panes.layout.accumulators.len();
+        let results = self.keys..self.keys + self.calls;
         for part in self.order.chunks(Self::BATCH_GROUPS) {
             self.buffer.clear();
             self.places.clear();
@@ -59,12 +60,12 @@ impl GroupEmitter {
             for &group in part {
                 let (sequence, row) = groups.first(group);
                 // Rows of one window stand together, windows by their end; without windows all rows stand together.
-                let time = if self.windowed { id.closes } else { EventTime::MIN };
-                self.places.push(OrderKey { time, stage: id.stage, sequence, row });
+                let time = if self.windowed { round.leaves } else { EventTime::MIN };
+                self.places.push(OrderKey { time, stage: round.stage, sequence, row });
             }
             if self.windowed {
-                columns[results.end].extend_int64(std::iter::repeat_n(id.start, part.len()));
-                columns[results.end + 1].extend_int64(std::iter::repeat_n(end.0, part.len()));
+                columns[results.end].extend_int64(std::iter::repeat_n(round.window.start, part.len()));
+                columns[results.end + 1].extend_int64(std::iter::repeat_n(round.window.end.0, part.len()));
             }
             self.buffer.rows_pushed(part.len());
             let batch = Batch {

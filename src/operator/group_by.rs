@@ -14,7 +14,7 @@ use crate::plan::{AggregateCall, AggregateFunction, AggregateNode, Expr, ExprKin
 use crate::state::{
     Accumulator, AccumulatorKind, DirectRows, Groups, KeyHasher, KeyScratch, Keyer, PartialGroups, StateLayout,
 };
-use crate::time::{Lateness, PaneId};
+use crate::time::{Lateness, PaneId, Span, Windows};
 use crate::types::{DataType, EventTime, Sequence};
 
 use super::Context;
@@ -94,6 +94,11 @@ impl Panes {
         Groups::new(&self.keyer, &self.layout, 0, self.pool.take())
     }
 
+    /// When the pane closes that closes first.
+    pub fn next_to_close(&self) -> Option<EventTime> {
+        self.open.first_key_value().map(|(id, _)| id.closes)
+    }
+
     /// Takes out the pane that closes first, if `watermark` closes it.
     pub fn close_next(&mut self, watermark: EventTime) -> Option<(PaneId, Groups)> {
         let (id, _) = self.open.first_key_value()?;
@@ -103,9 +108,10 @@ impl Panes {
         self.open.pop_first()
     }
 
-    /// End of the window that starts at `start`.
-    pub fn end(&self, start: i64) -> EventTime {
-        self.lateness.map_or(EventTime::MAX, |lateness| lateness.window.end(start))
+    /// The window that a slice is, if it is one: from its start to its end.
+    pub fn span(&self, start: i64) -> Span {
+        let end = self.lateness.map_or(EventTime::MAX, |lateness| lateness.slices().end(start));
+        Span { start, end }
     }
 
     /// Windows and their late records; none without windows.
@@ -287,8 +293,22 @@ impl GroupBy {
             let kind = accumulator_kind(call.function);
             accumulators.push(Accumulator { kind, argument, result: call.data_type });
         }
+        if let Some(Window { column, windows: Windows::Session { .. } }) = node.window {
+            // The first and the last moment of each group, behind what the query asks for.
+            let time = Expr::column(column, DataType::Timestamp);
+            let index = arguments.iter().position(|known| *known == time).unwrap_or(arguments.len());
+            if index == arguments.len() {
+                arguments.push(time);
+            }
+            let argument = Some((index, DataType::Timestamp));
+            accumulators.extend([AccumulatorKind::Min, AccumulatorKind::Max].map(|kind| Accumulator {
+                kind,
+                argument,
+                result: DataType::Timestamp,
+            }));
+        }
         let exprs = node.keys.iter().chain(&arguments).map(Evaluator::new).collect();
-        let time_column = node.window.map(|Window::Tumbling { column, .. }| column);
+        let time_column = node.window.map(|window| window.column);
         debug_assert_eq!(lateness.is_some(), time_column.is_some());
         let keyer = Keyer::new(node.keys.iter().map(|key| key.data_type), hasher);
         let panes = Panes::new(StateLayout::new(accumulators), keyer, lateness);
@@ -318,21 +338,22 @@ impl GroupBy {
         simd: Simd,
         take: &mut TakeRun<'a, '_>,
     ) -> Result<()> {
-        let (Some(Lateness { window, .. }), Some(column)) = (self.panes.lateness, self.time_column) else {
+        let (Some(lateness), Some(column)) = (self.panes.lateness, self.time_column) else {
             return take(&mut self.panes, Run { pane: PaneId::ALL, keyed });
         };
+        let slices = lateness.slices();
         let times = &keyed.batch.columns[column].int64()[..keyed.batch.rows];
         // Most batches lie in one pane: their least and greatest time tell so.
         if let Some((least, greatest)) = pane::bounds(simd, times)
-            && Pane::of(least, window.size_us).holds(greatest)
+            && Pane::of(least, slices.size_us).holds(greatest)
         {
-            let pane = self.panes.id(window.start(least), keyed.stage);
+            let pane = self.panes.id(slices.start(least), keyed.stage);
             return take(&mut self.panes, Run { pane, keyed });
         }
         let batch = listed(keyed.batch, arena, simd);
         let selected = batch.selection.list();
         let mut result = Ok(());
-        pane::for_each_run(simd, times, selected, window.size_us, |pane, run| {
+        pane::for_each_run(simd, times, selected, slices.size_us, |pane, run| {
             let rows = selected.unwrap_or_else(|| arena.alloc_slice_fill_iter(run.clone().map(|row| row as u32)));
             let rows = if selected.is_some() { &rows[run] } else { rows };
             let batch = Batch { selection: Selection::Rows(rows), ..batch };

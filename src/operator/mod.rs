@@ -18,9 +18,11 @@ mod filter;
 mod gather;
 mod group_by;
 mod late;
+mod overlapping;
 mod project;
 mod reorder;
 mod rows;
+mod sessions;
 
 pub use aggregate::{Aggregate, MergePanes};
 pub use changes::Changes;

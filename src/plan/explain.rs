@@ -8,6 +8,7 @@ use super::query::{
     AggregateCall, AggregateFunction, Emit, Node, Plan, RowsCall, RowsFunction, RowsOrder, Scan, SortKey, Window,
 };
 use super::timing::LateRecords;
+use crate::time::Windows;
 use crate::types::{Schema, Value};
 
 impl Plan {
@@ -72,9 +73,15 @@ fn node(node: &Node, input: &Schema, output: &Schema) -> String {
         }
         Node::Aggregate(node) => {
             let mut line = format!("Aggregate keys=[{}]", list(&node.keys, input));
-            if let Some(Window::Tumbling { column, size_us }) = node.window {
-                let size = literal::duration_text(size_us);
-                let _ = write!(line, " window=TUMBLING({}, {size})", name(input, column));
+            if let Some(Window { column, windows }) = node.window {
+                let (kind, lengths) = match windows {
+                    Windows::Tumbling { size_us } => ("TUMBLING", vec![size_us]),
+                    Windows::Hopping { size_us, slide_us } => ("SLIDING", vec![size_us, slide_us]),
+                    Windows::Cumulating { step_us, max_us } => ("CUMULATE", vec![step_us, max_us]),
+                    Windows::Session { gap_us } => ("SESSION", vec![gap_us]),
+                };
+                let lengths: Vec<String> = lengths.into_iter().map(literal::duration_text).collect();
+                let _ = write!(line, " window={kind}({}, {})", name(input, column), lengths.join(", "));
             }
             let calls: Vec<String> = node.calls.iter().map(|call| aggregate(call, input)).collect();
             let emit = match node.emit {

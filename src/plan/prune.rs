@@ -76,7 +76,7 @@ fn each_step(steps: &mut [Step], f: &mut impl FnMut(usize) -> usize) {
             }
             Node::Aggregate(node) => {
                 node.keys.iter_mut().for_each(|expr| expr.map_columns(f));
-                if let Some(Window::Tumbling { column, .. }) = &mut node.window {
+                if let Some(Window { column, .. }) = &mut node.window {
                     *column = f(*column);
                 }
                 node.calls.iter_mut().filter_map(|call| call.arg.as_mut()).for_each(|expr| expr.map_columns(f));

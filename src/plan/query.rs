@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Expr, Timing};
 use crate::error::{Error, Result};
+use crate::time::Windows;
 use crate::types::{DataType, Options, Schema};
 
 /// A declared or inferred source.
@@ -128,14 +129,11 @@ pub struct AggregateNode {
 
 /// Half-open windows aligned to the epoch, over the scan's event-time column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Window {
-    /// `[k·size, (k+1)·size)`.
-    Tumbling {
-        /// Event-time column of the node's input.
-        column: usize,
-        /// Microseconds, positive.
-        size_us: i64,
-    },
+pub struct Window {
+    /// Event-time column of the node's input.
+    pub column: usize,
+    /// Kind and lengths.
+    pub windows: Windows,
 }
 
 /// When the rows of a group leave.

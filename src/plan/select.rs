@@ -17,6 +17,7 @@ use super::timing::Timing;
 use crate::error::{Span, SqlError};
 use crate::limits;
 use crate::sql::ast;
+use crate::time::Windows;
 use crate::types::{DataType, Field, Schema};
 
 /// A column of the result.
@@ -210,7 +211,7 @@ impl<'a> Planner<'a> {
             Some(window) => {
                 let column = self.window_column(window)?;
                 *event_time = Some(self.event_time(column));
-                Some(Window::Tumbling { column, size_us: window.size_us })
+                Some(Window { column, windows: windows(window)? })
             }
         };
         let emit = self.emit(window.is_some())?;
@@ -467,6 +468,24 @@ impl<'a> Planner<'a> {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The windows of a clause; they must not be cut into too many slices.
+fn windows(window: &ast::Window) -> Planned<Windows> {
+    let windows = match window.shape {
+        ast::WindowShape::Tumbling { size_us } => Windows::Tumbling { size_us },
+        ast::WindowShape::Hopping { size_us, slide_us } => Windows::Hopping { size_us, slide_us },
+        ast::WindowShape::Cumulating { step_us, max_us } => Windows::Cumulating { step_us, max_us },
+        ast::WindowShape::Session { gap_us } => Windows::Session { gap_us },
+    };
+    let slices = windows.slices_per_window();
+    if slices > limits::WINDOW_SLICES_MAX {
+        let message = format!("a window is made of {slices} slices of time, {} are allowed", limits::WINDOW_SLICES_MAX);
+        let help = "slices are as long as the greatest common divisor of size and slide: choose a longer slide that \
+                    divides the size";
+        return Err(wrong(window.span, message, help));
+    }
+    Ok(windows)
 }
 
 /// The field of a column of the result: a column passed through keeps whether it may be NULL.

@@ -2,7 +2,7 @@
 
 use super::{AggregateNode, Emit, Node, Plan, RowsOrder, Window};
 use crate::limits;
-use crate::time::{Lateness, Tumbling};
+use crate::time::Lateness;
 use crate::types::EventTime;
 
 /// What to do with late records.
@@ -80,13 +80,12 @@ impl Plan {
     pub fn lateness(&self) -> Option<Lateness> {
         let bound_us = self.scan.event_time?.bound_us;
         match &self.keyed_step()?.1.node {
-            Node::Aggregate(AggregateNode { window: Some(Window::Tumbling { size_us, .. }), emit, .. }) => {
+            Node::Aggregate(AggregateNode { window: Some(Window { windows, .. }), emit, .. }) => {
                 let allowed_us = match self.timing.late_records {
                     LateRecords::Drop => 0,
                     _ => self.timing.allowed_lateness_us.unwrap_or(bound_us),
                 };
-                let window = Tumbling { size_us: *size_us };
-                Some(Lateness { window, allowed_us, corrects: *emit == Emit::Final })
+                Some(Lateness { windows: *windows, allowed_us, corrects: *emit == Emit::Final })
             }
             _ => None,
         }

@@ -1,5 +1,7 @@
-//! Tumbling windows over splits with watermarks, event by event, in the plainest way: every record is classified by the
-//! definition, and every result is computed anew from all records that belong to it.
+//! Windows over splits with watermarks, event by event, in the plainest way: every record is classified by the definition,
+//! and every result is computed anew from all records that belong to it.
+
+mod sessions;
 
 use std::collections::BTreeMap;
 
@@ -17,14 +19,61 @@ pub struct Event {
 /// What a query asks for.
 #[derive(Debug, Clone, Copy)]
 pub struct Query {
-    pub size: i64,
+    pub windows: Windows,
     pub bound: i64,
     /// None drops late records.
     pub allowed: Option<i64>,
 }
 
-/// A row of the result: key, COUNT(*), SUM, MIN, MAX of the values, and the window's start.
-pub type ResultRow = [i64; 6];
+/// The windows that it asks for, in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Windows {
+    Tumbling { size: i64 },
+    Hopping { size: i64, slide: i64 },
+    Cumulating { step: i64, max: i64 },
+    Session { gap: i64 },
+}
+
+impl Windows {
+    /// Start and end of every window that holds `time`, by the end. Of a session: the slice of time that decides whether
+    /// the record is late, which is an eighth of the gap, or what else of up to eight parts divides it.
+    fn holding(self, time: i64) -> Vec<(i64, i64)> {
+        let aligned = |size: i64| time - time.rem_euclid(size);
+        match self {
+            Self::Tumbling { size } => vec![(aligned(size), aligned(size) + size)],
+            Self::Hopping { size, slide } => {
+                let mut start = aligned(slide);
+                let mut windows = Vec::new();
+                while start + size > time {
+                    windows.insert(0, (start, start + size));
+                    start -= slide;
+                }
+                windows
+            }
+            Self::Cumulating { step, max } => {
+                let ends = (1..=max / step).map(|j| aligned(max) + j * step);
+                ends.filter(|&end| time < end).map(|end| (aligned(max), end)).collect()
+            }
+            Self::Session { gap } => {
+                let slice = gap / (1..=8).rev().find(|parts| gap % parts == 0).unwrap();
+                vec![(aligned(slice), aligned(slice) + slice)]
+            }
+        }
+    }
+
+    /// From the end of one window to that of the next: corrections leave as often.
+    fn spacing(self) -> i64 {
+        match self {
+            Self::Tumbling { size } => size,
+            Self::Hopping { slide, .. } => slide,
+            Self::Cumulating { step, .. } => step,
+            Self::Session { gap } => gap,
+        }
+    }
+}
+
+/// A row of the result: key, COUNT(*), SUM, MIN, MAX of the values, and the window's start and end.
+pub type ResultRow = [i64; 7];
 
 /// Rows in order, and what became of records.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,7 +93,9 @@ pub struct Outcome {
 struct Accepted {
     /// Place in the order of arrival.
     index: usize,
-    window_start: i64,
+    time: i64,
+    /// A window that takes it: a record is there once for each.
+    window: (i64, i64),
     /// The watermark of its split when it came; the beginning of time before the first record.
     watermark: i64,
     key: i64,
@@ -122,44 +173,51 @@ fn accept(splits: usize, arrivals: &[(usize, Arrival)], query: Query, outcome: &
             outcome.failed += 1;
             continue;
         };
-        let window_start = time - time.rem_euclid(query.size);
-        let end = window_start + query.size;
-        if end <= watermark {
+        let windows = query.windows.holding(time);
+        if windows.iter().any(|&(_, end)| end <= watermark) {
             outcome.late += 1;
             outcome.lateness.push(watermark - time);
-            if watermark >= end + query.allowed.unwrap_or(0) {
-                outcome.dropped += 1;
-                continue;
+        }
+        let before = accepted.len();
+        for window in windows {
+            let end = window.1;
+            if watermark < end || watermark < end + query.allowed.unwrap_or(0) {
+                let (key, value) = (event.key, event.value);
+                accepted.push(Accepted { index, time, window, watermark, key, value });
             }
         }
-        let (key, value) = (event.key, event.value);
-        accepted.push(Accepted { index, window_start, watermark, key, value });
+        outcome.dropped += u64::from(accepted.len() == before);
     }
     accepted
 }
 
-fn row(key: i64, window_start: i64, values: &[i64]) -> ResultRow {
+fn row(key: i64, window: (i64, i64), values: &[i64]) -> ResultRow {
     let (least, greatest) = (values.iter().min().unwrap(), values.iter().max().unwrap());
-    [key, values.len() as i64, values.iter().sum(), *least, *greatest, window_start]
+    [key, values.len() as i64, values.iter().sum(), *least, *greatest, window.0, window.1]
 }
 
 /// EMIT FINAL: at the end of a window what came before its split's watermark got there; then, every so often, what came
 /// late up to then, if anything did.
 pub fn emit_final(splits: usize, arrivals: &[(usize, Arrival)], query: Query) -> Outcome {
     let mut outcome = Outcome::default();
-    let mut groups: BTreeMap<(i64, i64), Vec<Accepted>> = BTreeMap::new();
-    for record in accept(splits, arrivals, query, &mut outcome) {
-        groups.entry((record.window_start, record.key)).or_default().push(record);
+    let accepted = accept(splits, arrivals, query, &mut outcome);
+    if let Windows::Session { gap } = query.windows {
+        sessions::emit_final(accepted, gap, query, &mut outcome);
+        return outcome;
+    }
+    let mut groups: BTreeMap<((i64, i64), i64), Vec<Accepted>> = BTreeMap::new();
+    for record in accepted {
+        groups.entry((record.window, record.key)).or_default().push(record);
     }
     // Rows with what they are sorted by: when they leave; first results before corrections, the newest window first; the
     // group's first record.
     let mut rows = Vec::new();
-    for ((window_start, key), records) in groups {
-        let end = window_start + query.size;
+    for ((window, key), records) in groups {
+        let end = window.1;
         let allowed = query.allowed.unwrap_or(0);
         let mut leaves: Vec<i64> = vec![end];
         while *leaves.last().unwrap() < end + allowed {
-            leaves.push((leaves.last().unwrap() + query.size).min(end + allowed));
+            leaves.push((leaves.last().unwrap() + query.windows.spacing()).min(end + allowed));
         }
         let mut before = 0;
         for (stage, &at) in leaves.iter().enumerate() {
@@ -168,7 +226,7 @@ pub fn emit_final(splits: usize, arrivals: &[(usize, Arrival)], query: Query) ->
                 let values: Vec<i64> = there.iter().map(|record| record.value).collect();
                 let first = there.iter().map(|record| record.index).min().unwrap();
                 outcome.corrected += u64::from(stage > 0);
-                rows.push(((at, stage, first), row(key, window_start, &values)));
+                rows.push(((at, stage, first), row(key, window, &values)));
             }
             before = there.len();
         }
@@ -182,11 +240,11 @@ pub fn emit_final(splits: usize, arrivals: &[(usize, Arrival)], query: Query) ->
 /// EMIT CHANGES: after every record that counts, its group's values so far.
 pub fn emit_changes(splits: usize, arrivals: &[(usize, Arrival)], query: Query) -> Outcome {
     let mut outcome = Outcome::default();
-    let mut groups: BTreeMap<(i64, i64), Vec<i64>> = BTreeMap::new();
+    let mut groups: BTreeMap<((i64, i64), i64), Vec<i64>> = BTreeMap::new();
     for record in accept(splits, arrivals, query, &mut outcome) {
-        let values = groups.entry((record.window_start, record.key)).or_default();
+        let values = groups.entry((record.window, record.key)).or_default();
         values.push(record.value);
-        let row = row(record.key, record.window_start, values);
+        let row = row(record.key, record.window, values);
         outcome.rows.push(row);
     }
     outcome

@@ -48,7 +48,7 @@ pub fn check_plan(plan: &Plan) {
             Node::Aggregate(node) => {
                 types(&node.keys);
                 node.calls.iter().filter_map(|call| call.arg.as_ref()).for_each(|arg| check_expr(arg, &input));
-                if let Some(Window::Tumbling { column, .. }) = node.window {
+                if let Some(Window { column, .. }) = node.window {
                     is_time(&input, column);
                 }
             }

@@ -1,0 +1,142 @@
+//! Windows that share slices: hopping and cumulating ones.
+//!
+//! Rows were aggregated once, into the pane of their slice. When a window closes it is put together from the panes of its
+//! slices; when it is corrected, from those panes that came to it since. A pane is freed after the last window that takes
+//! from it. Costs, per window, one merge for each group of each of its panes; what a row costs does not depend on how many
+//! windows it belongs to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::Result;
+use crate::plan::AggregateNode;
+use crate::state::{Groups, PartialGroups};
+use crate::time::{Lateness, Round, Span};
+use crate::types::{EventTime, Schema};
+
+use super::{Context, GroupEmitter, Next, Panes};
+
+/// Puts windows together from panes and passes them on.
+pub struct Overlapping {
+    emitter: GroupEmitter,
+    /// Closed panes by slice and class.
+    slices: BTreeMap<(i64, u32), Groups>,
+    /// The same panes by the watermark at which the last window takes from them.
+    freed: BTreeSet<(EventTime, i64, u32)>,
+    /// Rounds to come that some pane takes part in.
+    rounds: BTreeSet<Round>,
+    /// Windows that left and may be corrected.
+    kept: BTreeMap<Span, Groups>,
+    partial: PartialGroups,
+    /// All groups of a pane.
+    all: Vec<u32>,
+    /// What they are in a window.
+    merged: Vec<u32>,
+    changed: Vec<u32>,
+}
+
+impl Overlapping {
+    /// For a node of a plan whose output is `schema`.
+    pub fn new(node: &AggregateNode, schema: &Schema) -> Self {
+        Self {
+            emitter: GroupEmitter::new(node, schema),
+            slices: BTreeMap::new(),
+            freed: BTreeSet::new(),
+            rounds: BTreeSet::new(),
+            kept: BTreeMap::new(),
+            partial: PartialGroups::default(),
+            all: Vec::new(),
+            merged: Vec::new(),
+            changed: Vec::new(),
+        }
+    }
+
+    /// Bytes of closed panes, and of windows that are kept for corrections.
+    pub fn held_bytes(&self) -> usize {
+        self.slices.values().chain(self.kept.values()).map(Groups::held_bytes).sum()
+    }
+
+    /// Passes on all results that leave up to `watermark`.
+    pub fn close(
+        &mut self,
+        panes: &mut Panes,
+        watermark: EventTime,
+        context: &mut Context<'_>,
+        next: &mut Next<'_>,
+    ) -> Result<()> {
+        let Some(lateness) = panes.lateness() else { return Ok(()) };
+        // Panes close before the first round that takes from them, so all that these rounds need is there then.
+        while let Some((id, groups)) = panes.close_next(watermark) {
+            let mut last = EventTime::MIN;
+            for round in lateness.rounds(id) {
+                last = last.max(round.leaves);
+                self.rounds.insert(round);
+            }
+            self.freed.insert((last, id.start, id.stage));
+            self.slices.insert((id.start, id.stage), groups);
+        }
+        while let Some(round) = self.rounds.pop_first() {
+            if round.leaves > watermark {
+                self.rounds.insert(round);
+                break;
+            }
+            self.leave(panes, &lateness, round, context, next)?;
+            while let Some(&(last, start, class)) = self.freed.first()
+                && last <= round.leaves
+                && self.rounds.first().is_none_or(|next| next.leaves > round.leaves)
+            {
+                self.freed.pop_first();
+                if let Some(groups) = self.slices.remove(&(start, class)) {
+                    panes.recycle(class, groups);
+                }
+            }
+        }
+        while let Some(window) = self.kept.first_entry()
+            && lateness.over(window.key().end) <= watermark
+        {
+            panes.recycle(1, window.remove());
+        }
+        Ok(())
+    }
+
+    /// Passes on what a round of a window shows.
+    fn leave(
+        &mut self,
+        panes: &mut Panes,
+        lateness: &Lateness,
+        round: Round,
+        context: &mut Context<'_>,
+        next: &mut Next<'_>,
+    ) -> Result<()> {
+        let Self { emitter, slices, kept, partial, all, merged, changed, .. } = self;
+        let mut window = kept.remove(&round.window).unwrap_or_else(|| panes.empty());
+        changed.clear();
+        let (from, to) = ((round.window.start, 0), (round.window.end.0, 0));
+        for (&(start, class), groups) in slices.range(from..to) {
+            let pane = lateness.pane(start, class);
+            if lateness.round(pane, round.window) != Some(round) {
+                continue;
+            }
+            all.clear();
+            all.extend(0..groups.len() as u32);
+            for part in all.chunks(Self::PART_GROUPS) {
+                partial.clear();
+                groups.export(&panes.keyer, &panes.layout, part, partial);
+                panes.merge_into(&mut window, partial, merged);
+                changed.extend_from_slice(merged);
+            }
+        }
+        changed.sort_unstable();
+        changed.dedup();
+        emitter.emit(panes, &window, Some(changed), round, context, next)?;
+        if lateness.over(round.window.end) > round.leaves {
+            kept.insert(round.window, window);
+        } else {
+            // Not as a pane of stage 0, from whose size that of the next ones is guessed.
+            panes.recycle(1, window);
+        }
+        Ok(())
+    }
+
+    /// Groups that are merged at a time, so that they stay in the cache. Any value is correct.
+    const PART_GROUPS: usize = 4096;
+}
