@@ -20,7 +20,7 @@ use super::{Context, GroupEmitter, Next, Panes};
 pub enum Closing {
     /// A slice is a window.
     Slices(Box<ClosingSlices>),
-    /// A slice belongs to several windows.
+    /// A slice belongs to several windows, or leaves before its window does.
     Overlapping(Box<Overlapping>),
     /// A window is a chain of slices of one key.
     Sessions(Box<Sessions>),
@@ -32,7 +32,9 @@ impl Closing {
     pub fn new(node: &AggregateNode, schema: &Schema, panes: &Panes, owns_global: bool) -> Self {
         match node.window.map(|window| window.windows) {
             Some(Windows::Session { gap_us }) => Self::Sessions(Box::new(Sessions::new(node, schema, panes, gap_us))),
-            Some(windows) if windows.overlap() => Self::Overlapping(Box::new(Overlapping::new(node, schema))),
+            _ if panes.lateness().is_some_and(|lateness| lateness.has_classes()) => {
+                Self::Overlapping(Box::new(Overlapping::new(node, schema)))
+            }
             _ => Self::Slices(Box::new(ClosingSlices::new(node, schema, owns_global))),
         }
     }
@@ -76,7 +78,7 @@ pub struct ClosingSlices {
 
 impl ClosingSlices {
     fn new(node: &AggregateNode, schema: &Schema, owns_global: bool) -> Self {
-        let is_global = node.keys.is_empty() && node.window.is_none();
+        let is_global = node.keys.is_empty() && !node.is_timed();
         Self {
             emitter: GroupEmitter::new(node, schema),
             kept: BTreeMap::new(),
@@ -136,6 +138,12 @@ impl ClosingSlices {
         panes.recycle(id.stage, late);
         // A window may have had no record on time.
         let window = kept.entry(id.start).or_insert_with(|| panes.empty());
+        if emitter.has_changelog() {
+            let shown = window.len() as u32;
+            panes.number(window, changes, changed);
+            changed.retain(|group| *group < shown);
+            emitter.remember(panes, window, changed, panes.span(id.start))?;
+        }
         panes.merge_into(window, changes, changed);
         emitter.emit(panes, window, Some(changed), round(panes, id), context, next)
     }

@@ -164,6 +164,11 @@ impl Panes {
         }
     }
 
+    /// What the groups of `partial` are in another pane, where they are made if need be.
+    pub fn number(&mut self, groups: &mut Groups, partial: &PartialGroups, numbers: &mut Vec<u32>) {
+        groups.number(&self.keyer, &self.layout, partial, numbers, &mut self.scratch);
+    }
+
     /// Merges groups into those of another pane; `merged` becomes what the groups of `partial` are there.
     pub fn merge_into(&mut self, groups: &mut Groups, partial: &PartialGroups, merged: &mut Vec<u32>) {
         groups.merge(&self.keyer, &self.layout, partial, merged, &mut self.scratch);
@@ -308,7 +313,7 @@ impl GroupBy {
             }));
         }
         let exprs = node.keys.iter().chain(&arguments).map(Evaluator::new).collect();
-        let time_column = node.window.map(|window| window.column);
+        let time_column = node.time_column();
         debug_assert_eq!(lateness.is_some(), time_column.is_some());
         let keyer = Keyer::new(node.keys.iter().map(|key| key.data_type), hasher);
         let panes = Panes::new(StateLayout::new(accumulators), keyer, lateness);

@@ -74,12 +74,20 @@ impl Overlapping {
             self.freed.insert((last, id.start, id.stage));
             self.slices.insert((id.start, id.stage), groups);
         }
+        // Rows of several windows that leave at one time are put in order together.
+        let mut holds = false;
         while let Some(round) = self.rounds.pop_first() {
             if round.leaves > watermark {
                 self.rounds.insert(round);
                 break;
             }
-            self.leave(panes, &lateness, round, context, next)?;
+            let goes_on =
+                self.rounds.first().is_some_and(|next| (next.leaves, next.stage) == (round.leaves, round.stage));
+            self.leave(panes, &lateness, round, holds || goes_on, context, next)?;
+            if holds && !goes_on {
+                self.emitter.flush(context, next)?;
+            }
+            holds = goes_on;
             while let Some(&(last, start, class)) = self.freed.first()
                 && last <= round.leaves
                 && self.rounds.first().is_none_or(|next| next.leaves > round.leaves)
@@ -98,36 +106,51 @@ impl Overlapping {
         Ok(())
     }
 
-    /// Passes on what a round of a window shows.
+    /// Passes on what a round of a window shows, or holds it.
     fn leave(
         &mut self,
         panes: &mut Panes,
         lateness: &Lateness,
         round: Round,
+        holds: bool,
         context: &mut Context<'_>,
         next: &mut Next<'_>,
     ) -> Result<()> {
         let Self { emitter, slices, kept, partial, all, merged, changed, .. } = self;
         let mut window = kept.remove(&round.window).unwrap_or_else(|| panes.empty());
-        changed.clear();
         let (from, to) = ((round.window.start, 0), (round.window.end.0, 0));
-        for (&(start, class), groups) in slices.range(from..to) {
-            let pane = lateness.pane(start, class);
-            if lateness.round(pane, round.window) != Some(round) {
-                continue;
+        let coming = |&(&(start, class), _): &(&(i64, u32), &Groups)| {
+            lateness.round(lateness.pane(start, class), round.window) == Some(round)
+        };
+        let shown = window.len() as u32;
+        // With a changelog, what the groups that change showed before is looked at before any of them does.
+        let passes = if emitter.has_changelog() { &[false, true][..] } else { &[true] };
+        for &merges in passes {
+            changed.clear();
+            for (_, groups) in slices.range(from..to).filter(coming) {
+                all.clear();
+                all.extend(0..groups.len() as u32);
+                for part in all.chunks(Self::PART_GROUPS) {
+                    partial.clear();
+                    groups.export(&panes.keyer, &panes.layout, part, partial);
+                    match merges {
+                        true => panes.merge_into(&mut window, partial, merged),
+                        false => panes.number(&mut window, partial, merged),
+                    }
+                    changed.extend_from_slice(merged);
+                }
             }
-            all.clear();
-            all.extend(0..groups.len() as u32);
-            for part in all.chunks(Self::PART_GROUPS) {
-                partial.clear();
-                groups.export(&panes.keyer, &panes.layout, part, partial);
-                panes.merge_into(&mut window, partial, merged);
-                changed.extend_from_slice(merged);
+            if !merges {
+                changed.retain(|group| *group < shown);
+                emitter.remember(panes, &window, changed, round.window)?;
             }
         }
         changed.sort_unstable();
         changed.dedup();
-        emitter.emit(panes, &window, Some(changed), round, context, next)?;
+        match holds {
+            true => emitter.hold(panes, &window, changed, round)?,
+            false => emitter.emit(panes, &window, Some(changed), round, context, next)?,
+        }
         if lateness.over(round.window.end) > round.leaves {
             kept.insert(round.window, window);
         } else {

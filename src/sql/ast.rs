@@ -232,6 +232,8 @@ pub struct Query {
     pub offset: Option<(u64, Span)>,
     /// EMIT.
     pub emit: Option<(Emit, Span)>,
+    /// WITH CHANGELOG, behind EMIT.
+    pub changelog: Option<Span>,
 }
 
 /// One item of a SELECT list.
@@ -344,6 +346,10 @@ pub enum Emit {
     Final,
     /// EMIT CHANGES.
     Changes,
+    /// EMIT CHANGES PER BATCH.
+    ChangesPerBatch,
+    /// EMIT EVERY, in microseconds, positive.
+    Every(i64),
 }
 
 /// A column of CREATE SOURCE.

@@ -97,6 +97,7 @@ pub(super) fn query(reader: &mut Reader) -> Read<Query> {
         limit: None,
         offset: None,
         emit: None,
+        changelog: None,
     };
     let mut seen: Vec<&str> = Vec::new();
     let mut last = ("FROM", 0);
@@ -152,7 +153,7 @@ pub(super) fn query(reader: &mut Reader) -> Read<Query> {
                 }
                 query.offset = Some((count, join(start, number)));
             }
-            _ => query.emit = Some(emit(reader, start)?),
+            _ => query.emit = Some(emit(reader, start, &mut query.changelog)?),
         }
     }
     Ok(query)
@@ -339,24 +340,39 @@ fn order_by(reader: &mut Reader) -> Read<Vec<OrderItem>> {
     }
 }
 
-/// `FINAL` or `CHANGES`, after the word EMIT.
-fn emit(reader: &mut Reader, start: Span) -> Read<(Emit, Span)> {
-    let end = reader.span();
-    if reader.take_word("FINAL") {
-        return Ok((Emit::Final, join(start, end)));
-    }
-    if reader.take_word("CHANGES") {
-        let rest = join(start, reader.span());
-        if reader.take_word("PER") {
-            let span = join(rest, reader.span());
-            return Err(
-                unsupported(span, "EMIT CHANGES PER BATCH").with_help("EMIT CHANGES gives one row per input row")
-            );
-        }
+/// `FINAL`, `CHANGES [PER BATCH]` or `EVERY length`, after the word EMIT; then `WITH CHANGELOG`, or not.
+fn emit(reader: &mut Reader, start: Span, changelog: &mut Option<Span>) -> Read<(Emit, Span)> {
+    let mut end = reader.span();
+    let emit = if reader.take_word("FINAL") {
+        Emit::Final
+    } else if reader.take_word("CHANGES") {
         if reader.is_word("EVERY") {
-            return Err(unsupported(rest, "EMIT CHANGES EVERY").with_help("EMIT CHANGES gives one row per input row"));
+            let error = SqlError::new(join(end, reader.span()), "EMIT CHANGES gives a row at every change");
+            return Err(error.with_help("write EMIT EVERY INTERVAL '1' SECOND, or EMIT CHANGES PER BATCH"));
         }
-        return Ok((Emit::Changes, join(start, end)));
+        if reader.take_word("PER") {
+            end = reader.span();
+            reader.expect_word("BATCH")?;
+            Emit::ChangesPerBatch
+        } else {
+            Emit::Changes
+        }
+    } else if reader.take_word("EVERY") {
+        let (every_us, span) = window::length(reader, "write EMIT EVERY INTERVAL '1' SECOND")?;
+        if every_us <= 0 {
+            return Err(SqlError::new(span, "results can leave every second or so, not every zero seconds"));
+        }
+        end = span;
+        Emit::Every(every_us)
+    } else {
+        return Err(reader.expected("FINAL, CHANGES or EVERY"));
+    };
+    if reader.is_word("WITH") {
+        let with = reader.span();
+        reader.advance();
+        let word = reader.span();
+        reader.expect_word("CHANGELOG")?;
+        *changelog = Some(join(with, word));
     }
-    Err(reader.expected("FINAL or CHANGES"))
+    Ok((emit, join(start, end)))
 }

@@ -31,8 +31,10 @@ use super::{Slices, Span, Windows};
 /// What a record is, next to its split's watermark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrival {
-    /// All its windows were open.
+    /// All its windows were open, and no early result of them has left that it belongs to.
     OnTime,
+    /// All its windows were open, but some early result had left without it: it belongs to this class.
+    Open(u32),
     /// Some of its windows were closed, but the state of one is still there: it belongs to this class, or stage.
     Late(u32),
     /// The state of all its windows was given up.
@@ -74,6 +76,8 @@ pub struct Lateness {
     pub windows: Windows,
     /// How long after its end the state of a window is kept for late records, in microseconds of event time; 0 drops them.
     pub allowed_us: i64,
+    /// Whether results leave before the window closes: at all multiples of so many microseconds of event time.
+    pub every_us: Option<i64>,
     /// Whether late records make corrections of results that have left; else (EMIT CHANGES) they change the running
     /// values like any other.
     pub corrects: bool,
@@ -83,36 +87,42 @@ impl Lateness {
     /// What a record at `time` is when its split's watermark stands at `watermark`.
     pub fn arrival(&self, time: i64, watermark: EventTime) -> Arrival {
         let slice = self.slices().start(time);
-        let first = self.windows.first_end(slice);
-        if watermark < first {
+        let base = self.base(slice);
+        if watermark < base {
             return Arrival::OnTime;
         }
-        let last = if self.windows.overlap() { self.windows.last_end(slice) } else { first };
+        let last = if self.has_classes() { self.windows.last_end(slice) } else { base };
         if watermark >= last && watermark.0.saturating_sub(last.0) >= self.allowed_us {
             Arrival::TooLate
         } else if !self.corrects {
             Arrival::Late(0)
-        } else if self.windows.overlap() {
-            Arrival::Late(self.class(first, watermark))
+        } else if self.has_classes() {
+            let class = self.class(base, watermark);
+            if watermark < self.windows.first_end(slice) { Arrival::Open(class) } else { Arrival::Late(class) }
         } else {
-            let late_us = watermark.0.saturating_sub(first.0);
+            let late_us = watermark.0.saturating_sub(base.0);
             Arrival::Late(u32::try_from(late_us / self.spacing_us()).unwrap_or(u32::MAX - 1) + 1)
         }
     }
 
     /// The slices that rows are grouped into.
     pub fn slices(&self) -> Slices {
-        self.windows.slices()
+        self.windows.slices(self.every_us)
+    }
+
+    /// Whether slices have classes, so that windows are put together from them.
+    pub fn has_classes(&self) -> bool {
+        self.windows.overlap() || self.every_us.is_some()
     }
 
     /// The pane of the slice that starts at `start`, for rows of a stage or class.
     pub fn pane(&self, start: i64, stage: u32) -> PaneId {
-        let first = self.windows.first_end(start);
+        let base = self.base(start);
         let closes = match stage {
-            0 if self.corrects => first,
+            0 if self.corrects => base,
             0 => after(self.windows.last_end(start), self.allowed_us),
-            class if self.windows.overlap() => self.class_from(first, class + 1),
-            stage => after(first, self.spacing_us().saturating_mul(i64::from(stage)).min(self.allowed_us)),
+            class if self.has_classes() => self.class_from(base, class + 1),
+            stage => after(base, self.spacing_us().saturating_mul(i64::from(stage)).min(self.allowed_us)),
         };
         PaneId { closes, stage, start }
     }
@@ -126,10 +136,14 @@ impl Lateness {
     /// The round in which the rows of a pane come to a window of its slice; none if they came too late for it.
     pub fn round(&self, pane: PaneId, window: Span) -> Option<Round> {
         if pane.closes <= window.end {
-            return Some(Round { leaves: window.end, stage: 0, window });
+            let early = self.every_us.map(|every_us| {
+                let into = pane.closes.0.rem_euclid(every_us);
+                after(pane.closes, if into == 0 { 0 } else { every_us - into })
+            });
+            return Some(Round { leaves: early.map_or(window.end, |early| early.min(window.end)), stage: 0, window });
         }
         // Ends of windows lie between classes, so the whole class came after the window's.
-        let from = self.class_from(self.windows.first_end(pane.start), pane.stage);
+        let from = self.class_from(self.base(pane.start), pane.stage);
         let late_us = from.0.saturating_sub(window.end.0);
         if late_us >= self.allowed_us {
             return None;
@@ -154,13 +168,18 @@ impl Lateness {
         watermark > EventTime::MIN && (before == EventTime::MIN || passes(0) || passes(self.allowed_us))
     }
 
-    /// The class of `watermark`, which is not before `first`, the first end of a slice's windows. From there on, a class
-    /// begins with every slice and with every slice after the allowed lateness: at all times at which something may happen to
+    /// The watermark from which rows of a slice are apart from those before: when the first of its windows closes, or
+    /// early results of it may leave.
+    fn base(&self, slice: i64) -> EventTime {
+        if self.every_us.is_some() { self.slices().end(slice) } else { self.windows.first_end(slice) }
+    }
+
+    /// The class of `watermark`, which is not before `base`, that of a slice. From there on, a class begins with every slice and with every slice after the allowed lateness: at all times at which something may happen to
     /// a window.
-    fn class(&self, first: EventTime, watermark: EventTime) -> u32 {
+    fn class(&self, base: EventTime, watermark: EventTime) -> u32 {
         let size_us = self.slices().size_us;
         let shift_us = self.allowed_us % size_us;
-        let late_us = watermark.0.saturating_sub(first.0);
+        let late_us = watermark.0.saturating_sub(base.0);
         let (slices, rest) = (late_us / size_us, late_us % size_us);
         let class = match shift_us {
             0 => slices,
@@ -170,13 +189,13 @@ impl Lateness {
     }
 
     /// The watermark at which a class begins, the one before it ends.
-    fn class_from(&self, first: EventTime, class: u32) -> EventTime {
+    fn class_from(&self, base: EventTime, class: u32) -> EventTime {
         let size_us = self.slices().size_us;
         let shift_us = self.allowed_us % size_us;
         let number = i64::from(class.saturating_sub(1));
         let slices_us = |slices: i64| slices.saturating_mul(size_us);
         after(
-            first,
+            base,
             match shift_us {
                 0 => slices_us(number),
                 _ => slices_us(number / 2).saturating_add(if number % 2 == 1 { shift_us } else { 0 }),
@@ -200,7 +219,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn lateness(size_us: i64, allowed_us: i64, corrects: bool) -> Lateness {
-        Lateness { windows: Windows::Tumbling { size_us }, allowed_us, corrects }
+        Lateness { windows: Windows::Tumbling { size_us }, allowed_us, every_us: None, corrects }
     }
 
     #[test]
@@ -255,7 +274,7 @@ mod tests {
             let start = lateness.slices().start(time);
             let stage = match lateness.arrival(time, EventTime(watermark)) {
                 Arrival::OnTime => Some(0),
-                Arrival::Late(stage) => Some(stage),
+                Arrival::Late(stage) | Arrival::Open(stage) => Some(stage),
                 Arrival::TooLate => None,
             };
             match stage {
@@ -284,17 +303,17 @@ mod tests {
         #[test]
         fn overlapping_windows_take_late_rows_by_the_definition(
             size in 1i64..50, slide in 1i64..50, cumulates in any::<bool>(), allowed in 0i64..120, time in -100i64..100,
-            watermark in -300i64..300, before in -300i64..300,
+            watermark in -300i64..300, before in -300i64..300, every in prop::option::of(1i64..70),
         ) {
             let windows = match cumulates {
                 true => Windows::Cumulating { step_us: slide, max_us: slide * (1 + size % 7) },
                 false => Windows::Hopping { size_us: size.max(slide), slide_us: slide.min(size) },
             };
-            let lateness = Lateness { windows, allowed_us: allowed, corrects: true };
+            let lateness = Lateness { windows, allowed_us: allowed, every_us: every, corrects: true };
             let slice = lateness.slices().start(time);
             let class = match lateness.arrival(time, EventTime(watermark)) {
                 Arrival::OnTime => Some(0),
-                Arrival::Late(class) => Some(class),
+                Arrival::Late(class) | Arrival::Open(class) => Some(class),
                 Arrival::TooLate => None,
             };
             let pane = class.map(|class| lateness.pane(slice, class));
@@ -314,14 +333,20 @@ mod tests {
                 let round = pane.and_then(|pane| lateness.round(pane, window));
                 prop_assert_eq!(round.map(|round| i64::from(round.stage)), stage);
                 if let (Some(round), Some(pane), Some(stage)) = (round, pane, stage) {
-                    prop_assert_eq!(round.leaves.0, end + (stage * spacing).min(allowed * stage.signum()));
+                    let seen = slice.max(watermark) + 1;
+                    let seen = seen.max(lateness.slices().end(slice).0);
+                    let early = every.map(|every| (seen + every - 1).div_euclid(every) * every);
+                    let first = early.map_or(end, |early| early.min(end));
+                    let expected = if stage == 0 { first } else { end + (stage * spacing).min(allowed) };
+                    prop_assert_eq!(round.leaves.0, expected);
                     prop_assert!(pane.closes <= round.leaves && round.leaves <= lateness.over(window.end));
                     if EventTime(before) < round.leaves && round.leaves <= EventTime(watermark.max(before)) {
                         prop_assert!(lateness.closes_between(EventTime(before), EventTime(watermark.max(before))));
                     }
                 }
             }
-            prop_assert_eq!(late, class != Some(0));
+            let is_late = !matches!(lateness.arrival(time, EventTime(watermark)), Arrival::OnTime | Arrival::Open(_));
+            prop_assert_eq!(late, is_late);
         }
     }
 }

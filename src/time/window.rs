@@ -41,6 +41,8 @@ pub struct Span {
 /// The windows of a query. All lengths are in microseconds and positive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Windows {
+    /// One window of all time, whose results leave every so often.
+    All,
     /// `[k * size, (k + 1) * size)`.
     Tumbling {
         /// Length of a window.
@@ -71,9 +73,10 @@ impl Windows {
     /// Slices of a gap, if it can be cut into so many: a session is seen to be over at the end of a slice.
     const SLICES_PER_GAP: i64 = 8;
 
-    /// The slices that the windows are made of.
-    pub fn slices(self) -> Slices {
+    /// The slices that the windows are made of; if results leave `every` so many microseconds, no slice is cut by that either.
+    pub fn slices(self, every: Option<i64>) -> Slices {
         let size_us = match self {
+            Self::All => i64::MAX,
             Self::Tumbling { size_us } => size_us,
             Self::Hopping { size_us, slide_us } => greatest_common_divisor(size_us, slide_us),
             Self::Cumulating { step_us, .. } => step_us,
@@ -82,15 +85,22 @@ impl Windows {
                 gap_us / slices.unwrap_or(1)
             }
         };
-        Slices { size_us }
+        Slices {
+            size_us: match (self, every) {
+                (_, None) => size_us,
+                (Self::All, Some(every_us)) => every_us,
+                (_, Some(every_us)) => greatest_common_divisor(size_us, every_us),
+            },
+        }
     }
 
-    /// Slices in the longest window; 1 for sessions, which have no length.
-    pub fn slices_per_window(self) -> i64 {
+    /// Slices in the longest window; 1 where windows have no length.
+    pub fn slices_per_window(self, every: Option<i64>) -> i64 {
+        let slice_us = self.slices(every).size_us;
         match self {
-            Self::Tumbling { .. } | Self::Session { .. } => 1,
-            Self::Hopping { size_us, .. } => size_us / self.slices().size_us,
-            Self::Cumulating { step_us, max_us } => max_us / step_us,
+            Self::All | Self::Session { .. } => 1,
+            Self::Tumbling { size_us } | Self::Hopping { size_us, .. } => size_us / slice_us,
+            Self::Cumulating { max_us, .. } => max_us / slice_us,
         }
     }
 
@@ -102,6 +112,7 @@ impl Windows {
     /// How far apart the ends of windows are.
     pub fn spacing_us(self) -> i64 {
         match self {
+            Self::All => i64::MAX,
             Self::Tumbling { size_us } => size_us,
             Self::Hopping { slide_us, .. } => slide_us,
             Self::Cumulating { step_us, .. } => step_us,
@@ -115,8 +126,13 @@ impl Windows {
         let slice = i128::from(slice);
         // Windows with these numbers, from one start and end to the next.
         let (numbers, starts, ends) = match self {
-            Self::Tumbling { size_us } => (0..1, (slice, 0), (slice + i128::from(size_us), 0)),
-            Self::Session { .. } => (0..1, (slice, 0), (slice + i128::from(self.slices().size_us), 0)),
+            Self::All => (0..1, (i64::MIN.into(), 0), (i64::MAX.into(), 0)),
+            Self::Tumbling { size_us } => {
+                let size = i128::from(size_us);
+                let start = slice.div_euclid(size) * size;
+                (0..1, (start, 0), (start + size, 0))
+            }
+            Self::Session { .. } => (0..1, (slice, 0), (slice + i128::from(self.slices(None).size_us), 0)),
             Self::Hopping { size_us, slide_us } => {
                 let (size, slide) = (i128::from(size_us), i128::from(slide_us));
                 let first = (slice - size).div_euclid(slide) * slide + slide;
@@ -126,7 +142,8 @@ impl Windows {
             Self::Cumulating { step_us, max_us } => {
                 let (step, max) = (i128::from(step_us), i128::from(max_us));
                 let start = slice.div_euclid(max) * max;
-                (0..(start + max - slice) / step, (start, 0), (slice + step, step))
+                let done = (slice - start) / step;
+                (0..max / step - done, (start, 0), (start + (done + 1) * step, step))
             }
         };
         let numbers = 0..i64::try_from(numbers.end).unwrap_or(i64::MAX);
@@ -175,15 +192,15 @@ mod tests {
     #[test]
     fn a_slice_knows_its_windows() {
         let hopping = Windows::Hopping { size_us: 60, slide_us: 25 };
-        assert_eq!((hopping.slices().size_us, hopping.slices_per_window()), (5, 12));
+        assert_eq!((hopping.slices(None).size_us, hopping.slices_per_window(None)), (5, 12));
         assert_eq!(spans(hopping, 0), [(-50, 10), (-25, 35), (0, 60)]);
         assert_eq!(spans(hopping, 10), [(-25, 35), (0, 60)]);
         let cumulating = Windows::Cumulating { step_us: 10, max_us: 30 };
         assert_eq!(spans(cumulating, -30), [(-30, -20), (-30, -10), (-30, 0)]);
         assert_eq!(spans(cumulating, 20), [(0, 30)]);
         assert_eq!(spans(Windows::Tumbling { size_us: 7 }, -7), [(-7, 0)]);
-        assert_eq!(Windows::Session { gap_us: 30 }.slices().size_us, 5);
-        assert_eq!(Windows::Session { gap_us: 13 }.slices().size_us, 13);
+        assert_eq!(Windows::Session { gap_us: 30 }.slices(None).size_us, 5);
+        assert_eq!(Windows::Session { gap_us: 13 }.slices(None).size_us, 13);
     }
 
     #[test]
@@ -196,7 +213,7 @@ mod tests {
             Windows::Session { gap_us: i64::MAX },
         ] {
             for time in [i64::MIN, i64::MIN + 1, i64::MAX, i64::MAX - 1] {
-                let slice = windows.slices().start(time);
+                let slice = windows.slices(None).start(time);
                 assert!(windows.of_slice(slice).count() >= 1);
                 assert!(windows.first_end(slice) <= windows.last_end(slice));
             }
@@ -208,6 +225,7 @@ mod tests {
         #[test]
         fn windows_of_a_slice_hold_its_times(
             size in 1i64..60, slide in 1i64..60, steps in 1i64..9, time in -300i64..300, kind in 0..2,
+            every in prop::option::of(1i64..30),
         ) {
             let windows = match kind {
                 0 => Windows::Hopping { size_us: size.max(slide), slide_us: size.min(slide) },
@@ -218,7 +236,7 @@ mod tests {
                 _ => (1..=steps).map(|j| (k * size * steps, k * size * steps + j * size)).collect(),
             }).filter(|&(start, end)| start <= time && time < end).collect();
             expected.sort_unstable_by_key(|&(start, end)| (end, start));
-            let slices = windows.slices();
+            let slices = windows.slices(every);
             let slice = slices.start(time);
             prop_assert_eq!(spans(windows, slice), expected.clone());
             prop_assert!(expected.iter().all(|&(start, end)| start <= slice && slices.end(slice).0 <= end));
