@@ -599,3 +599,50 @@ fn a_closed_window_is_corrected_while_lateness_is_allowed() {
     assert_eq!(counted(&rows), [(0, 2), (0, 4), (10, 1), (20, 1), (40, 1)]);
     assert_eq!((report.records_late, report.records_dropped, report.records_corrected), (4, 2, 1));
 }
+
+/// Runs a query over records of one split at the given seconds, with a bound of 2 seconds and 20 of allowed lateness; gives
+/// its counts of late, dropped and corrected records, and window start, window end and COUNT(*) of its rows.
+fn windows_over(windows: Windows, seconds: &[i64]) -> ((u64, u64, u64), Vec<[i64; 3]>) {
+    let query =
+        Query { windows, bound: 2 * SECOND_US, allowed: Some(20 * SECOND_US), emit: Emit::Final, changelog: false };
+    let case = Case { splits: vec![at_seconds(seconds)], query, warning: false, notation: 0 };
+    let (engine, _) = case.engine();
+    let (report, rows) = run(&engine, &case.sql(), &case.options(&[]));
+    let rows = integers(&rows).iter().map(|row| [row[5] / SECOND_US, row[6] / SECOND_US, row[1]]).collect();
+    ((report.records_late, report.records_dropped, report.records_corrected), rows)
+}
+
+/// Two sessions leave; a record that comes between them late makes one of them, which leaves once more.
+#[test]
+fn sessions_that_a_late_record_bridges_become_one() {
+    let session = Windows::Session { gap: 8 * SECOND_US };
+    // The watermark is at 28 when 7 comes: its slice ended at 8, so it leaves three gaps later, when the watermark is past 32.
+    let (counts, rows) = windows_over(session, &[1, 2, 12, 30, 9, 40]);
+    assert_eq!(counts, (1, 0, 1));
+    assert_eq!(rows, [[1, 10, 2], [12, 20, 1], [1, 20, 4], [30, 38, 1], [40, 48, 1]]);
+    // A record exactly the gap away starts a session of its own; the one that comes too late is dropped.
+    let (counts, rows) = windows_over(session, &[1, 9, 10, 60, 12]);
+    assert_eq!(counts, (1, 1, 0));
+    assert_eq!(rows, [[1, 9, 1], [9, 18, 2], [60, 68, 1]]);
+}
+
+/// A record that is too late for one window, late for the next and on time for the last.
+#[test]
+fn a_record_may_be_late_for_some_of_its_windows() {
+    // The watermark is at 38 when 11 comes: [0, 15) is given up at 35, [5, 20) leaves again at 40, [10, 25) at 40.
+    let hopping = Windows::Hopping { size: 15 * SECOND_US, slide: 5 * SECOND_US };
+    let (counts, rows) = windows_over(hopping, &[11, 40, 11]);
+    assert_eq!(counts, (1, 0, 2));
+    let first = [[0, 15, 1], [5, 20, 1], [10, 25, 1]];
+    let last = [[10, 25, 2], [5, 20, 2], [30, 45, 1], [35, 50, 1], [40, 55, 1]];
+    let mut expected = [&first[..], &last[..]].concat();
+    expected.sort_unstable();
+    let mut rows = rows;
+    rows.sort_unstable();
+    assert_eq!(rows, expected);
+    // At 18, [5, 15) and what came before are over, [10, 20) is not.
+    let hopping = Windows::Hopping { size: 10 * SECOND_US, slide: 5 * SECOND_US };
+    let (counts, rows) = windows_over(hopping, &[20, 12]);
+    assert_eq!(counts, (1, 0, 1));
+    assert_eq!(rows, [[10, 20, 1], [5, 15, 1], [15, 25, 1], [20, 30, 1]]);
+}
