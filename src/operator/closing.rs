@@ -137,7 +137,7 @@ impl ClosingSlices {
         late.export(&panes.keyer, &panes.layout, &self.late, changes);
         panes.recycle(id.stage, late);
         // A window may have had no record on time.
-        let window = kept.entry(id.start).or_insert_with(|| panes.empty());
+        let window = kept.entry(id.start).or_insert_with(|| panes.empty(0));
         if emitter.has_changelog() {
             let shown = window.len() as u32;
             panes.number(window, changes, changed);

@@ -89,9 +89,9 @@ impl Panes {
         self.open.entry(id).or_insert_with(|| Groups::new(keyer, layout, expected, pool.take()))
     }
 
-    /// No groups of a window.
-    pub fn empty(&mut self) -> Groups {
-        Groups::new(&self.keyer, &self.layout, 0, self.pool.take())
+    /// No groups of a window, with room for `expected`.
+    pub fn empty(&mut self, expected: usize) -> Groups {
+        Groups::new(&self.keyer, &self.layout, expected, self.pool.take())
     }
 
     /// When the pane closes that closes first.

@@ -8,6 +8,7 @@
 //! ```
 
 mod aggregate;
+mod blocks;
 mod changes;
 mod closing;
 mod context;

@@ -2,36 +2,36 @@
 //!
 //! Rows were aggregated once, into the pane of their slice. When a window closes it is put together from the panes of its
 //! slices; when it is corrected, from those panes that came to it since. A pane is freed after the last window that takes
-//! from it. Costs, per window, one merge for each group of each of its panes; what a row costs does not depend on how many
-//! windows it belongs to.
+//! from it. Costs, per window, one merge for each group of each block of its panes (see [`super::blocks`]); what a row costs
+//! does not depend on how many windows it belongs to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
 use crate::plan::AggregateNode;
-use crate::state::{Groups, PartialGroups};
+use crate::state::Groups;
 use crate::time::{Lateness, Round, Span};
 use crate::types::{EventTime, Schema};
 
+use super::blocks::{Blocks, ClosedPanes, Merge};
 use super::{Context, GroupEmitter, Next, Panes};
 
 /// Puts windows together from panes and passes them on.
 pub struct Overlapping {
     emitter: GroupEmitter,
     /// Closed panes by slice and class.
-    slices: BTreeMap<(i64, u32), Groups>,
+    slices: ClosedPanes,
     /// The same panes by the watermark at which the last window takes from them.
     freed: BTreeSet<(EventTime, i64, u32)>,
     /// Rounds to come that some pane takes part in.
     rounds: BTreeSet<Round>,
     /// Windows that left and may be corrected.
     kept: BTreeMap<Span, Groups>,
-    partial: PartialGroups,
-    /// All groups of a pane.
-    all: Vec<u32>,
-    /// What they are in a window.
-    merged: Vec<u32>,
+    blocks: Blocks,
+    merge: Merge,
     changed: Vec<u32>,
+    /// Groups of the last window that left: as many are expected in the next.
+    window_groups: usize,
 }
 
 impl Overlapping {
@@ -43,16 +43,17 @@ impl Overlapping {
             freed: BTreeSet::new(),
             rounds: BTreeSet::new(),
             kept: BTreeMap::new(),
-            partial: PartialGroups::default(),
-            all: Vec::new(),
-            merged: Vec::new(),
+            blocks: Blocks::default(),
+            merge: Merge::default(),
             changed: Vec::new(),
+            window_groups: 0,
         }
     }
 
     /// Bytes of closed panes, and of windows that are kept for corrections.
     pub fn held_bytes(&self) -> usize {
-        self.slices.values().chain(self.kept.values()).map(Groups::held_bytes).sum()
+        let groups = self.slices.values().chain(self.kept.values());
+        groups.map(Groups::held_bytes).sum::<usize>() + self.blocks.held_bytes()
     }
 
     /// Passes on all results that leave up to `watermark`.
@@ -93,6 +94,9 @@ impl Overlapping {
                 && self.rounds.first().is_none_or(|next| next.leaves > round.leaves)
             {
                 self.freed.pop_first();
+                if class == 0 {
+                    self.blocks.forget(panes, start, lateness.slices().size_us);
+                }
                 if let Some(groups) = self.slices.remove(&(start, class)) {
                     panes.recycle(class, groups);
                 }
@@ -116,37 +120,38 @@ impl Overlapping {
         context: &mut Context<'_>,
         next: &mut Next<'_>,
     ) -> Result<()> {
-        let Self { emitter, slices, kept, partial, all, merged, changed, .. } = self;
-        let mut window = kept.remove(&round.window).unwrap_or_else(|| panes.empty());
+        let Self { emitter, slices, blocks, kept, merge, changed, window_groups, .. } = self;
+        let mut window = kept.remove(&round.window).unwrap_or_else(|| panes.empty(*window_groups));
         let (from, to) = ((round.window.start, 0), (round.window.end.0, 0));
+        // The first result of a window takes all that was on time, which has been merged ahead.
+        let first = round.stage == 0 && lateness.every_us.is_none();
         let coming = |&(&(start, class), _): &(&(i64, u32), &Groups)| {
-            lateness.round(lateness.pane(start, class), round.window) == Some(round)
+            !(first && class == 0) && lateness.round(lateness.pane(start, class), round.window) == Some(round)
         };
-        let shown = window.len() as u32;
+        if first {
+            blocks.merge_window(panes, slices, round.window, lateness.slices().size_us, &mut window);
+        }
+        let shown = if first { 0 } else { window.len() as u32 };
         // With a changelog, what the groups that change showed before is looked at before any of them does.
         let passes = if emitter.has_changelog() { &[false, true][..] } else { &[true] };
         for &merges in passes {
             changed.clear();
             for (_, groups) in slices.range(from..to).filter(coming) {
-                all.clear();
-                all.extend(0..groups.len() as u32);
-                for part in all.chunks(Self::PART_GROUPS) {
-                    partial.clear();
-                    groups.export(&panes.keyer, &panes.layout, part, partial);
-                    match merges {
-                        true => panes.merge_into(&mut window, partial, merged),
-                        false => panes.number(&mut window, partial, merged),
-                    }
-                    changed.extend_from_slice(merged);
-                }
+                merge.run(panes, groups, &mut window, merges, |numbers| changed.extend_from_slice(numbers));
             }
             if !merges {
                 changed.retain(|group| *group < shown);
                 emitter.remember(panes, &window, changed, round.window)?;
             }
         }
-        changed.sort_unstable();
-        changed.dedup();
+        if first {
+            changed.clear();
+            changed.extend(0..window.len() as u32);
+            *window_groups = window.len();
+        } else {
+            changed.sort_unstable();
+            changed.dedup();
+        }
         match holds {
             true => emitter.hold(panes, &window, changed, round)?,
             false => emitter.emit(panes, &window, Some(changed), round, context, next)?,
@@ -159,7 +164,4 @@ impl Overlapping {
         }
         Ok(())
     }
-
-    /// Groups that are merged at a time, so that they stay in the cache. Any value is correct.
-    const PART_GROUPS: usize = 4096;
 }

@@ -98,6 +98,9 @@ impl Windows {
     }
 }
 
+/// A window and a key.
+type Group = ((i64, i64), i64);
+
 /// A row of the result: key, COUNT(*), SUM, MIN, MAX of the values, the window's start and end (0 without one), and what the
 /// row does: 0 if that is not asked for, else a place in [`OPS`].
 pub type ResultRow = [i64; 8];
@@ -273,7 +276,7 @@ fn by_watermark(splits: usize, arrivals: &[(usize, Arrival)], query: Query) -> O
         sessions::emit_final(accepted, gap, query, &mut outcome);
         return outcome;
     }
-    let mut groups: BTreeMap<((i64, i64), i64), Vec<Accepted>> = BTreeMap::new();
+    let mut groups: BTreeMap<Group, Vec<Accepted>> = BTreeMap::new();
     for record in accepted {
         groups.entry((record.window, record.key)).or_default().push(record);
     }
@@ -286,15 +289,10 @@ fn by_watermark(splits: usize, arrivals: &[(usize, Arrival)], query: Query) -> O
             let there: Vec<&Accepted> = records.iter().filter(|record| leaves_at(record, query).0 <= at).collect();
             let values: Vec<i64> = there.iter().map(|record| record.value).collect();
             let first = there.iter().map(|record| record.index).min().unwrap();
-            outcome.corrected += if stage == 0 {
-                0
-            } else {
-                1 + u64::from(
-                    query.changelog
-                        && there.len()
-                            > records.iter().filter(|record| leaves_at(record, query) == (at, stage)).count(),
-                )
-            };
+            // Of a pair both rows are counted.
+            let is_new = there.iter().all(|record| leaves_at(record, query).0 == at);
+            let count = if query.changelog && !is_new { 2 } else { 1 };
+            outcome.corrected += if stage == 0 { 0 } else { count };
             rows.push(((at, stage, first, window.1), row(key, window, &values)));
         }
     }
@@ -314,8 +312,8 @@ fn changes(splits: usize, arrivals: &[(usize, Arrival)], query: Query, batch_row
         batches.push((split, counts[split] / batch_rows.unwrap_or(1)));
         counts[split] += 1;
     }
-    let mut groups: BTreeMap<((i64, i64), i64), Vec<i64>> = BTreeMap::new();
-    let mut rows: Vec<((usize, usize), ((i64, i64), i64), ResultRow)> = Vec::new();
+    let mut groups: BTreeMap<Group, Vec<i64>> = BTreeMap::new();
+    let mut rows: Vec<((usize, usize), Group, ResultRow)> = Vec::new();
     for record in accept(splits, arrivals, query, &mut outcome) {
         let group = (record.window, record.key);
         let values = groups.entry(group).or_default();
