@@ -2,8 +2,8 @@
 //!
 //! A block of level l holds the groups of `1 << l` slices, aligned to that number. A window of n slices is cut into at most
 //! `2 * log2(n)` blocks, where there were n slices; each block is made once, of two of the level below, when the first window
-//! wants it, and goes when the first of its slices does. Measured over 1,000 keys and windows of 60 slices: five times as
-//! fast as merging slices one by one.
+//! wants it, and goes when the first of its slices does. Measured over 1,000 keys and windows of 60
+//! slices, with all else that a job does: 7.5 s for 5 million rows where merging slices one by one took 13.2 s.
 
 use std::collections::BTreeMap;
 
