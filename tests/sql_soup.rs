@@ -193,6 +193,9 @@ const QUERIES: &[&str] = &[
     "SELECT s , AVG ( p ) OVER ( ROWS WINDOW BUFFER 100 ROWS PARTITION BY s ORDER BY t ) , LAG ( p , 2 , 0.5 ) OVER ( PARTITION BY s ORDER BY t ) FROM trades",
     "INSERT INTO out SELECT CASE i WHEN 1 THEN 'a' WHEN 2 THEN NULL ELSE s END c , CAST ( p AS INT ) , d * 2.25 , t - INTERVAL '1' DAY , EXTRACT ( HOUR FROM t ) , s IN ( 'a' , NULL ) , p BETWEEN 1 AND i , b IS NOT TRUE FROM trades",
     "CREATE SOURCE z ( a INT NOT NULL , b DECIMAL ( 5 , 2 ) , t TIMESTAMP , WATERMARK FOR t AS t - 5s ) WITH ( connector = 'file' , path = 'z.csv' , keyed_by = 'a , b' )",
+    "SELECT s , COUNT ( * ) , window_end FROM trades GROUP BY s , HOP ( t , INTERVAL '1' SECOND , INTERVAL '10' SECOND ) EMIT EVERY 1 s WITH CHANGELOG",
+    "SELECT COUNT ( * ) FROM TABLE ( SESSION ( TABLE trades , DESCRIPTOR ( t ) , 1 m ) ) x GROUP BY window_start EMIT FINAL",
+    "SELECT s , COUNT ( * ) FROM trades GROUP BY s WINDOW CUMULATE ( t , 1 s , 10 s ) EMIT FINAL WITH CHANGELOG",
     "SELECT a , count ( * ) FROM read_csv ( 'f.csv' , delim => ';' ) x GROUP BY a EMIT CHANGES ; SET partitions = 4 ; SELECT DISTINCT a FROM 'f.parquet'",
 ];
 

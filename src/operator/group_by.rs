@@ -10,10 +10,10 @@ use crate::batch::{Batch, Column, Selection, Values};
 use crate::error::Result;
 use crate::kernel::Simd;
 use crate::kernel::pane::{self, Pane};
-use crate::plan::{AggregateNode, Window};
+use crate::plan::{AggregateCall, AggregateFunction, AggregateNode, Expr, Window};
 use crate::state::{DirectRows, Groups, KeyHasher, KeyScratch, Keyer, PartialGroups, StateLayout};
-use crate::time::{Lateness, PaneId};
-use crate::types::{EventTime, Sequence};
+use crate::time::{Lateness, PaneId, Span, Windows};
+use crate::types::{DataType, EventTime, Sequence};
 
 use super::Context;
 use super::calls::Calls;
@@ -63,9 +63,14 @@ impl Panes {
         self.open.entry(id).or_insert_with(|| Groups::new(keyer, layout, expected, pool.take()))
     }
 
-    /// No groups of a window.
-    pub fn empty(&mut self) -> Groups {
-        Groups::new(&self.keyer, &self.layout, 0, self.pool.take())
+    /// No groups of a window, with room for `expected`.
+    pub fn empty(&mut self, expected: usize) -> Groups {
+        Groups::new(&self.keyer, &self.layout, expected, self.pool.take())
+    }
+
+    /// When the pane closes that closes first.
+    pub fn next_to_close(&self) -> Option<EventTime> {
+        self.open.first_key_value().map(|(id, _)| id.closes)
     }
 
     /// Takes out the pane that closes first, if `watermark` closes it.
@@ -77,9 +82,10 @@ impl Panes {
         self.open.pop_first()
     }
 
-    /// End of the window that starts at `start`.
-    pub fn end(&self, start: i64) -> EventTime {
-        self.lateness.map_or(EventTime::MAX, |lateness| lateness.window.end(start))
+    /// The window that a slice is, if it is one: from its start to its end.
+    pub fn span(&self, start: i64) -> Span {
+        let end = self.lateness.map_or(EventTime::MAX, |lateness| lateness.slices().end(start));
+        Span { start, end }
     }
 
     /// Windows and their late records; none without windows.
@@ -130,6 +136,11 @@ impl Panes {
         if let Some(groups) = open.get_mut(&id) {
             groups.merge(keyer, layout, partial, merged, scratch);
         }
+    }
+
+    /// What the groups of `partial` are in another pane, where they are made if need be.
+    pub fn number(&mut self, groups: &mut Groups, partial: &PartialGroups, numbers: &mut Vec<u32>) {
+        groups.number(&self.keyer, &self.layout, partial, numbers, &mut self.scratch);
     }
 
     /// Merges groups into those of another pane; `merged` becomes what the groups of `partial` are there.
@@ -257,9 +268,16 @@ pub struct Run<'a> {
 impl GroupBy {
     /// For a node of a plan; `lateness` says what becomes of late records, and there is one if there are windows.
     pub fn new(node: &AggregateNode, lateness: Option<Lateness>, hasher: KeyHasher) -> Self {
-        let Calls { arguments, takes_places, layout } = Calls::new(&node.calls, hasher);
+        let mut calls = node.calls.clone();
+        if let Some(Window { column, windows: Windows::Session { .. } }) = node.window {
+            // The first and the last moment of each group, behind what the query asks for.
+            let time = Expr::column(column, DataType::Timestamp);
+            let moments = [AggregateFunction::Min, AggregateFunction::Max];
+            calls.extend(moments.map(|function| AggregateCall::extreme(function, time.clone())));
+        }
+        let Calls { arguments, takes_places, layout } = Calls::new(&calls, hasher);
         let exprs = node.keys.iter().chain(&arguments).map(Evaluator::new).collect();
-        let time_column = node.window.map(|Window::Tumbling { column, .. }| column);
+        let time_column = node.time_column();
         debug_assert_eq!(lateness.is_some(), time_column.is_some());
         let keyer = Keyer::new(node.keys.iter().map(|key| key.data_type), hasher);
         let panes = Panes::new(layout, keyer, lateness);
@@ -294,21 +312,22 @@ impl GroupBy {
         simd: Simd,
         take: &mut TakeRun<'a, '_>,
     ) -> Result<()> {
-        let (Some(Lateness { window, .. }), Some(column)) = (self.panes.lateness, self.time_column) else {
+        let (Some(lateness), Some(column)) = (self.panes.lateness, self.time_column) else {
             return take(&mut self.panes, Run { pane: PaneId::ALL, keyed });
         };
+        let slices = lateness.slices();
         let times = &keyed.batch.columns[column].int64()[..keyed.batch.rows];
         // Most batches lie in one pane: their least and greatest time tell so.
         if let Some((least, greatest)) = pane::bounds(simd, times)
-            && Pane::of(least, window.size_us).holds(greatest)
+            && Pane::of(least, slices.size_us).holds(greatest)
         {
-            let pane = self.panes.id(window.start(least), keyed.stage);
+            let pane = self.panes.id(slices.start(least), keyed.stage);
             return take(&mut self.panes, Run { pane, keyed });
         }
         let batch = listed(keyed.batch, arena, simd);
         let selected = batch.selection.list();
         let mut result = Ok(());
-        pane::for_each_run(simd, times, selected, window.size_us, |pane, run| {
+        pane::for_each_run(simd, times, selected, slices.size_us, |pane, run| {
             let rows = selected.unwrap_or_else(|| arena.alloc_slice_fill_iter(run.clone().map(|row| row as u32)));
             let rows = if selected.is_some() { &rows[run] } else { rows };
             let batch = Batch { selection: Selection::Rows(rows), ..batch };

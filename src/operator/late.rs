@@ -126,13 +126,13 @@ impl Operator for Late {
             if wanted {
                 let watermark = greatest.minus(self.bound_us);
                 let arrival = self.rule.arrival(time, watermark);
-                if arrival != Arrival::OnTime {
+                if !matches!(arrival, Arrival::OnTime | Arrival::Open(_)) {
                     context.counts.late += 1;
                     context.counts.lateness.record(watermark.0.abs_diff(time));
                 }
                 match arrival {
                     Arrival::OnTime | Arrival::Late(0) => kept.push(i as u32),
-                    Arrival::Late(stage) => self.late.push((stage, i as u32)),
+                    Arrival::Late(stage) | Arrival::Open(stage) => self.late.push((stage, i as u32)),
                     Arrival::TooLate => dropped.push(i as u32),
                 }
             }

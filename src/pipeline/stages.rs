@@ -2,7 +2,7 @@
 
 use crate::operator::expr::Evaluator;
 use crate::operator::{
-    Aggregate, Chain, Changes, Filter, GroupBy, Late, LateRule, MergePanes, Project, Reorder, RowsOver,
+    Aggregate, Chain, Changes, ChangesPerBatch, Filter, GroupBy, Late, LateRule, MergePanes, Project, Reorder, RowsOver,
 };
 use crate::plan::{Emit, Exchange, Layout, Node, Plan, RowsOrder, Step};
 use crate::state::KeyHasher;
@@ -150,11 +150,14 @@ fn push_step(chain: &mut Chain, plan: &Plan, i: usize, hasher: KeyHasher, global
             chain.push(Filter::new(predicate, over_records));
         }
         Node::Project(exprs) => chain.push(Project::new(exprs)),
-        Node::Aggregate(node) if node.emit == Emit::Final => {
+        Node::Aggregate(node) if node.emit.merges() => {
             chain.push(Aggregate::new(node, schema, plan.lateness(), hasher, global_here));
         }
+        Node::Aggregate(node) if node.emit == Emit::ChangesPerBatch => {
+            chain.push(ChangesPerBatch::new(node, schema, plan.lateness(), plan.timing.state_ttl_us, hasher));
+        }
         Node::Aggregate(node) => {
-            chain.push(Changes::new(node, schema, plan.lateness(), plan.timing.state_ttl_us, hasher))
+            chain.push(Changes::new(node, schema, plan.lateness(), plan.timing.state_ttl_us, hasher));
         }
         Node::Rows(node) => {
             if let RowsOrder::EventTime { column } = node.order {
@@ -173,8 +176,8 @@ fn late_rule(plan: &Plan) -> Option<LateRule> {
 fn frontier(plan: &Plan) -> Frontier {
     match plan.keyed_step().map(|(_, step)| &step.node) {
         _ if plan.releases_in_order() => Frontier::EventTime,
-        Some(Node::Aggregate(node)) if node.emit == Emit::Final => {
-            if node.window.is_some() {
+        Some(Node::Aggregate(node)) if node.emit.merges() => {
+            if node.is_timed() {
                 Frontier::WindowEnd
             } else {
                 Frontier::End

@@ -9,6 +9,7 @@ use super::query::{
     SortKey, Window,
 };
 use super::timing::LateRecords;
+use crate::time::Windows;
 use crate::types::{Schema, Value};
 
 impl Plan {
@@ -73,16 +74,26 @@ fn node(node: &Node, input: &Schema, output: &Schema) -> String {
         }
         Node::Aggregate(node) => {
             let mut line = format!("Aggregate keys=[{}]", list(&node.keys, input));
-            if let Some(Window::Tumbling { column, size_us }) = node.window {
-                let size = literal::duration_text(size_us);
-                let _ = write!(line, " window=TUMBLING({}, {size})", name(input, column));
+            if let Some(Window { column, windows }) = node.window {
+                let (kind, lengths) = match windows {
+                    Windows::All => ("ALL", Vec::new()),
+                    Windows::Tumbling { size_us } => ("TUMBLING", vec![size_us]),
+                    Windows::Hopping { size_us, slide_us } => ("SLIDING", vec![size_us, slide_us]),
+                    Windows::Cumulating { step_us, max_us } => ("CUMULATE", vec![step_us, max_us]),
+                    Windows::Session { gap_us } => ("SESSION", vec![gap_us]),
+                };
+                let lengths: Vec<String> = lengths.into_iter().map(literal::duration_text).collect();
+                let _ = write!(line, " window={kind}({}, {})", name(input, column), lengths.join(", "));
             }
             let calls: Vec<String> = node.calls.iter().map(|call| aggregate(call, input)).collect();
             let emit = match node.emit {
-                Emit::Final => "FINAL",
-                Emit::Changes => "CHANGES",
+                Emit::Final => "FINAL".into(),
+                Emit::Changes => "CHANGES".into(),
+                Emit::ChangesPerBatch => "CHANGES PER BATCH".into(),
+                Emit::Every { every_us, .. } => format!("EVERY {}", literal::duration_text(every_us)),
             };
-            let _ = write!(line, " calls=[{}] emit={emit}", calls.join(", "));
+            let changelog = if node.changelog { " WITH CHANGELOG" } else { "" };
+            let _ = write!(line, " calls=[{}] emit={emit}{changelog}", calls.join(", "));
             line
         }
         Node::Rows(node) => {

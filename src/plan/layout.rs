@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{AggregateNode, Emit, ExprKind, Node, Plan};
+use super::{AggregateNode, ExprKind, Node, Plan};
 use crate::error::{Error, Result, nearest};
 
 /// How a job's work is laid over threads.
@@ -268,7 +268,7 @@ impl Facts {
     fn of(plan: &Plan) -> Self {
         let keyed = plan.keyed_step().map(|(_, step)| &step.node);
         let (demand, keys) = match keyed {
-            Some(Node::Aggregate(AggregateNode { emit: Emit::Final, keys, .. })) => (Demand::Mergeable, &keys[..]),
+            Some(Node::Aggregate(AggregateNode { emit, keys, .. })) if emit.merges() => (Demand::Mergeable, &keys[..]),
             Some(Node::Aggregate(node)) => (Demand::InOrder, &node.keys[..]),
             Some(Node::Rows(node)) => (Demand::InOrder, &node.partition_by[..]),
             _ => (Demand::Stateless, &[][..]),

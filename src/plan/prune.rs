@@ -4,7 +4,7 @@
 //! to it moves along. Filter and Rows pass the scan's columns on; the first Project or Aggregate ends their reach.
 
 use super::expr::{Expr, ExprKind};
-use super::query::{Node, Plan, RowsOrder, Step, Window};
+use super::query::{Emit, Node, Plan, RowsOrder, Step, Window};
 use crate::types::Schema;
 
 /// Cuts down the projection of `plan` (which must be all columns), then drops the last Project if it is an identity.
@@ -76,7 +76,10 @@ fn each_step(steps: &mut [Step], f: &mut impl FnMut(usize) -> usize) {
             }
             Node::Aggregate(node) => {
                 node.keys.iter_mut().for_each(|expr| expr.map_columns(f));
-                if let Some(Window::Tumbling { column, .. }) = &mut node.window {
+                if let Some(Window { column, .. }) = &mut node.window {
+                    *column = f(*column);
+                }
+                if let Emit::Every { column, .. } = &mut node.emit {
                     *column = f(*column);
                 }
                 node.calls.iter_mut().flat_map(|call| call.exprs_mut()).for_each(|expr| expr.map_columns(f));

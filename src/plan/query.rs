@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Expr, Timing};
 use crate::error::{Error, Result};
+use crate::time::Windows;
 use crate::types::{DataType, Options, Schema};
 
 /// A declared or inferred source.
@@ -113,7 +114,7 @@ pub enum Node {
 }
 
 /// GROUP BY, with or without a time window. Output columns: keys, then calls, then (if windowed) `window_start` and
-/// `window_end` (TIMESTAMP).
+/// `window_end` (TIMESTAMP), then `op` (VARCHAR) if it is a changelog.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AggregateNode {
     /// Grouping expressions; none means one group (which exists even without rows, unless windowed).
@@ -124,18 +125,38 @@ pub struct AggregateNode {
     pub calls: Vec<AggregateCall>,
     /// When rows leave.
     pub emit: Emit,
+    /// Whether a last column `op` (VARCHAR) says what a row does to the row of the same group before: `+I`, `-U`, `+U`.
+    pub changelog: bool,
+}
+
+impl AggregateNode {
+    /// Whether event time decides when results leave.
+    pub fn is_timed(&self) -> bool {
+        self.time_column().is_some()
+    }
+
+    /// The event-time column, if event time matters.
+    pub fn time_column(&self) -> Option<usize> {
+        match (self.window, self.emit) {
+            (Some(window), _) => Some(window.column),
+            (None, Emit::Every { column, .. }) => Some(column),
+            _ => None,
+        }
+    }
+
+    /// Number of columns behind keys and calls.
+    pub fn added_columns(&self) -> usize {
+        2 * usize::from(self.window.is_some()) + usize::from(self.changelog)
+    }
 }
 
 /// Half-open windows aligned to the epoch, over the scan's event-time column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Window {
-    /// `[k·size, (k+1)·size)`.
-    Tumbling {
-        /// Event-time column of the node's input.
-        column: usize,
-        /// Microseconds, positive.
-        size_us: i64,
-    },
+pub struct Window {
+    /// Event-time column of the node's input.
+    pub column: usize,
+    /// Kind and lengths.
+    pub windows: Windows,
 }
 
 /// When the rows of a group leave.
@@ -145,6 +166,22 @@ pub enum Emit {
     Final,
     /// One row per input row: the changed group's running values.
     Changes,
+    /// After each batch of the input one row per group that it changed.
+    ChangesPerBatch,
+    /// At all multiples of so much event time, and when a window closes: one row per group that changed.
+    Every {
+        /// Event-time column of the node's input.
+        column: usize,
+        /// Microseconds, positive.
+        every_us: i64,
+    },
+}
+
+impl Emit {
+    /// Whether groups of several partitions may be merged before they leave: the order of rows within them does not show.
+    pub fn merges(self) -> bool {
+        matches!(self, Self::Final | Self::Every { .. })
+    }
 }
 
 /// One aggregate over an optional argument.
@@ -166,6 +203,14 @@ pub struct AggregateCall {
     /// SUM(DECIMAL(p,s)) DECIMAL(38,s); SUM(DOUBLE), AVG, VARIANCE, STDDEV DOUBLE; MIN, MAX, FIRST, LAST, MIN_BY, MAX_BY,
     /// PERCENTILE_DISC the argument's.
     pub data_type: DataType,
+}
+
+impl AggregateCall {
+    /// MIN or MAX of `arg`.
+    pub fn extreme(function: AggregateFunction, arg: Expr) -> Self {
+        let data_type = arg.data_type;
+        Self { function, arg: Some(arg), second: None, order: Vec::new(), distinct: false, data_type }
+    }
 }
 
 /// One key of ORDER BY inside an aggregate.
@@ -331,7 +376,7 @@ impl Plan {
             let width = match &step.node {
                 Node::Filter(_) | Node::Sort(_) | Node::Limit { .. } => input,
                 Node::Project(exprs) => exprs.len(),
-                Node::Aggregate(node) => node.keys.len() + node.calls.len() + if node.window.is_some() { 2 } else { 0 },
+                Node::Aggregate(node) => node.keys.len() + node.calls.len() + node.added_columns(),
                 Node::Rows(node) => input + node.calls.len(),
             };
             if width != step.schema.len() {

@@ -1,8 +1,8 @@
 //! How a job treats event time, beside the WATERMARK clause of its source.
 
-use super::{AggregateNode, Emit, Node, Plan, RowsOrder, Window};
+use super::{AggregateNode, Emit, Node, Plan, RowsOrder};
 use crate::limits;
-use crate::time::{Lateness, Tumbling};
+use crate::time::{Lateness, Windows};
 use crate::types::EventTime;
 
 /// What to do with late records.
@@ -80,13 +80,18 @@ impl Plan {
     pub fn lateness(&self) -> Option<Lateness> {
         let bound_us = self.scan.event_time?.bound_us;
         match &self.keyed_step()?.1.node {
-            Node::Aggregate(AggregateNode { window: Some(Window::Tumbling { size_us, .. }), emit, .. }) => {
+            Node::Aggregate(AggregateNode { window, emit, .. }) => {
+                let every_us = if let Emit::Every { every_us, .. } = emit { Some(*every_us) } else { None };
+                let windows = match (window, every_us) {
+                    (Some(window), _) => window.windows,
+                    (None, Some(_)) => Windows::All,
+                    (None, None) => return None,
+                };
                 let allowed_us = match self.timing.late_records {
                     LateRecords::Drop => 0,
                     _ => self.timing.allowed_lateness_us.unwrap_or(bound_us),
                 };
-                let window = Tumbling { size_us: *size_us };
-                Some(Lateness { window, allowed_us, corrects: *emit == Emit::Final })
+                Some(Lateness { windows, allowed_us, every_us, corrects: emit.merges() })
             }
             _ => None,
         }

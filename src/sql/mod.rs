@@ -15,5 +15,6 @@ mod reader;
 mod select;
 mod statement;
 mod tokens;
+mod window;
 
 pub use statement::parse;

@@ -6,9 +6,9 @@ use sqlparser::tokenizer::Token;
 
 use super::ast::{Emit, From, FromSource, Ident, OptionItem, OrderItem, Query, SelectItem, Window};
 use super::convert::unsupported;
-use super::duration;
 use super::reader::{Read, Reader, ident_of};
 use super::tokens::{is_word, join};
+use super::window;
 use crate::error::{Span, SqlError, nearest};
 
 /// Words that start a clause after the SELECT list, with their rank: a clause of lower rank cannot follow.
@@ -83,7 +83,7 @@ pub(super) fn query(reader: &mut Reader) -> Read<Query> {
         }
         return Err(error);
     }
-    let from = from(reader)?;
+    let (from, window) = from(reader)?;
     let mut query = Query {
         span,
         distinct,
@@ -91,12 +91,13 @@ pub(super) fn query(reader: &mut Reader) -> Read<Query> {
         from,
         filter: None,
         group_by: Vec::new(),
-        window: None,
+        window,
         having: None,
         order_by: None,
         limit: None,
         offset: None,
         emit: None,
+        changelog: None,
     };
     let mut seen: Vec<&str> = Vec::new();
     let mut last = ("FROM", 0);
@@ -128,8 +129,12 @@ pub(super) fn query(reader: &mut Reader) -> Read<Query> {
                     return Err(unsupported(join(start, reader.span()), "GROUP BY ALL"));
                 }
                 query.group_by = reader.exprs()?;
+                window::take_from_keys(&mut query.group_by, &mut query.window)?;
             }
-            "WINDOW" => query.window = Some(window(reader, start)?),
+            "WINDOW" => {
+                let window = window::clause(reader, start)?;
+                window::set(&mut query.window, window)?;
+            }
             "HAVING" => query.having = Some(reader.expr()?),
             "ORDER" => {
                 let words = join(start, reader.span());
@@ -148,7 +153,7 @@ pub(super) fn query(reader: &mut Reader) -> Read<Query> {
                 }
                 query.offset = Some((count, join(start, number)));
             }
-            _ => query.emit = Some(emit(reader, start)?),
+            _ => query.emit = Some(emit(reader, start, &mut query.changelog)?),
         }
     }
     Ok(query)
@@ -239,8 +244,9 @@ fn items(reader: &mut Reader) -> Read<Vec<SelectItem>> {
     }
 }
 
-fn from(reader: &mut Reader) -> Read<From> {
+fn from(reader: &mut Reader) -> Read<(From, Option<Window>)> {
     let start = reader.span();
+    let mut window = None;
     let [first, second] = reader.peek_two();
     let (source, span) = match (first, second) {
         (Token::SingleQuotedString(path), _) => {
@@ -248,6 +254,11 @@ fn from(reader: &mut Reader) -> Read<From> {
             (FromSource::File(path), start)
         }
         (Token::LParen, _) => return Err(unsupported(start, "a subquery in FROM")),
+        (Token::Word(word), Token::LParen) if window::is_table_function(&word.value) => {
+            let (name, span, found) = window::table_function(reader)?;
+            window = Some(found);
+            (FromSource::Name(name), span)
+        }
         (Token::Word(word), Token::LParen) => table_function(reader, &ident_of(&word, start))?,
         (Token::Word(word), second) => {
             reader.advance();
@@ -268,7 +279,7 @@ fn from(reader: &mut Reader) -> Read<From> {
     if reader.peek() == Token::Comma {
         return Err(unsupported(reader.span(), "more than one source in FROM"));
     }
-    Ok(From { source, alias, span })
+    Ok((From { source, alias, span }, window))
 }
 
 /// `read_csv('path', key = value, ...)`.
@@ -276,14 +287,12 @@ fn table_function(reader: &mut Reader, name: &Ident) -> Read<(FromSource, Span)>
     const KNOWN: [(&str, &str); 4] =
         [("read_csv", "csv"), ("read_json", "jsonl"), ("read_parquet", "parquet"), ("read_arrow", "arrow")];
     let Some((_, format)) = KNOWN.iter().find(|(known, _)| name.value.eq_ignore_ascii_case(known)) else {
-        let upper = name.value.to_uppercase();
-        if ["TUMBLE", "HOP", "SESSION", "CUMULATE", "TABLE"].contains(&upper.as_str()) {
-            return Err(unsupported(name.span, format_args!("{upper} in FROM"))
-                .with_help("write GROUP BY ... WINDOW TUMBLING (column, INTERVAL '1' MINUTE)"));
-        }
         let help = match nearest(&name.value, KNOWN.iter().map(|(known, _)| *known)) {
             Some(near) => format!("did you mean {near}?"),
-            None => "FROM takes read_csv, read_json, read_parquet and read_arrow".into(),
+            None => {
+                "FROM takes read_csv, read_json, read_parquet and read_arrow, and TUMBLE, HOP, CUMULATE and SESSION"
+                    .into()
+            }
         };
         return Err(SqlError::new(name.span, format!("unknown table function {}", name.value)).with_help(help));
     };
@@ -331,98 +340,39 @@ fn order_by(reader: &mut Reader) -> Read<Vec<OrderItem>> {
     }
 }
 
-/// `TUMBLING ([column,] length)`, after the word WINDOW.
-fn window(reader: &mut Reader, start: Span) -> Read<Window> {
-    let help = "write WINDOW TUMBLING (column, INTERVAL '1' MINUTE)";
-    let kind_span = reader.span();
-    if let Some(kind) = reader.one_of(&["SLIDING", "HOPPING", "SESSION", "CUMULATING"]) {
-        let error = unsupported(join(start, kind_span), format_args!("WINDOW {kind}"));
-        return Err(error.with_help("WINDOW TUMBLING is"));
-    }
-    if !reader.take_word("TUMBLING") {
-        if let [Token::Word(_), second] = reader.peek_two()
-            && is_word(&second, "AS")
-        {
-            return Err(unsupported(kind_span, "a named window"));
-        }
-        return Err(reader.expected("TUMBLING").with_help(help));
-    }
-    reader.expect(&Token::LParen)?;
-    let (mut table, mut column) = (None, None);
-    if let [Token::Word(word), Token::Period, Token::Word(_)] = reader.peek_three() {
-        table = Some(ident_of(&word, reader.span()));
-        reader.advance();
-        reader.advance();
-    }
-    if let [Token::Word(word), Token::Comma] = reader.peek_two() {
-        column = Some(ident_of(&word, reader.span()));
-        reader.advance();
-        reader.advance();
-    }
-    let (size_us, size_span) = length(reader, help)?;
-    if size_us <= 0 {
-        return Err(SqlError::new(size_span, "the size of a window must be positive"));
-    }
-    if reader.peek() == Token::Comma {
-        let error = SqlError::new(reader.span(), "WINDOW TUMBLING takes a column and one length");
-        return Err(error.with_help(help));
-    }
-    let end = reader.span();
-    reader.expect(&Token::RParen)?;
-    Ok(Window { table, column, size_us, span: join(start, end) })
-}
-
-/// `INTERVAL '1' MINUTE`, `INTERVAL '1 minute'`, `1m`, `1 MINUTE` or `'1m'`, in microseconds.
-pub(super) fn length(reader: &mut Reader, help: &str) -> Read<(i64, Span)> {
-    let mut span = reader.span();
-    let interval = reader.take_word("INTERVAL");
-    let wanted = "a length such as INTERVAL '1' MINUTE or 1m";
-    let (number, text) = match reader.peek() {
-        Token::Number(number, false) => (number, false),
-        Token::SingleQuotedString(text) => (text, true),
-        _ => return Err(reader.expected(wanted).with_help(help)),
-    };
-    span = join(span, reader.span());
-    reader.advance();
-    let result = match reader.peek() {
-        Token::Word(unit) if !text || interval => {
-            span = join(span, reader.span());
-            reader.advance();
-            duration::interval_us(&number, &unit.value)
-        }
-        _ if text => duration::text_us(&number),
-        _ => {
-            return Err(reader
-                .expected("a unit of time")
-                .with_help("units are ms, s, m, h and d, or SECOND, MINUTE, HOUR"));
-        }
-    };
-    match result {
-        Ok(us) => Ok((us, span)),
-        Err(message) => {
-            Err(SqlError::new(span, message).with_help("units are ms, s, m, h and d, or SECOND, MINUTE, HOUR"))
-        }
-    }
-}
-
-/// `FINAL` or `CHANGES`, after the word EMIT.
-fn emit(reader: &mut Reader, start: Span) -> Read<(Emit, Span)> {
-    let end = reader.span();
-    if reader.take_word("FINAL") {
-        return Ok((Emit::Final, join(start, end)));
-    }
-    if reader.take_word("CHANGES") {
-        let rest = join(start, reader.span());
-        if reader.take_word("PER") {
-            let span = join(rest, reader.span());
-            return Err(
-                unsupported(span, "EMIT CHANGES PER BATCH").with_help("EMIT CHANGES gives one row per input row")
-            );
-        }
+/// `FINAL`, `CHANGES [PER BATCH]` or `EVERY length`, after the word EMIT; then `WITH CHANGELOG`, or not.
+fn emit(reader: &mut Reader, start: Span, changelog: &mut Option<Span>) -> Read<(Emit, Span)> {
+    let mut end = reader.span();
+    let emit = if reader.take_word("FINAL") {
+        Emit::Final
+    } else if reader.take_word("CHANGES") {
         if reader.is_word("EVERY") {
-            return Err(unsupported(rest, "EMIT CHANGES EVERY").with_help("EMIT CHANGES gives one row per input row"));
+            let error = SqlError::new(join(end, reader.span()), "EMIT CHANGES gives a row at every change");
+            return Err(error.with_help("write EMIT EVERY INTERVAL '1' SECOND, or EMIT CHANGES PER BATCH"));
         }
-        return Ok((Emit::Changes, join(start, end)));
+        if reader.take_word("PER") {
+            end = reader.span();
+            reader.expect_word("BATCH")?;
+            Emit::ChangesPerBatch
+        } else {
+            Emit::Changes
+        }
+    } else if reader.take_word("EVERY") {
+        let (every_us, span) = window::length(reader, "write EMIT EVERY INTERVAL '1' SECOND")?;
+        if every_us <= 0 {
+            return Err(SqlError::new(span, "results can leave every second or so, not every zero seconds"));
+        }
+        end = span;
+        Emit::Every(every_us)
+    } else {
+        return Err(reader.expected("FINAL, CHANGES or EVERY"));
+    };
+    if reader.is_word("WITH") {
+        let with = reader.span();
+        reader.advance();
+        let word = reader.span();
+        reader.expect_word("CHANGELOG")?;
+        *changelog = Some(join(with, word));
     }
-    Err(reader.expected("FINAL or CHANGES"))
+    Ok((emit, join(start, end)))
 }

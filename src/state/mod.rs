@@ -1,4 +1,4 @@
-//! State by key: group tables with one row of words per group, and the last rows of each key.
+//! State by key: group tables with one row of words per group, sessions of each key, and the last rows of each key.
 //!
 //! Promises: the output order of groups is their order of first appearance in the input, never a hash table's; two
 //! tables of one shape can be merged, and the result equals the table that saw all rows. Of keys, NULL
@@ -11,6 +11,7 @@ mod groups;
 mod keys;
 mod layout;
 mod partial;
+mod sessions;
 mod states;
 #[cfg(test)]
 mod tests;
@@ -22,4 +23,5 @@ pub use groups::Groups;
 pub use keys::{DirectRows, KeyHasher, KeyScratch, KeyTable, Keyer, PackedColumns};
 pub use layout::{Accumulator, AccumulatorKind, StateLayout};
 pub use partial::{PartialGroups, RowStates};
+pub use sessions::{Session, SessionTable};
 pub use states::{StateBlock, States};

@@ -35,6 +35,11 @@ pub struct StateBlock {
 }
 
 impl StateBlock {
+    /// The words of a row.
+    pub(super) fn row(&self, layout: &StateLayout, number: usize) -> &[u64] {
+        &self.rows[number << layout.shift..][..layout.width()]
+    }
+
     /// Drops all rows, keeps the memory.
     pub fn clear(&mut self) {
         self.rows.clear();
