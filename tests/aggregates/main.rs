@@ -217,6 +217,35 @@ fn estimates_are_near_and_the_same_everywhere() {
     }
 }
 
+/// So many groups that their rows go to the owners at once, each as a group of its own.
+#[test]
+fn scattered_rows_give_plain_folds() {
+    let record = |i: i64| Record {
+        key: if i % 5 == 0 { i % 50 } else { i * 7 % 30_011 },
+        n: (i % 11 > 0).then_some(i % 13),
+        d: (i % 7 > 0).then_some((i % 17) as f64 / 4.0),
+        s: (i % 3 > 0).then(|| format!("{}", i % 19)),
+        b: Some(i % 2 == 0),
+        time: i,
+    };
+    let splits: Vec<Vec<Record>> =
+        (0..2).map(|split| (split * 30_000..(split + 1) * 30_000).map(record).collect()).collect();
+    let engine = engine(&splits);
+    let sql = select("k", CALLS, "GROUP BY k");
+    let first = run(&engine, &sql, &options(&[("processor", "inline")])).1;
+    for n in ["2", "5"] {
+        let way = [("processor", "partitioned"), ("partitions", n), ("strategy", "round_robin")];
+        same(&run(&engine, &sql, &options(&way)).1, &first, way);
+    }
+    let mut groups: BTreeMap<i64, Vec<&Record>> = BTreeMap::new();
+    splits.iter().flatten().for_each(|record| groups.entry(record.key).or_default().push(record));
+    assert!(first.len() == groups.len() && first.len() > 20_000, "{} groups", first.len());
+    for row in &first {
+        let Cell::Integer(key) = row[0] else { panic!("{row:?}") };
+        check(row, 1, CALLS, &groups[&(key as i64)]);
+    }
+}
+
 /// What aggregates keep beside their rows counts as state.
 #[test]
 fn values_that_are_kept_count_against_the_limit() {
