@@ -16,6 +16,9 @@ pub const WATERMARK_BOUND_US: i64 = 60_000_000;
 pub const WATERMARK_MIN_ADVANCE_US: i64 = 100_000;
 /// Default of `idle_timeout` in microseconds (30 s).
 pub const IDLE_TIMEOUT_US: i64 = 30_000_000;
+/// Slices that a window of time is made of at most; more is an error of the query. When a window closes it is put together
+/// from all of them.
+pub const WINDOW_SLICES_MAX: i64 = 100_000;
 /// Default of `max_future` for standard input, in microseconds (a day).
 pub const MAX_FUTURE_US: i64 = 86_400_000_000;
 /// Longest text record in bytes; a longer one ends the job with an error that names its line (a quote left open looks
@@ -30,6 +33,9 @@ pub const SUBQUERY_DEPTH_MAX: usize = 16;
 /// Longest text in bytes that REPEAT, LPAD, RPAD, REPLACE or REGEXP_REPLACE makes of a record; a record that asks for
 /// more has failed. Without it one record could ask for all memory.
 pub const FUNCTION_TEXT_BYTES_MAX: usize = 16 << 20;
+/// Longest text in bytes that STRING_AGG makes of one group; a longer one ends the job with an error that says so. A column of
+/// results cannot hold much more.
+pub const JOINED_TEXT_BYTES_MAX: usize = 64 << 20;
 /// Memory of a compiled regular expression in bytes; a greater one is an error where it is a literal, else its record
 /// has failed.
 pub const PATTERN_BYTES_MAX: usize = 4 << 20;

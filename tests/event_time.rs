@@ -18,7 +18,7 @@ use proptest::prelude::*;
 
 use harness::simulation::{Shape, Simulated, simulated, simulated_sources};
 use harness::{Cell, Row, options, run, sorted};
-use reference::{Arrival, Event, Outcome, Query};
+use reference::{Arrival, Emit, Event, OPS, Outcome, Query, Windows};
 
 const SECOND_US: i64 = 1_000_000;
 
@@ -27,8 +27,46 @@ const SECOND_US: i64 = 1_000_000;
 struct Case {
     splits: Vec<Vec<Event>>,
     query: Query,
-    changes: bool,
     warning: bool,
+    /// How the window is written: 0 to 3.
+    notation: usize,
+}
+
+/// Windows of every kind, of whole seconds or any length.
+fn windows() -> impl Strategy<Value = Windows> {
+    let size = || prop_oneof![(1i64..40).prop_map(|s| s * SECOND_US), 1i64..10 * SECOND_US];
+    let unit = prop_oneof![(1i64..6).prop_map(|s| s * SECOND_US), 1000i64..3 * SECOND_US];
+    prop_oneof![
+        2 => size().prop_map(|size| Windows::Tumbling { size }),
+        2 => (unit.clone(), 1i64..13, 1i64..13)
+            .prop_map(|(unit, a, b)| Windows::Hopping { size: a.max(b) * unit, slide: a.min(b) * unit }),
+        1 => (unit, 1i64..9).prop_map(|(step, steps)| Windows::Cumulating { step, max: steps * step }),
+        3 => size().prop_map(|gap| Windows::Session { gap }),
+    ]
+}
+
+/// A length that every slice of the windows divides.
+fn common_length(windows: Windows) -> i64 {
+    match windows {
+        Windows::All => 0,
+        Windows::Tumbling { size } => size,
+        Windows::Hopping { size, slide } => divisor(size, slide),
+        Windows::Cumulating { step, .. } => step,
+        Windows::Session { gap } => gap,
+    }
+}
+
+fn divisor(a: i64, b: i64) -> i64 {
+    if b == 0 { a } else { divisor(b, a % b) }
+}
+
+fn emit() -> impl Strategy<Value = Emit> {
+    prop_oneof![
+        3 => Just(Emit::Final),
+        1 => Just(Emit::Changes),
+        1 => Just(Emit::ChangesPerBatch),
+        2 => prop_oneof![(1i64..30).prop_map(|s| s * SECOND_US), (1i64..30).prop_map(|n| n * SECOND_US / 8)].prop_map(Emit::Every),
+    ]
 }
 
 /// Records whose time mostly goes up, with disorder, now and then a gap, few without a time.
@@ -54,20 +92,37 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 
 fn case() -> impl Strategy<Value = Case> {
     let length = |most: i64| prop_oneof![(0..=most).prop_map(|s| s * SECOND_US), 0..=most * SECOND_US];
-    let size = prop_oneof![(1i64..40).prop_map(|s| s * SECOND_US), 1i64..10 * SECOND_US];
     (
         prop::collection::vec(events(), 1..5),
-        size,
+        windows(),
         length(15),
         prop::option::of(length(80)),
+        emit(),
         any::<bool>(),
         any::<bool>(),
+        0usize..4,
     )
-        .prop_map(|(splits, size, bound, allowed, changes, warning)| Case {
-            splits,
-            query: Query { size, bound, allowed },
-            changes,
-            warning,
+        .prop_map(|(splits, windows, bound, allowed, emit, changelog, warning, notation)| {
+            let (windows, emit) = match (windows, emit) {
+                (Windows::Session { .. } | Windows::Hopping { .. }, Emit::Every(_)) if notation == 0 => {
+                    (Windows::All, emit)
+                }
+                (Windows::Session { .. }, _) => (windows, Emit::Final),
+                (Windows::Hopping { .. } | Windows::Cumulating { .. }, Emit::Changes | Emit::ChangesPerBatch) => {
+                    (windows, Emit::Final)
+                }
+                both => both,
+            };
+            let windows = match (windows, emit) {
+                // A window is made of so many slices at most.
+                (_, Emit::Every(every)) if common_length(windows) / divisor(common_length(windows), every) > 1000 => {
+                    Windows::All
+                }
+                _ => windows,
+            };
+            let changelog = changelog && !matches!(windows, Windows::Session { .. });
+            let query = Query { windows, bound, allowed, emit, changelog };
+            Case { splits, query, warning, notation }
         })
 }
 
@@ -90,13 +145,45 @@ fn batch(events: &[Event]) -> RecordBatch {
 
 impl Case {
     fn sql(&self) -> String {
-        let Query { size, bound, .. } = self.query;
+        let Query { windows, bound, .. } = self.query;
+        let us = |us: i64| format!("INTERVAL '{us}' MICROSECOND");
+        // The clause has the size first, functions the slide.
+        let (word, function, clause, lengths) = match windows {
+            Windows::All => ("", "", String::new(), String::new()),
+            Windows::Tumbling { size } => ("TUMBLING", "TUMBLE", us(size), us(size)),
+            Windows::Session { gap } => ("SESSION", "SESSION", us(gap), us(gap)),
+            Windows::Hopping { size, slide } => {
+                let words = if size % 2 == 0 { "SLIDING" } else { "HOPPING" };
+                (words, "HOP", format!("{}, {}", us(size), us(slide)), format!("{}, {}", us(slide), us(size)))
+            }
+            Windows::Cumulating { step, max } => {
+                let lengths = format!("{}, {}", us(step), us(max));
+                ("CUMULATE", "CUMULATE", lengths.clone(), lengths)
+            }
+        };
+        let (from, keys) = match self.notation {
+            _ if windows == Windows::All => ("events".into(), "k".into()),
+            0 => ("events".into(), format!("k WINDOW {word} (event_time, {clause})")),
+            1 => ("events".into(), format!("k, {function}(event_time, {lengths})")),
+            2 => {
+                let from = format!("TABLE({function}(TABLE events, DESCRIPTOR(event_time), {lengths}))");
+                (from, "k, window_start, window_end".into())
+            }
+            _ => (format!("{function}(TABLE events, DESCRIPTOR(event_time), {lengths}) e"), "window_start, e.k".into()),
+        };
+        let bounds = if windows == Windows::All { "0 AS a, 0 AS b" } else { "window_start, window_end" };
+        let emit = match self.query.emit {
+            Emit::Final => "FINAL".into(),
+            Emit::Changes => "CHANGES".into(),
+            Emit::ChangesPerBatch => "CHANGES PER BATCH".into(),
+            Emit::Every(every) => format!("EVERY {}", us(every)),
+        };
+        let changelog = if self.query.changelog { " WITH CHANGELOG" } else { "" };
         format!(
             "CREATE SOURCE events (event_time TIMESTAMP, k BIGINT, v BIGINT, wanted BIGINT, price DOUBLE,
                WATERMARK FOR event_time AS event_time - INTERVAL '{bound}' MICROSECOND) WITH (connector = 'memory');
-             SELECT k, COUNT(*), SUM(v), MIN(v), MAX(v), window_start, SUM(price), AVG(price) FROM events
-             WHERE wanted = 1 GROUP BY k WINDOW TUMBLING (event_time, INTERVAL '{size}' MICROSECOND) EMIT {}",
-            if self.changes { "CHANGES" } else { "FINAL" }
+             SELECT k, COUNT(*), SUM(v), MIN(v), MAX(v), {bounds}, SUM(price), AVG(price) FROM {from}
+             WHERE wanted = 1 GROUP BY {keys} EMIT {emit}{changelog}"
         )
     }
 
@@ -107,15 +194,19 @@ impl Case {
         (engine, splits)
     }
 
-    fn outcome(&self) -> Outcome {
-        let reference = if self.changes { reference::emit_changes } else { reference::emit_final };
-        reference(self.splits.len(), &reference::in_order(&self.splits), self.query)
+    fn outcome(&self, batch_rows: usize) -> Outcome {
+        reference::outcome(self.splits.len(), &reference::in_order(&self.splits), self.query, batch_rows)
+    }
+
+    /// Whether each key's rows must meet in order.
+    fn in_order(&self) -> bool {
+        matches!(self.query.emit, Emit::Changes | Emit::ChangesPerBatch)
     }
 
     /// Settings of event time.
     fn settings(&self) -> Vec<(&'static str, String)> {
         // The answer is the same for any.
-        let min_advance = ["0s", "100ms", "7s", "1 day"][self.query.size as usize % 4];
+        let min_advance = ["0s", "100ms", "7s", "1 day"][self.query.bound as usize % 4];
         match self.query.allowed {
             None => vec![("late_records", "drop".into()), ("min_advance", min_advance.into())],
             Some(allowed) => vec![
@@ -145,7 +236,13 @@ fn integers(rows: &[Row]) -> Vec<reference::ResultRow> {
         Cell::Integer(value) => *value as i64,
         other => panic!("{other:?} is no integer"),
     };
-    rows.iter().map(|row| std::array::from_fn(|column| cell(&row[column]))).collect()
+    // Behind the two sums stands what a row of a changelog does.
+    let op = |row: &Row| match row.get(9) {
+        None => 0,
+        Some(Cell::Text(op)) => OPS.iter().position(|known| known == op).unwrap() as i64,
+        Some(other) => panic!("{other:?} is no op"),
+    };
+    rows.iter().map(|row| std::array::from_fn(|column| if column < 7 { cell(&row[column]) } else { op(row) })).collect()
 }
 
 fn check_counts(report: &JobReport, expected: &Outcome) {
@@ -166,12 +263,18 @@ proptest! {
     fn all_processors_agree_with_the_reference(case in case()) {
         let (engine, _) = case.engine();
         let sql = case.sql();
-        let expected = case.outcome();
-        let (report, first) = run(&engine, &sql, &case.options(&[("processor", "inline")]));
-        prop_assert_eq!(integers(&first), expected.rows.clone());
-        check_counts(&report, &expected);
-        let hashed = if case.changes { "fan_in" } else { "always_hash" };
+        let hashed = if case.in_order() { "fan_in" } else { "always_hash" };
+        let mut last: Option<Vec<Row>> = None;
         for batch_rows in ["1", "64", "8192"] {
+            let expected = case.outcome(batch_rows.parse().unwrap());
+            let inline = case.options(&[("processor", "inline"), ("batch_rows", batch_rows)]);
+            let (report, first) = run(&engine, &sql, &inline);
+            prop_assert_eq!(integers(&first), expected.rows.clone());
+            check_counts(&report, &expected);
+            if case.query.emit != Emit::ChangesPerBatch {
+                prop_assert_eq!(last.as_ref().unwrap_or(&first), &first);
+                last = Some(first.clone());
+            }
             let runs = [("inline", "1", "auto"), ("simple", "1", "auto")].into_iter()
                 .chain(["1", "2", "5"].into_iter().flat_map(|n| [
                     ("partitioned", n, "auto"), ("partitioned", n, hashed), ("partitioned", n, "fan_in"), ("stp", n, "auto"),
@@ -194,22 +297,24 @@ proptest! {
     fn all_schedules_agree_with_the_reference(case in case(), seed in any::<u64>()) {
         let (engine, splits) = case.engine();
         let job = case.job(&engine);
-        let expected = case.outcome();
-        let first = run(&engine, &case.sql(), &case.options(&[("processor", "inline")])).1;
-        prop_assert_eq!(integers(&first), expected.rows.clone());
         for step in 0..16 {
             let seed = seed.wrapping_add(step);
             let shape = Shape {
                 processor: if step % 4 == 3 { ProcessorKind::Stp } else { ProcessorKind::Partitioned },
                 partitions: [1, 2, 3, 5][step as usize / 4 % 4],
                 strategy: match step % 4 {
-                    2 if !case.changes => Some(Routing::AlwaysHash),
+                    2 if !case.in_order() => Some(Routing::AlwaysHash),
                     _ => None,
                 },
                 batch_rows: [1, 3, 16, 100][seed as usize % 4],
                 ring_slots: 1 + seed as usize / 4 % 3,
                 seed,
             };
+            let expected = case.outcome(shape.batch_rows);
+            let batch_rows = shape.batch_rows.to_string();
+            let inline = case.options(&[("processor", "inline"), ("batch_rows", &batch_rows)]);
+            let first = run(&engine, &case.sql(), &inline).1;
+            prop_assert_eq!(integers(&first), expected.rows.clone());
             let found = simulated(&job, &splits, shape);
             let counts = (found.sum(|p| p.filtered), found.sum(|p| p.failed), found.sum(|p| p.late), found.sum(|p| p.dropped));
             prop_assert_eq!(counts, (expected.filtered, expected.failed, expected.late, expected.dropped), "{:?}", shape);
@@ -346,14 +451,14 @@ proptest! {
         let (engine, _) = case.engine();
         let mut job = case.job(&engine);
         job.plan.timing.idle_timeout_us = Some(IDLE_US);
-        let reference = if case.changes { reference::emit_changes } else { reference::emit_final };
-        let expected = reference(scripts.len(), &arrivals(&scripts), case.query);
+        // There is one record in a chunk.
+        let expected = reference::outcome(scripts.len(), &arrivals(&scripts), case.query, 1);
         for step in 0..8 {
             let seed = seed.wrapping_add(step);
             let shape = Shape {
                 processor: ProcessorKind::Partitioned,
                 partitions: [1, 2, 3, 5][step as usize % 4],
-                strategy: (step == 7 && !case.changes).then_some(Routing::AlwaysHash),
+                strategy: (step == 7 && !case.in_order()).then_some(Routing::AlwaysHash),
                 batch_rows: 10,
                 ring_slots: 1 + seed as usize % 3,
                 seed,
@@ -377,8 +482,14 @@ fn an_idle_pipeline_holds_no_other_back() {
     let sleeps =
         [Action::Record(event(0))].into_iter().chain(pauses).chain([1, 2, 290].map(|s| Action::Record(event(s))));
     let scripts = [sleeps.collect(), speaks.clone().collect(), speaks.collect::<Vec<_>>()];
-    let query = Query { size: 10 * SECOND_US, bound: SECOND_US, allowed: None };
-    let case = Case { splits: vec![Vec::new(); 3], query, changes: false, warning: false };
+    let query = Query {
+        windows: Windows::Tumbling { size: 10 * SECOND_US },
+        bound: SECOND_US,
+        allowed: None,
+        emit: Emit::Final,
+        changelog: false,
+    };
+    let case = Case { splits: vec![Vec::new(); 3], query, warning: false, notation: 0 };
     let (engine, _) = case.engine();
     let mut job = case.job(&engine);
     job.plan.timing.idle_timeout_us = Some(IDLE_US);
@@ -462,9 +573,15 @@ fn a_closed_window_is_corrected_while_lateness_is_allowed() {
     // The watermark is at 11 when 3 and 4 come, at 23 when 6 comes, at 38 when 2 comes.
     let mut case = Case {
         splits,
-        query: Query { size: 10 * SECOND_US, bound: 2 * SECOND_US, allowed: Some(20 * SECOND_US) },
-        changes: false,
+        query: Query {
+            windows: Windows::Tumbling { size: 10 * SECOND_US },
+            bound: 2 * SECOND_US,
+            allowed: Some(20 * SECOND_US),
+            emit: Emit::Final,
+            changelog: false,
+        },
         warning: false,
+        notation: 1,
     };
     let (engine, _) = case.engine();
     let (report, rows) = run(&engine, &case.sql(), &case.options(&[]));
@@ -481,4 +598,51 @@ fn a_closed_window_is_corrected_while_lateness_is_allowed() {
     let (report, rows) = run(&engine, &case.sql(), &by_default);
     assert_eq!(counted(&rows), [(0, 2), (0, 4), (10, 1), (20, 1), (40, 1)]);
     assert_eq!((report.records_late, report.records_dropped, report.records_corrected), (4, 2, 1));
+}
+
+/// Runs a query over records of one split at the given seconds, with a bound of 2 seconds and 20 of allowed lateness; gives
+/// its counts of late, dropped and corrected records, and window start, window end and COUNT(*) of its rows.
+fn windows_over(windows: Windows, seconds: &[i64]) -> ((u64, u64, u64), Vec<[i64; 3]>) {
+    let query =
+        Query { windows, bound: 2 * SECOND_US, allowed: Some(20 * SECOND_US), emit: Emit::Final, changelog: false };
+    let case = Case { splits: vec![at_seconds(seconds)], query, warning: false, notation: 0 };
+    let (engine, _) = case.engine();
+    let (report, rows) = run(&engine, &case.sql(), &case.options(&[]));
+    let rows = integers(&rows).iter().map(|row| [row[5] / SECOND_US, row[6] / SECOND_US, row[1]]).collect();
+    ((report.records_late, report.records_dropped, report.records_corrected), rows)
+}
+
+/// Two sessions leave; a record that comes between them late makes one of them, which leaves once more.
+#[test]
+fn sessions_that_a_late_record_bridges_become_one() {
+    let session = Windows::Session { gap: 8 * SECOND_US };
+    // The watermark is at 28 when 7 comes: its slice ended at 8, so it leaves three gaps later, when the watermark is past 32.
+    let (counts, rows) = windows_over(session, &[1, 2, 12, 30, 9, 40]);
+    assert_eq!(counts, (1, 0, 1));
+    assert_eq!(rows, [[1, 10, 2], [12, 20, 1], [1, 20, 4], [30, 38, 1], [40, 48, 1]]);
+    // A record exactly the gap away starts a session of its own; the one that comes too late is dropped.
+    let (counts, rows) = windows_over(session, &[1, 9, 10, 60, 12]);
+    assert_eq!(counts, (1, 1, 0));
+    assert_eq!(rows, [[1, 9, 1], [9, 18, 2], [60, 68, 1]]);
+}
+
+/// A record that is too late for one window, late for the next and on time for the last.
+#[test]
+fn a_record_may_be_late_for_some_of_its_windows() {
+    // The watermark is at 38 when 11 comes: [0, 15) is given up at 35, [5, 20) leaves again at 40, [10, 25) at 40.
+    let hopping = Windows::Hopping { size: 15 * SECOND_US, slide: 5 * SECOND_US };
+    let (counts, rows) = windows_over(hopping, &[11, 40, 11]);
+    assert_eq!(counts, (1, 0, 2));
+    let first = [[0, 15, 1], [5, 20, 1], [10, 25, 1]];
+    let last = [[10, 25, 2], [5, 20, 2], [30, 45, 1], [35, 50, 1], [40, 55, 1]];
+    let mut expected = [&first[..], &last[..]].concat();
+    expected.sort_unstable();
+    let mut rows = rows;
+    rows.sort_unstable();
+    assert_eq!(rows, expected);
+    // At 18, [5, 15) and what came before are over, [10, 20) is not.
+    let hopping = Windows::Hopping { size: 10 * SECOND_US, slide: 5 * SECOND_US };
+    let (counts, rows) = windows_over(hopping, &[20, 12]);
+    assert_eq!(counts, (1, 0, 1));
+    assert_eq!(rows, [[10, 20, 1], [5, 15, 1], [15, 25, 1], [20, 30, 1]]);
 }

@@ -23,9 +23,20 @@ const QUERIES: &[&str] = &[
      GROUP BY trader_id, symbol WINDOW TUMBLING (trade_time, INTERVAL '5' SECOND)",
     "SELECT trader_id, symbol, COUNT(*), MAX(price), window_start FROM trades
      GROUP BY trader_id, symbol WINDOW TUMBLING (trade_time, INTERVAL '5' SECOND) EMIT CHANGES",
+    "SELECT symbol, COUNT(*), SUM(price), window_start FROM trades GROUP BY symbol WINDOW SLIDING (trade_time, 5s, 2s)",
+    "SELECT COUNT(*), AVG(price), window_end FROM CUMULATE(TABLE trades, DESCRIPTOR(trade_time), 2s, 8s) GROUP BY window_end",
+    "SELECT symbol, COUNT(*), SUM(price), window_end FROM trades GROUP BY symbol, SESSION(trade_time, INTERVAL '700' MILLISECOND)",
+    "SELECT COUNT(*), MIN(symbol), window_start, window_end FROM trades WINDOW SESSION (trade_time, 90ms)",
+    "SELECT symbol, COUNT(*), SUM(price) FROM trades GROUP BY symbol EMIT EVERY INTERVAL '3' SECOND WITH CHANGELOG",
+    "SELECT symbol, MAX(symbol), SUM(price) FROM trades GROUP BY symbol EMIT CHANGES WITH CHANGELOG",
     "SELECT symbol, trade_time, AVG(price) OVER (PARTITION BY symbol ORDER BY trade_time ROWS BETWEEN 4 PRECEDING AND CURRENT ROW),
         LAG(price) OVER (PARTITION BY symbol ORDER BY trade_time) FROM trades",
     "SELECT symbol, SUM(quantity) OVER (PARTITION BY symbol ROWS BETWEEN 4 PRECEDING AND CURRENT ROW) FROM trades",
+    "SELECT symbol, FIRST(price), LAST(quantity ORDER BY price), STRING_AGG(trader_id, ' '), MEDIAN(price), COUNT(DISTINCT trader_id),
+        MAX_BY(trade_time, price), CORR(price, quantity), APPROX_COUNT_DISTINCT(quantity), SUM(price) FILTER (WHERE quantity > 500)
+     FROM trades GROUP BY symbol WINDOW TUMBLING (trade_time, INTERVAL '5' SECOND)",
+    "SELECT trader_id, LAST(symbol), STRING_AGG(DISTINCT symbol, ' '), SUM(DISTINCT price), PERCENTILE_DISC(quantity, 0.9), REGR_SLOPE(price, quantity)
+     FROM trades GROUP BY trader_id EMIT CHANGES",
 ];
 
 /// Rows of `splits` splits, and an engine that holds them.

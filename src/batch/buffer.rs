@@ -291,7 +291,7 @@ impl ColumnBuffer {
     }
 
     /// Appends rows `start..end` of another buffer of the same type.
-    fn append_range(&mut self, from: &Self, start: usize, end: usize) {
+    pub fn append_range(&mut self, from: &Self, start: usize, end: usize) {
         self.append_values(from, start, end);
         self.append_validity(from, start, end);
     }

@@ -64,6 +64,9 @@ pub(super) struct KernelsArguments {
     /// List the cases and end
     #[arg(long)]
     pub(super) list: bool,
+    /// Instead of cases, every family of kernels by itself over a batch in the cache: what each level gains
+    #[arg(long, conflicts_with_all = ["case", "list", "bytes", "rows", "single_pass", "prepare_only"])]
+    pub(super) families: bool,
     /// Only this level of kernels [default: all that the CPU has]
     #[arg(long, value_name = "LEVEL", value_parser = ["scalar", "wide", "avx512"])]
     pub(super) simd: Option<String>,

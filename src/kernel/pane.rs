@@ -68,7 +68,7 @@ pub fn for_each_run(
     match selection {
         Some(selection) => runs_of(selection.len(), |j| times[selection[j] as usize], size, &mut f),
         None if simd.is_scalar() => runs_divided(times, size, &mut f),
-        None => simd.run(|| runs_lanes(times, size, &mut f)),
+        None => runs_lanes(times, size, &mut f),
     }
 }
 

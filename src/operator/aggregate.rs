@@ -1,8 +1,9 @@
-//! EMIT FINAL: a group leaves once, when its window closes or the input ends, and again if late records correct it.
+//! EMIT FINAL: a group leaves once, when its window closes or the input ends, and again if late records correct it. EMIT
+//! EVERY: it leaves early, too.
 
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::plan::{AggregateNode, Emit};
+use crate::plan::AggregateNode;
 use crate::state::{KeyHasher, PartialGroups};
 use crate::time::{Lateness, PaneId};
 use crate::types::{EventTime, Schema};
@@ -26,9 +27,10 @@ impl Aggregate {
         hasher: KeyHasher,
         owns_global: bool,
     ) -> Self {
-        debug_assert_eq!(node.emit, Emit::Final);
+        debug_assert!(node.emit.merges());
         let group_by = GroupBy::new(node, lateness, hasher);
-        Self { group_by, closing: Closing::new(node, schema, owns_global) }
+        let closing = Closing::new(node, schema, &group_by.panes, owns_global);
+        Self { group_by, closing }
     }
 }
 
@@ -69,7 +71,8 @@ impl MergePanes {
         owns_global: bool,
     ) -> Self {
         let panes = GroupBy::new(node, lateness, hasher).panes;
-        Self { panes, closing: Closing::new(node, schema, owns_global), scratch: Vec::new() }
+        let closing = Closing::new(node, schema, &panes, owns_global);
+        Self { panes, closing, scratch: Vec::new() }
     }
 
     /// Bytes that it holds.

@@ -61,7 +61,7 @@ impl Expiry {
         let Some(old) = panes.open.remove(&PaneId::ALL) else { return };
         self.moved.clear();
         old.export(&panes.keyer, &panes.layout, &self.live, &mut self.moved);
-        let mut pane = panes.empty();
+        let mut pane = panes.empty(0);
         panes.merge_into(&mut pane, &self.moved, &mut self.places);
         let mut touched = vec![now; pane.len()];
         for (&from, &to) in self.live.iter().zip(&self.places) {

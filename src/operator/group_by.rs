@@ -6,46 +6,20 @@ use bumpalo::Bump;
 use bumpalo::collections::Vec as BumpVec;
 
 use crate::arena::ArenaPool;
-use crate::batch::{Batch, Column, Selection};
+use crate::batch::{Batch, Column, Selection, Values};
 use crate::error::Result;
 use crate::kernel::Simd;
 use crate::kernel::pane::{self, Pane};
-use crate::plan::{AggregateCall, AggregateFunction, AggregateNode, Expr, ExprKind, Window};
-use crate::state::{
-    Accumulator, AccumulatorKind, DirectRows, Groups, KeyHasher, KeyScratch, Keyer, PartialGroups, StateLayout,
-};
-use crate::time::{Lateness, PaneId};
+use crate::plan::{AggregateCall, AggregateFunction, AggregateNode, Expr, Window};
+use crate::state::{DirectRows, Groups, KeyHasher, KeyScratch, Keyer, PartialGroups, StateLayout};
+use crate::time::{Lateness, PaneId, Span, Windows};
 use crate::types::{DataType, EventTime, Sequence};
 
 use super::Context;
+use super::calls::Calls;
 use super::expr::Evaluator;
 use super::listed;
 use super::project::evaluate_all;
-
-/// What an aggregate of a plan keeps.
-pub(super) fn accumulator_kind(function: AggregateFunction) -> AccumulatorKind {
-    match function {
-        AggregateFunction::Count => AccumulatorKind::Count,
-        AggregateFunction::Sum => AccumulatorKind::Sum,
-        AggregateFunction::Avg => AccumulatorKind::Avg,
-        AggregateFunction::Min => AccumulatorKind::Min,
-        AggregateFunction::Max => AccumulatorKind::Max,
-        AggregateFunction::Variance => AccumulatorKind::Moments { root: false, population: false },
-        AggregateFunction::StdDev => AccumulatorKind::Moments { root: true, population: false },
-        AggregateFunction::VariancePop => AccumulatorKind::Moments { root: false, population: true },
-        AggregateFunction::StdDevPop => AccumulatorKind::Moments { root: true, population: true },
-    }
-}
-
-/// The argument as the accumulator takes it: moments are kept over DOUBLE.
-fn argument(call: &AggregateCall) -> Option<Expr> {
-    let arg = call.arg.clone()?;
-    let moments = matches!(accumulator_kind(call.function), AccumulatorKind::Moments { .. });
-    if moments && arg.data_type != DataType::Double {
-        return Some(Expr { kind: ExprKind::Cast(Box::new(arg)), data_type: DataType::Double });
-    }
-    Some(arg)
-}
 
 /// Groups by pane: the rows of a window that came in one stage of lateness. Without a window there is one pane.
 pub struct Panes {
@@ -89,9 +63,14 @@ impl Panes {
         self.open.entry(id).or_insert_with(|| Groups::new(keyer, layout, expected, pool.take()))
     }
 
-    /// No groups of a window.
-    pub fn empty(&mut self) -> Groups {
-        Groups::new(&self.keyer, &self.layout, 0, self.pool.take())
+    /// No groups of a window, with room for `expected`.
+    pub fn empty(&mut self, expected: usize) -> Groups {
+        Groups::new(&self.keyer, &self.layout, expected, self.pool.take())
+    }
+
+    /// When the pane closes that closes first.
+    pub fn next_to_close(&self) -> Option<EventTime> {
+        self.open.first_key_value().map(|(id, _)| id.closes)
     }
 
     /// Takes out the pane that closes first, if `watermark` closes it.
@@ -103,9 +82,10 @@ impl Panes {
         self.open.pop_first()
     }
 
-    /// End of the window that starts at `start`.
-    pub fn end(&self, start: i64) -> EventTime {
-        self.lateness.map_or(EventTime::MAX, |lateness| lateness.window.end(start))
+    /// The window that a slice is, if it is one: from its start to its end.
+    pub fn span(&self, start: i64) -> Span {
+        let end = self.lateness.map_or(EventTime::MAX, |lateness| lateness.slices().end(start));
+        Span { start, end }
     }
 
     /// Windows and their late records; none without windows.
@@ -156,6 +136,11 @@ impl Panes {
         if let Some(groups) = open.get_mut(&id) {
             groups.merge(keyer, layout, partial, merged, scratch);
         }
+    }
+
+    /// What the groups of `partial` are in another pane, where they are made if need be.
+    pub fn number(&mut self, groups: &mut Groups, partial: &PartialGroups, numbers: &mut Vec<u32>) {
+        groups.number(&self.keyer, &self.layout, partial, numbers, &mut self.scratch);
     }
 
     /// Merges groups into those of another pane; `merged` becomes what the groups of `partial` are there.
@@ -240,6 +225,17 @@ pub struct GroupBy {
     /// The keys, then the arguments of the layout.
     exprs: Vec<Evaluator>,
     keys: usize,
+    /// Whether aggregates look at the place of rows in the input.
+    takes_places: bool,
+}
+
+/// The place of each row in the input, as two columns of which the first counts more.
+fn places<'a>(batch: &Batch<'_>, arena: &'a Bump) -> [Column<'a>; 2] {
+    let chunk = |i: usize| batch.key(i).sequence.ordinal();
+    let row = |i: usize| i64::from(batch.key(i).row);
+    let chunks = arena.alloc_slice_fill_iter((0..batch.rows).map(chunk));
+    let rows = arena.alloc_slice_fill_iter((0..batch.rows).map(row));
+    [Column::valid(Values::Int64(chunks)), Column::valid(Values::Int64(rows))]
 }
 
 /// What is done with a run: its panes and the run.
@@ -272,27 +268,20 @@ pub struct Run<'a> {
 impl GroupBy {
     /// For a node of a plan; `lateness` says what becomes of late records, and there is one if there are windows.
     pub fn new(node: &AggregateNode, lateness: Option<Lateness>, hasher: KeyHasher) -> Self {
-        // Calls over one argument share its evaluation and its state.
-        let mut arguments: Vec<Expr> = Vec::new();
-        let mut accumulators = Vec::new();
-        for call in &node.calls {
-            let argument = argument(call).map(|arg| {
-                let index = arguments.iter().position(|known| *known == arg).unwrap_or(arguments.len());
-                let data_type = arg.data_type;
-                if index == arguments.len() {
-                    arguments.push(arg);
-                }
-                (index, data_type)
-            });
-            let kind = accumulator_kind(call.function);
-            accumulators.push(Accumulator { kind, argument, result: call.data_type });
+        let mut calls = node.calls.clone();
+        if let Some(Window { column, windows: Windows::Session { .. } }) = node.window {
+            // The first and the last moment of each group, behind what the query asks for.
+            let time = Expr::column(column, DataType::Timestamp);
+            let moments = [AggregateFunction::Min, AggregateFunction::Max];
+            calls.extend(moments.map(|function| AggregateCall::extreme(function, time.clone())));
         }
+        let Calls { arguments, takes_places, layout } = Calls::new(&calls, hasher);
         let exprs = node.keys.iter().chain(&arguments).map(Evaluator::new).collect();
-        let time_column = node.window.map(|Window::Tumbling { column, .. }| column);
+        let time_column = node.time_column();
         debug_assert_eq!(lateness.is_some(), time_column.is_some());
         let keyer = Keyer::new(node.keys.iter().map(|key| key.data_type), hasher);
-        let panes = Panes::new(StateLayout::new(accumulators), keyer, lateness);
-        Self { panes, time_column, exprs, keys: node.keys.len() }
+        let panes = Panes::new(layout, keyer, lateness);
+        Self { panes, time_column, exprs, keys: node.keys.len(), takes_places }
     }
 
     /// Whether there is a key.
@@ -305,7 +294,12 @@ impl GroupBy {
         // Without keys whole columns are reduced, for which a mask will do.
         let batch = if self.keys == 0 { batch } else { listed(batch, arena, context.simd) };
         let (batch, columns) = evaluate_all(&self.exprs, batch, arena, context)?;
-        let (keys, arguments) = columns.split_at(self.keys);
+        let (keys, mut arguments) = columns.split_at(self.keys);
+        if self.takes_places {
+            let mut placed = BumpVec::with_capacity_in(arguments.len() + 2, arena);
+            placed.extend(arguments.iter().copied().chain(places(&batch, arena)));
+            arguments = placed.into_bump_slice();
+        }
         let direct = self.panes.keyer.index(keys, batch.rows, self.panes.expected_rows(), arena);
         Ok(Keyed { batch, keys, arguments, direct, stage: context.stage })
     }
@@ -318,21 +312,22 @@ impl GroupBy {
         simd: Simd,
         take: &mut TakeRun<'a, '_>,
     ) -> Result<()> {
-        let (Some(Lateness { window, .. }), Some(column)) = (self.panes.lateness, self.time_column) else {
+        let (Some(lateness), Some(column)) = (self.panes.lateness, self.time_column) else {
             return take(&mut self.panes, Run { pane: PaneId::ALL, keyed });
         };
+        let slices = lateness.slices();
         let times = &keyed.batch.columns[column].int64()[..keyed.batch.rows];
         // Most batches lie in one pane: their least and greatest time tell so.
         if let Some((least, greatest)) = pane::bounds(simd, times)
-            && Pane::of(least, window.size_us).holds(greatest)
+            && Pane::of(least, slices.size_us).holds(greatest)
         {
-            let pane = self.panes.id(window.start(least), keyed.stage);
+            let pane = self.panes.id(slices.start(least), keyed.stage);
             return take(&mut self.panes, Run { pane, keyed });
         }
         let batch = listed(keyed.batch, arena, simd);
         let selected = batch.selection.list();
         let mut result = Ok(());
-        pane::for_each_run(simd, times, selected, window.size_us, |pane, run| {
+        pane::for_each_run(simd, times, selected, slices.size_us, |pane, run| {
             let rows = selected.unwrap_or_else(|| arena.alloc_slice_fill_iter(run.clone().map(|row| row as u32)));
             let rows = if selected.is_some() { &rows[run] } else { rows };
             let batch = Batch { selection: Selection::Rows(rows), ..batch };

@@ -11,6 +11,7 @@ use bumpalo::collections::Vec as BumpVec;
 
 use crate::batch::{Batch, BatchBuffer, Selection};
 use crate::error::Result;
+use crate::kernel::pane;
 use crate::time::{Arrival, Lateness};
 use crate::types::text::print;
 use crate::types::{EventTime, Schema};
@@ -88,8 +89,10 @@ impl Operator for Late {
         let column = &batch.columns[self.column];
         let times = column.int64();
         if column.validity.is_none() {
-            let least = times.iter().copied().min().unwrap_or(i64::MAX);
-            let greatest = times.iter().copied().max().map_or(context.greatest_before, EventTime);
+            let (least, greatest) = match pane::bounds(context.simd, times) {
+                Some((least, greatest)) => (least, EventTime(greatest)),
+                None => (i64::MAX, context.greatest_before),
+            };
             let at_end = context.greatest_before.max(greatest).minus(self.bound_us);
             // Lateness only grows with the watermark and shrinks with time: the earliest row against the last watermark
             // stands for all.
@@ -123,13 +126,13 @@ impl Operator for Late {
             if wanted {
                 let watermark = greatest.minus(self.bound_us);
                 let arrival = self.rule.arrival(time, watermark);
-                if arrival != Arrival::OnTime {
+                if !matches!(arrival, Arrival::OnTime | Arrival::Open(_)) {
                     context.counts.late += 1;
                     context.counts.lateness.record(watermark.0.abs_diff(time));
                 }
                 match arrival {
                     Arrival::OnTime | Arrival::Late(0) => kept.push(i as u32),
-                    Arrival::Late(stage) => self.late.push((stage, i as u32)),
+                    Arrival::Late(stage) | Arrival::Open(stage) => self.late.push((stage, i as u32)),
                     Arrival::TooLate => dropped.push(i as u32),
                 }
             }

@@ -8,6 +8,8 @@
 //! ```
 
 mod aggregate;
+mod blocks;
+mod calls;
 mod changes;
 mod closing;
 mod context;
@@ -21,10 +23,14 @@ mod group_by;
 mod interval_join;
 mod late;
 mod lookup;
+mod overlapping;
+mod per_batch;
 mod project;
 mod rank;
 mod reorder;
+mod revisions;
 mod rows;
+mod sessions;
 
 pub use aggregate::{Aggregate, MergePanes};
 pub use changes::Changes;
@@ -37,6 +43,7 @@ pub use group_by::{GroupBy, Keyed, Panes, Run};
 pub use interval_join::IntervalJoin;
 pub use late::{Late, LateRule};
 pub use lookup::Lookup;
+pub use per_batch::ChangesPerBatch;
 pub use project::Project;
 pub use rank::Rank;
 pub use reorder::Reorder;
@@ -52,6 +59,9 @@ use crate::types::EventTime;
 /// Where an operator's output goes.
 pub type Next<'n> = dyn FnMut(Batch<'_>, &mut Context<'_>) -> Result<()> + 'n;
 
+/// What an operator is told between batches.
+type Tell<'t> = dyn FnMut(&mut dyn Operator, &mut Context<'_>, &mut Next<'_>) -> Result<()> + 't;
+
 /// One step of a chain.
 pub trait Operator {
     /// Takes a batch; what comes of it goes to `next` before this returns, or stays as state.
@@ -65,6 +75,12 @@ pub trait Operator {
     /// If it keeps state, what to call it and how many bytes it holds.
     fn state(&self) -> Option<(&'static str, usize)> {
         None
+    }
+
+    /// All rows of a batch of the input came, as far as they come here.
+    fn end_batch(&mut self, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()> {
+        let _ = (context, next);
+        Ok(())
     }
 
     /// No record that is not late will come from before `watermark`: releases what waited for it. Called with
@@ -102,12 +118,21 @@ impl Chain {
         process_all(&mut self.operators, batch, context, out)
     }
 
+    /// Tells every operator, first to last, that a batch of the input is through.
+    pub fn end_batch(&mut self, context: &mut Context<'_>, out: &mut Next<'_>) -> Result<()> {
+        self.tell(context, out, &mut |operator, context, next| operator.end_batch(context, next))
+    }
+
     /// Tells every operator, first to last, that the watermark advanced; what one releases runs through the rest
     /// before those hear of it.
     pub fn advance(&mut self, watermark: EventTime, context: &mut Context<'_>, out: &mut Next<'_>) -> Result<()> {
+        self.tell(context, out, &mut |operator, context, next| operator.advance(watermark, context, next))
+    }
+
+    fn tell(&mut self, context: &mut Context<'_>, out: &mut Next<'_>, what: &mut Tell<'_>) -> Result<()> {
         for i in 0..self.operators.len() {
             let (operator, rest) = self.operators[i..].split_first_mut().expect("i is below the length");
-            operator.advance(watermark, context, &mut |batch, context| process_all(rest, batch, context, out))?;
+            what(operator.as_mut(), context, &mut |batch, context| process_all(rest, batch, context, out))?;
         }
         Ok(())
     }

@@ -11,8 +11,8 @@ use crate::plan::{Expr, ExprKind, RowsCall, RowsFunction, RowsNode};
 use crate::state::{AccumulatorKind, FrameCall, FrameFunction, FrameStates, KeyHasher, KeyScratch, KeyTable, Keyer};
 use crate::types::DataType;
 
+use super::calls::accumulator_kind;
 use super::expr::Evaluator;
-use super::group_by::accumulator_kind;
 use super::project::evaluate_all;
 use super::{Context, Next, Operator};
 
@@ -68,7 +68,10 @@ impl RowsOver {
 
 fn function(call: &RowsCall) -> FrameFunction {
     match &call.function {
-        RowsFunction::Aggregate(function) => FrameFunction::Aggregate(accumulator_kind(*function)),
+        RowsFunction::Aggregate(function) => {
+            let kind = accumulator_kind(*function);
+            FrameFunction::Aggregate(kind.expect("the planner lets no other aggregate stand with OVER"))
+        }
         RowsFunction::FirstValue => FrameFunction::FirstValue,
         RowsFunction::LastValue => FrameFunction::LastValue,
         RowsFunction::RowNumber => FrameFunction::RowNumber,

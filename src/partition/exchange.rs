@@ -122,7 +122,7 @@ fn rows_by_owner<'a>(
 ) -> impl Iterator<Item = &'a [u32]> + use<'a> {
     let hashes = keyer.hashes(keys, arena);
     let owners = arena.alloc_slice_fill_copy(hashes.len(), 0);
-    scatter::owners(simd, hashes, partitions, owners);
+    scatter::owners(hashes, partitions, owners);
     let starts = arena.alloc_slice_fill_copy(partitions + 1, 0);
     let rows = arena.alloc_slice_fill_copy(hashes.len(), 0);
     scatter::scatter(simd, owners, keys.selection, starts, rows);

@@ -218,6 +218,7 @@ impl Partition {
                 self.owner.process(batch, &mut context, &mut collect)?;
             }
             context.stage = 0;
+            self.owner.end_batch(&mut context, &mut collect)?;
         }
         if is_due(self.advanced, message.watermark, self.min_advance_us) {
             self.advanced = message.watermark;
@@ -403,6 +404,7 @@ impl Partition {
             first_row += slice.rows as u32;
             self.stats.batches += 1;
         }
+        self.end_local_batch(greatest_before)?;
         self.settle_failures(split, chunk.first_record);
         if let Some(rows) = self.counts.dropped_rows.take() {
             self.output.late(rows);
@@ -417,6 +419,19 @@ impl Partition {
         let _ = self.returns.push(chunk);
         self.decoded.slices.clear();
         self.end_turn(turn, origin)
+    }
+
+    /// Tells the local operators that a chunk is through, if what leaves them is output.
+    fn end_local_batch(&mut self, greatest_before: EventTime) -> Result<()> {
+        if !matches!(self.exchanger, Exchanger::None) {
+            return Ok(());
+        }
+        let output = &mut self.output;
+        let mut context = context!(self, greatest_before);
+        self.local.end_batch(&mut context, &mut |batch, context| {
+            output.collect(batch, context);
+            Ok(())
+        })
     }
 
     /// A turn is through: event time goes on, and with it everything that waits for it.

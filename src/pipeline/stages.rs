@@ -2,8 +2,8 @@
 
 use crate::operator::expr::Evaluator;
 use crate::operator::{
-    Aggregate, Chain, Changes, Delay, Filter, GroupBy, IntervalJoin, Late, LateRule, Lookup, MergePanes, Project, Rank,
-    Reorder, RowsOver,
+    Aggregate, Chain, Changes, ChangesPerBatch, Delay, Filter, GroupBy, IntervalJoin, Late, LateRule, Lookup,
+    MergePanes, Project, Rank, Reorder, RowsOver,
 };
 use crate::plan::{Emit, Exchange, Layout, Node, Plan, RowsOrder, SourceInput, Step};
 use crate::state::KeyHasher;
@@ -151,15 +151,18 @@ fn push_step(chain: &mut Chain, plan: &Plan, i: usize, hasher: KeyHasher, global
             chain.push(Filter::new(predicate, plan.reads_records(i)));
         }
         Node::Project(exprs) => chain.push(Project::new(exprs)),
-        Node::Aggregate(node) if node.emit == Emit::Final => {
+        Node::Aggregate(node) if node.emit.merges() => {
             let aggregate = Aggregate::new(node, schema, plan.lateness_at(i), hasher, global_here);
             match plan.rows_behind_us(i) {
                 0 => chain.push(aggregate),
                 behind_us => chain.push(Delay::new(aggregate, behind_us)),
             }
         }
+        Node::Aggregate(node) if node.emit == Emit::ChangesPerBatch => {
+            chain.push(ChangesPerBatch::new(node, schema, plan.lateness_at(i), plan.timing.state_ttl_us, hasher));
+        }
         Node::Aggregate(node) => {
-            chain.push(Changes::new(node, schema, plan.lateness_at(i), plan.timing.state_ttl_us, hasher))
+            chain.push(Changes::new(node, schema, plan.lateness_at(i), plan.timing.state_ttl_us, hasher));
         }
         Node::Rows(node) => {
             if let RowsOrder::EventTime { column } = node.order {
@@ -186,8 +189,8 @@ fn late_rule(plan: &Plan) -> Option<LateRule> {
 fn frontier(plan: &Plan) -> Frontier {
     match plan.keyed_step().map(|(_, step)| &step.node) {
         _ if plan.releases_in_order() => Frontier::EventTime,
-        Some(Node::Aggregate(node)) if node.emit == Emit::Final => {
-            if node.window.is_some() {
+        Some(Node::Aggregate(node)) if node.emit.merges() => {
+            if node.is_timed() {
                 Frontier::WindowEnd
             } else {
                 Frontier::End

@@ -1,5 +1,6 @@
 //! Expressions of the syntax tree as typed expressions: names become columns, types are checked, casts explicit.
 
+use super::aggregates;
 use super::coerce::{Bound, Literal, Planned, arithmetic, can_cast, cast, common_of, unify};
 use super::expr::{ArithmeticOp, CompareOp, Expr, ExprKind, Function};
 use super::functions;
@@ -134,17 +135,22 @@ impl<'a> Binder<'a> {
                 let arg = self.bind(arg)?;
                 functions::extract(part, arg, span)
             }
-            ast::ExprKind::Call { name, args, star, over } => match &mut self.mode {
+            ast::ExprKind::Call { name, args, star, clauses, over } => match &mut self.mode {
                 Mode::Rows(rows) if over.is_some() => rows.call(self.scope, expr),
                 Mode::Grouped(_) if over.is_some() => Err(not_here(span, "OVER together with GROUP BY")),
                 Mode::Input(clause) if over.is_some() => {
                     Err(wrong(span, format!("OVER cannot stand in {clause}"), "it stands in the SELECT list"))
                 }
-                Mode::Input(clause) if super::grouping::is_aggregate(&name.value) => {
+                Mode::Input(clause) if aggregates::is_aggregate(&name.value) => {
                     Err(functions::misplaced_aggregate(&name.value, clause, span))
                 }
-                Mode::Rows(_) if super::grouping::is_aggregate(&name.value) => {
+                Mode::Rows(_) if aggregates::is_aggregate(&name.value) => {
                     Err(not_here(span, "an aggregate beside OVER"))
+                }
+                _ if clauses.is_some() => {
+                    let bound = functions::call(self, name, args, *star, span)?;
+                    let message = format!("{} is no aggregate", name.value.to_uppercase());
+                    Err(wrong(bound.span, message, "DISTINCT, ORDER BY, WITHIN GROUP and FILTER go with aggregates"))
                 }
                 _ => functions::call(self, name, args, *star, span),
             },

@@ -7,10 +7,12 @@ use arrow_array::RecordBatch;
 use super::expr::{ArithmeticOp, CompareOp, Expr, ExprKind, Function};
 use super::literal;
 use super::query::{
-    AggregateCall, AggregateFunction, Emit, Node, Plan, RowsCall, RowsFunction, RowsOrder, Scan, SortKey, Window,
+    AggregateCall, AggregateFunction, AggregateOrder, Emit, Node, Plan, RowsCall, RowsFunction, RowsOrder, Scan,
+    SortKey, Window,
 };
 use super::tables::TableInput;
 use super::timing::LateRecords;
+use crate::time::Windows;
 use crate::types::{Schema, Value};
 
 impl Plan {
@@ -90,16 +92,26 @@ fn node(node: &Node, input: &Schema, output: &Schema) -> String {
         }
         Node::Aggregate(node) => {
             let mut line = format!("Aggregate keys=[{}]", list(&node.keys, input));
-            if let Some(Window::Tumbling { column, size_us }) = node.window {
-                let size = literal::duration_text(size_us);
-                let _ = write!(line, " window=TUMBLING({}, {size})", name(input, column));
+            if let Some(Window { column, windows }) = node.window {
+                let (kind, lengths) = match windows {
+                    Windows::All => ("ALL", Vec::new()),
+                    Windows::Tumbling { size_us } => ("TUMBLING", vec![size_us]),
+                    Windows::Hopping { size_us, slide_us } => ("SLIDING", vec![size_us, slide_us]),
+                    Windows::Cumulating { step_us, max_us } => ("CUMULATE", vec![step_us, max_us]),
+                    Windows::Session { gap_us } => ("SESSION", vec![gap_us]),
+                };
+                let lengths: Vec<String> = lengths.into_iter().map(literal::duration_text).collect();
+                let _ = write!(line, " window={kind}({}, {})", name(input, column), lengths.join(", "));
             }
             let calls: Vec<String> = node.calls.iter().map(|call| aggregate(call, input)).collect();
             let emit = match node.emit {
-                Emit::Final => "FINAL",
-                Emit::Changes => "CHANGES",
+                Emit::Final => "FINAL".into(),
+                Emit::Changes => "CHANGES".into(),
+                Emit::ChangesPerBatch => "CHANGES PER BATCH".into(),
+                Emit::Every { every_us, .. } => format!("EVERY {}", literal::duration_text(every_us)),
             };
-            let _ = write!(line, " calls=[{}] emit={emit}", calls.join(", "));
+            let changelog = if node.changelog { " WITH CHANGELOG" } else { "" };
+            let _ = write!(line, " calls=[{}] emit={emit}{changelog}", calls.join(", "));
             line
         }
         Node::Rows(node) => {
@@ -183,12 +195,46 @@ fn function(function: AggregateFunction) -> &'static str {
         AggregateFunction::StdDev => "STDDEV",
         AggregateFunction::VariancePop => "VAR_POP",
         AggregateFunction::StdDevPop => "STDDEV_POP",
+        AggregateFunction::First => "FIRST",
+        AggregateFunction::Last => "LAST",
+        AggregateFunction::MinBy => "MIN_BY",
+        AggregateFunction::MaxBy => "MAX_BY",
+        AggregateFunction::StringAgg => "STRING_AGG",
+        AggregateFunction::PercentileCont => "PERCENTILE_CONT",
+        AggregateFunction::PercentileDisc => "PERCENTILE_DISC",
+        AggregateFunction::ApproxCountDistinct => "APPROX_COUNT_DISTINCT",
+        AggregateFunction::Corr => "CORR",
+        AggregateFunction::CovarPop => "COVAR_POP",
+        AggregateFunction::CovarSamp => "COVAR_SAMP",
+        AggregateFunction::RegrSlope => "REGR_SLOPE",
+        AggregateFunction::RegrIntercept => "REGR_INTERCEPT",
+        AggregateFunction::RegrR2 => "REGR_R2",
+        AggregateFunction::RegrCount => "REGR_COUNT",
     }
 }
 
 fn aggregate(call: &AggregateCall, input: &Schema) -> String {
-    let arg = call.arg.as_ref().map_or("*".into(), |arg| text(arg, input));
-    format!("{}({arg})", function(call.function))
+    let distinct = if call.distinct { "DISTINCT " } else { "" };
+    let mut inside = call.arg.as_ref().map_or("*".into(), |arg| format!("{distinct}{}", text(arg, input)));
+    if let Some(second) = &call.second {
+        let _ = write!(inside, ", {}", text(second, input));
+    }
+    let order: Vec<String> = call.order.iter().map(|order| aggregate_order(order, input)).collect();
+    if !order.is_empty() {
+        let _ = write!(inside, " ORDER BY {}", order.join(", "));
+    }
+    format!("{}({inside})", function(call.function))
+}
+
+fn aggregate_order(order: &AggregateOrder, input: &Schema) -> String {
+    let mut line = text(&order.expr, input);
+    if order.descending {
+        line.push_str(" DESC");
+    }
+    if order.nulls_first != order.descending {
+        line.push_str(if order.nulls_first { " NULLS FIRST" } else { " NULLS LAST" });
+    }
+    line
 }
 
 fn rows_call(call: &RowsCall, input: &Schema) -> String {

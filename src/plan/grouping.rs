@@ -1,30 +1,14 @@
 //! Expressions above GROUP BY: grouping keys and aggregates become columns of the Aggregate step.
 
+use super::aggregates::{self, is_aggregate};
 use super::bind::Binder;
-use super::coerce::{Bound, Literal, Planned};
+use super::coerce::{Bound, Planned};
 use super::expr::{Expr, ExprKind};
-use super::query::{AggregateCall, AggregateFunction};
+use super::query::AggregateCall;
 use super::scope::{Scope, wrong};
-use crate::error::{Span, SqlError};
+use crate::error::SqlError;
 use crate::sql::ast;
 use crate::types::DataType;
-
-/// Names of aggregates.
-pub(super) const NAMES: [&str; 13] = [
-    "COUNT",
-    "SUM",
-    "AVG",
-    "MIN",
-    "MAX",
-    "VARIANCE",
-    "VAR_SAMP",
-    "VAR_POP",
-    "STDDEV",
-    "STDDEV_SAMP",
-    "STDDEV_POP",
-    "MEAN",
-    "STD",
-];
 
 /// `window_start` until the number of calls is known.
 pub(super) const WINDOW_START: usize = usize::MAX - 1;
@@ -52,8 +36,8 @@ impl Grouping {
                 let column = pseudo_column(&name.value).unwrap_or(WINDOW_START);
                 return Ok(Some(Bound::typed(Expr::column(column, DataType::Timestamp), span)));
             }
-            ast::ExprKind::Call { name, args, star, over: None } if is_aggregate(&name.value) => {
-                let call = aggregate(scope, name, args, *star, span)?;
+            ast::ExprKind::Call { name, over: None, .. } if is_aggregate(&name.value) => {
+                let call = aggregates::plan(scope, expr)?;
                 let known = self.calls.iter().position(|other| *other == call);
                 let index = known.unwrap_or(self.calls.len());
                 let data_type = call.data_type;
@@ -108,11 +92,6 @@ pub(super) fn hint_pseudo_column(error: SqlError, name: &str) -> SqlError {
     )
 }
 
-/// Whether a function is an aggregate.
-pub(super) fn is_aggregate(name: &str) -> bool {
-    NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
-}
-
 /// Whether an aggregate (without OVER) is in the expression.
 pub(super) fn contains_aggregate(expr: &ast::Expr) -> bool {
     any(expr, &|expr| matches!(&expr.kind, ast::ExprKind::Call { name, over: None, .. } if is_aggregate(&name.value)))
@@ -148,93 +127,5 @@ pub(super) fn children(expr: &ast::Expr) -> Vec<&ast::Expr> {
             operand.as_deref().into_iter().chain(branches).chain(otherwise.as_deref()).collect()
         }
         K::Call { args, .. } => args.iter().collect(),
-    }
-}
-
-/// An aggregate and its argument, over the input.
-fn aggregate(
-    scope: &Scope<'_>,
-    name: &ast::Ident,
-    args: &[ast::Expr],
-    star: bool,
-    span: Span,
-) -> Planned<AggregateCall> {
-    let function = function(&name.value);
-    let arg = argument(scope, name, args, star, span, "an aggregate")?;
-    let (arg, data_type) = typed(function, arg, &name.value)?;
-    Ok(AggregateCall { function, arg, data_type })
-}
-
-/// The aggregate of that name.
-pub(super) fn function(name: &str) -> AggregateFunction {
-    match name.to_uppercase().as_str() {
-        "COUNT" => AggregateFunction::Count,
-        "SUM" => AggregateFunction::Sum,
-        "MIN" => AggregateFunction::Min,
-        "MAX" => AggregateFunction::Max,
-        "VARIANCE" | "VAR_SAMP" => AggregateFunction::Variance,
-        "VAR_POP" => AggregateFunction::VariancePop,
-        "STDDEV" | "STDDEV_SAMP" | "STD" => AggregateFunction::StdDev,
-        "STDDEV_POP" => AggregateFunction::StdDevPop,
-        _ => AggregateFunction::Avg,
-    }
-}
-
-/// The one argument of an aggregate; `None` for COUNT(*).
-pub(super) fn argument(
-    scope: &Scope<'_>,
-    name: &ast::Ident,
-    args: &[ast::Expr],
-    star: bool,
-    span: Span,
-    clause: &'static str,
-) -> Planned<Option<Bound>> {
-    let upper = name.value.to_uppercase();
-    match args {
-        [] if star && upper == "COUNT" => Ok(None),
-        [] if star => Err(wrong(span, format!("{upper}(*) is not a function"), format!("write {upper}(column)"))),
-        [arg] => Binder::input(scope, clause).bind(arg).map(Some),
-        _ => {
-            let help = if upper == "COUNT" {
-                "write COUNT(*) or COUNT(column)".into()
-            } else {
-                format!("write {upper}(column)")
-            };
-            Err(wrong(span, format!("{upper} takes one argument, not {}", args.len()), help))
-        }
-    }
-}
-
-/// The argument with casts, and the type of the result.
-pub(super) fn typed(function: AggregateFunction, arg: Option<Bound>, name: &str) -> Planned<(Option<Expr>, DataType)> {
-    use AggregateFunction as F;
-    let Some(arg) = arg else { return Ok((None, DataType::BigInt)) };
-    match function {
-        F::Count => Ok((Some(arg.expr), DataType::BigInt)),
-        F::Min | F::Max => {
-            let data_type = arg.data_type();
-            Ok((Some(arg.expr), data_type))
-        }
-        F::Sum | F::Avg | F::Variance | F::StdDev | F::VariancePop | F::StdDevPop => {
-            let data_type = match (&arg.literal, arg.data_type()) {
-                (Literal::Null, _) | (_, DataType::Int) => DataType::BigInt,
-                (_, data_type) if data_type.is_numeric() => data_type,
-                (_, data_type) => {
-                    let upper = name.to_uppercase();
-                    let error = SqlError::new(arg.span, format!("{upper} takes a number, this is {data_type}"));
-                    return Err(match data_type {
-                        DataType::Varchar => error.with_help(format!("convert it: {upper}(CAST(x AS DOUBLE))")),
-                        DataType::Boolean => error.with_help(format!("write {upper}(CASE WHEN x THEN 1 ELSE 0 END)")),
-                        _ => error,
-                    });
-                }
-            };
-            let result = match (function, data_type) {
-                (F::Sum, DataType::Decimal { scale, .. }) => DataType::Decimal { precision: 38, scale },
-                (F::Sum, other) => other,
-                _ => DataType::Double,
-            };
-            Ok((Some(arg.coerce(data_type)?), result))
-        }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{AggregateNode, Emit, ExprKind, LateRecords, Node, Plan};
+use super::{AggregateNode, ExprKind, LateRecords, Node, Plan};
 use crate::error::{Error, Result, nearest};
 
 /// How a job's work is laid over threads.
@@ -281,7 +281,7 @@ impl Facts {
         let (demand, keys) = match keyed.map(|(_, step)| &step.node) {
             // What one step groups apart may have to meet in the next.
             Some(_) if plan.is_chained() => (Demand::InOrder, &[][..]),
-            Some(Node::Aggregate(AggregateNode { emit: Emit::Final, keys, .. })) => (Demand::Mergeable, &keys[..]),
+            Some(Node::Aggregate(AggregateNode { emit, keys, .. })) if emit.merges() => (Demand::Mergeable, &keys[..]),
             Some(Node::Aggregate(node)) => (Demand::InOrder, &node.keys[..]),
             Some(Node::Rows(node)) => (Demand::InOrder, &node.partition_by[..]),
             Some(Node::IntervalJoin(node)) => {

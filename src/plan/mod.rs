@@ -4,6 +4,7 @@
 //! every expression typed, every type conversion explicit. Knows nothing of files (schemas are asked for through
 //! [`SchemaProvider`]) or threads.
 
+mod aggregates;
 mod bind;
 mod coerce;
 mod explain;
@@ -33,8 +34,9 @@ pub use functions::{FunctionEntry, Group, functions};
 pub use interval::IntervalJoinNode;
 pub use layout::{Deal, Exchange, Layout, LayoutRequest, ProcessorKind, Strategy};
 pub use query::{
-    AggregateCall, AggregateFunction, AggregateNode, Emit, EventTimeColumn, JobPlan, Node, Plan, RankNode, RowsCall,
-    RowsFunction, RowsNode, RowsOrder, Scan, SinkDefinition, SortKey, SourceDefinition, SourceInput, Step, Window,
+    AggregateCall, AggregateFunction, AggregateNode, AggregateOrder, Emit, EventTimeColumn, JobPlan, Node, Plan,
+    RankNode, RowsCall, RowsFunction, RowsNode, RowsOrder, Scan, SinkDefinition, SortKey, SourceDefinition,
+    SourceInput, Step, Window,
 };
 pub use script::{SchemaProvider, Script, SourceFacts, plan_script};
 pub use tables::{LookupNode, TableInput, TablePlan, in_values};

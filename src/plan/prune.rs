@@ -4,7 +4,7 @@
 //! to it moves along. Filter and Rows pass the scan's columns on; the first Project or Aggregate ends their reach.
 
 use super::expr::{Expr, ExprKind};
-use super::query::{Node, Plan, RowsOrder, Scan, Step, Window};
+use super::query::{Emit, Node, Plan, RowsOrder, Scan, Step, Window};
 use crate::types::Schema;
 
 /// Cuts down the projection of `plan` (which must be all columns), then drops the last Project if it is an identity. Sort
@@ -97,10 +97,13 @@ fn each_step(steps: &mut [Step], f: &mut impl FnMut(usize) -> usize) {
             Node::Lookup(node) => node.keys.iter_mut().for_each(|(key, _)| key.map_columns(f)),
             Node::Aggregate(node) => {
                 node.keys.iter_mut().for_each(|expr| expr.map_columns(f));
-                if let Some(Window::Tumbling { column, .. }) = &mut node.window {
+                if let Some(Window { column, .. }) = &mut node.window {
                     *column = f(*column);
                 }
-                node.calls.iter_mut().filter_map(|call| call.arg.as_mut()).for_each(|expr| expr.map_columns(f));
+                if let Emit::Every { column, .. } = &mut node.emit {
+                    *column = f(*column);
+                }
+                node.calls.iter_mut().flat_map(|call| call.exprs_mut()).for_each(|expr| expr.map_columns(f));
                 return;
             }
             Node::Project(exprs) => {

@@ -6,6 +6,7 @@ use super::interval::IntervalJoinNode;
 use super::tables::{LookupNode, TablePlan};
 use super::{Expr, Timing};
 use crate::error::{Error, Result};
+use crate::time::Windows;
 use crate::types::{DataType, Options, Schema};
 
 /// A declared or inferred source.
@@ -142,7 +143,7 @@ pub enum Node {
 }
 
 /// GROUP BY, with or without a time window. Output columns: keys, then calls, then (if windowed) `window_start` and
-/// `window_end` (TIMESTAMP).
+/// `window_end` (TIMESTAMP), then `op` (VARCHAR) if it is a changelog.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AggregateNode {
     /// Grouping expressions; none means one group (which exists even without rows, unless windowed).
@@ -153,18 +154,38 @@ pub struct AggregateNode {
     pub calls: Vec<AggregateCall>,
     /// When rows leave.
     pub emit: Emit,
+    /// Whether a last column `op` (VARCHAR) says what a row does to the row of the same group before: `+I`, `-U`, `+U`.
+    pub changelog: bool,
+}
+
+impl AggregateNode {
+    /// Whether event time decides when results leave.
+    pub fn is_timed(&self) -> bool {
+        self.time_column().is_some()
+    }
+
+    /// The event-time column, if event time matters.
+    pub fn time_column(&self) -> Option<usize> {
+        match (self.window, self.emit) {
+            (Some(window), _) => Some(window.column),
+            (None, Emit::Every { column, .. }) => Some(column),
+            _ => None,
+        }
+    }
+
+    /// Number of columns behind keys and calls.
+    pub fn added_columns(&self) -> usize {
+        2 * usize::from(self.window.is_some()) + usize::from(self.changelog)
+    }
 }
 
 /// Half-open windows aligned to the epoch, over the scan's event-time column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Window {
-    /// `[k·size, (k+1)·size)`.
-    Tumbling {
-        /// Event-time column of the node's input.
-        column: usize,
-        /// Microseconds, positive.
-        size_us: i64,
-    },
+pub struct Window {
+    /// Event-time column of the node's input.
+    pub column: usize,
+    /// Kind and lengths.
+    pub windows: Windows,
 }
 
 /// When the rows of a group leave.
@@ -174,6 +195,22 @@ pub enum Emit {
     Final,
     /// One row per input row: the changed group's running values.
     Changes,
+    /// After each batch of the input one row per group that it changed.
+    ChangesPerBatch,
+    /// At all multiples of so much event time, and when a window closes: one row per group that changed.
+    Every {
+        /// Event-time column of the node's input.
+        column: usize,
+        /// Microseconds, positive.
+        every_us: i64,
+    },
+}
+
+impl Emit {
+    /// Whether groups of several partitions may be merged before they leave: the order of rows within them does not show.
+    pub fn merges(self) -> bool {
+        matches!(self, Self::Final | Self::Every { .. })
+    }
 }
 
 /// One aggregate over an optional argument.
@@ -181,11 +218,47 @@ pub enum Emit {
 pub struct AggregateCall {
     /// Which.
     pub function: AggregateFunction,
-    /// Argument; `None` for COUNT(*). INT arguments of SUM, AVG, VARIANCE and STDDEV have been cast to BIGINT.
+    /// Argument; `None` for COUNT(*). INT arguments of SUM, AVG, VARIANCE and STDDEV have been cast to BIGINT, those of
+    /// percentiles that are not discrete and of aggregates of two columns to DOUBLE, those of STRING_AGG to VARCHAR.
     pub arg: Option<Expr>,
+    /// The key of MIN_BY and MAX_BY; x of CORR, COVAR and REGR (DOUBLE); a literal: the separator of STRING_AGG (VARCHAR), the
+    /// fraction of a percentile (DOUBLE).
+    pub second: Option<Expr>,
+    /// ORDER BY of FIRST, LAST, STRING_AGG, before the order of the input; of a percentile its argument, which may descend.
+    pub order: Vec<AggregateOrder>,
+    /// Of equal arguments one is taken. The order of STRING_AGG is that of its argument then.
+    pub distinct: bool,
     /// Type of the result: COUNT BIGINT; SUM(BIGINT) BIGINT (exact inside, an error if the result does not fit);
-    /// SUM(DECIMAL(p,s)) DECIMAL(38,s); SUM(DOUBLE), AVG, VARIANCE, STDDEV DOUBLE; MIN and MAX the argument's.
+    /// SUM(DECIMAL(p,s)) DECIMAL(38,s); SUM(DOUBLE), AVG, VARIANCE, STDDEV DOUBLE; MIN, MAX, FIRST, LAST, MIN_BY, MAX_BY,
+    /// PERCENTILE_DISC the argument's.
     pub data_type: DataType,
+}
+
+impl AggregateCall {
+    /// MIN or MAX of `arg`.
+    pub fn extreme(function: AggregateFunction, arg: Expr) -> Self {
+        let data_type = arg.data_type;
+        Self { function, arg: Some(arg), second: None, order: Vec::new(), distinct: false, data_type }
+    }
+}
+
+/// One key of ORDER BY inside an aggregate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AggregateOrder {
+    /// What to order by.
+    pub expr: Expr,
+    /// DESC.
+    pub descending: bool,
+    /// NULLS FIRST; the default is last for ASC and first for DESC.
+    pub nulls_first: bool,
+}
+
+impl AggregateCall {
+    /// Its expressions.
+    pub(super) fn exprs_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
+        let order = self.order.iter_mut().map(|order| &mut order.expr);
+        self.arg.iter_mut().chain(&mut self.second).chain(order)
+    }
 }
 
 /// Aggregates. NULL arguments do not count; over no rows COUNT is 0 and the others NULL.
@@ -209,6 +282,36 @@ pub enum AggregateFunction {
     VariancePop,
     /// STDDEV_POP: its square root.
     StdDevPop,
+    /// FIRST: of the first row, by ORDER BY, then by the order of the input.
+    First,
+    /// LAST.
+    Last,
+    /// MIN_BY: of the first row whose key is least.
+    MinBy,
+    /// MAX_BY: of the first row whose key is greatest.
+    MaxBy,
+    /// STRING_AGG: the texts one after another, by ORDER BY, then by the order of the input.
+    StringAgg,
+    /// PERCENTILE_CONT: between the two nearest values. MEDIAN is that of 0.5.
+    PercentileCont,
+    /// PERCENTILE_DISC: the first value at or above the fraction.
+    PercentileDisc,
+    /// APPROX_COUNT_DISTINCT.
+    ApproxCountDistinct,
+    /// CORR: correlation of y and x.
+    Corr,
+    /// COVAR_POP: covariance (n).
+    CovarPop,
+    /// COVAR_SAMP: covariance (n − 1); NULL for fewer than two pairs.
+    CovarSamp,
+    /// REGR_SLOPE: of the line of least squares.
+    RegrSlope,
+    /// REGR_INTERCEPT: where that line meets x = 0.
+    RegrIntercept,
+    /// REGR_R2: how well the line fits.
+    RegrR2,
+    /// REGR_COUNT: number of pairs.
+    RegrCount,
 }
 
 /// OVER (PARTITION BY … ORDER BY … ROWS …). Output columns: the input's, then the calls.
@@ -335,7 +438,7 @@ impl Plan {
             let width = match &step.node {
                 Node::Filter(_) | Node::Sort(_) | Node::Limit { .. } => input,
                 Node::Project(exprs) => exprs.len(),
-                Node::Aggregate(node) => node.keys.len() + node.calls.len() + if node.window.is_some() { 2 } else { 0 },
+                Node::Aggregate(node) => node.keys.len() + node.calls.len() + node.added_columns(),
                 Node::Rows(node) => input + node.calls.len(),
                 Node::Rank(_) => input + 1,
                 // The side and the event time are left out.

@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use super::expr::ExprKind;
-use super::query::{AggregateNode, Emit, EventTimeColumn, Node, Plan, RowsOrder, Scan, Step, Window};
+use super::query::{AggregateNode, Emit, EventTimeColumn, Node, Plan, RowsOrder, Scan, Step};
 use super::timing::Timing;
 use crate::limits;
+use crate::time::Windows;
 use crate::types::Schema;
 
 /// Rows with names. The scan reads all columns of its source; [`super::prune`] cuts that down in the end.
@@ -104,11 +105,16 @@ pub(super) fn origin(steps: &[Step], mut column: usize) -> Origin {
             Node::Rows(node) if column + node.calls.len() < step.schema.len() => {}
             Node::Rank(_) if column + 1 < step.schema.len() => {}
             Node::Lookup(node) if column + node.columns.len() < step.schema.len() => {}
-            Node::Aggregate(AggregateNode { window: Some(window), emit: Emit::Final, .. }) => {
-                let Window::Tumbling { size_us, .. } = window;
-                return match step.schema.len() - column {
-                    2 => Origin::WindowStart(*size_us),
-                    1 => Origin::WindowEnd,
+            Node::Aggregate(AggregateNode { window: Some(window), emit: Emit::Final, changelog: false, .. }) => {
+                // The start of a session may lie any time before its end.
+                let longest_us = match window.windows {
+                    Windows::Tumbling { size_us } | Windows::Hopping { size_us, .. } => Some(size_us),
+                    Windows::Cumulating { max_us, .. } => Some(max_us),
+                    Windows::Session { .. } | Windows::All => None,
+                };
+                return match (step.schema.len() - column, longest_us) {
+                    (2, Some(longest_us)) => Origin::WindowStart(longest_us),
+                    (1, _) => Origin::WindowEnd,
                     _ => Origin::Other,
                 };
             }

@@ -2,10 +2,10 @@
 //!
 //! All OVER clauses of a query share PARTITION BY and ORDER BY, so that one step with one buffer per key serves them.
 
+use super::aggregates;
 use super::bind::Binder;
 use super::coerce::{Bound, Literal, Planned};
 use super::expr::{Expr, ExprKind};
-use super::grouping;
 use super::query::{RankNode, RowsCall, RowsFunction, RowsOrder, SortKey};
 use super::scope::{Scope, wrong};
 use crate::error::{Span, SqlError};
@@ -35,10 +35,15 @@ pub(super) struct RowsState {
 impl RowsState {
     /// The column that the call becomes.
     pub(super) fn call(&mut self, scope: &Scope<'_>, expr: &ast::Expr) -> Planned<Bound> {
-        let ast::ExprKind::Call { name, args, star, over: Some(over) } = &expr.kind else {
+        let ast::ExprKind::Call { name, args, star, clauses, over: Some(over) } = &expr.kind else {
             return Err(SqlError::new(expr.span, "OVER stands behind a function"));
         };
         let span = expr.span;
+        if clauses.is_some() {
+            let message =
+                "DISTINCT, ORDER BY inside a call, WITHIN GROUP and FILTER together with OVER are not supported yet";
+            return Err(wrong(span, message, "put a condition inside: SUM(CASE WHEN condition THEN x END) OVER (...)"));
+        }
         if let Some(node) = rank(scope, name, over)? {
             match &self.rank {
                 Some((first, ..)) if *first != node => {
@@ -194,15 +199,13 @@ fn plan_call(
             let data_type = arg.data_type();
             (function, Some(arg.expr), data_type)
         }
-        None if grouping::is_aggregate(&upper) => {
-            let function = grouping::function(&upper);
-            let arg = grouping::argument(scope, name, args, star, span, "an argument of a function with OVER")?;
-            let (arg, data_type) = grouping::typed(function, arg, &upper)?;
+        None if aggregates::is_aggregate(&upper) => {
+            let (function, arg, data_type) = aggregates::plan_over(scope, name, args, star, span)?;
             (RowsFunction::Aggregate(function), arg, data_type)
         }
         None => {
             let call = ast::Expr {
-                kind: ast::ExprKind::Call { name: name.clone(), args: args.to_vec(), star, over: None },
+                kind: ast::ExprKind::Call { name: name.clone(), args: args.to_vec(), star, clauses: None, over: None },
                 span,
             };
             // A scalar function or an unknown one: the same suggestions as without OVER, if it is unknown.

@@ -10,7 +10,9 @@ use super::rows::RowsState;
 use super::scope::{PlannedSubquery, Scope, suggest, wrong};
 use super::top;
 use crate::error::{Span, SqlError};
+use crate::limits;
 use crate::sql::ast;
+use crate::time::Windows;
 use crate::types::{DataType, Field, Schema};
 
 /// A column of the result.
@@ -173,12 +175,17 @@ impl<'a> Planner<'a> {
                 "conditions on rows stand in WHERE",
             ));
         }
-        if let Some((ast::Emit::Final, span)) = query.emit
+        let emit = query.emit.and_then(|(emit, span)| match emit {
+            ast::Emit::Final if query.distinct.is_none() => Some(("EMIT FINAL", span)),
+            ast::Emit::ChangesPerBatch => Some(("EMIT CHANGES PER BATCH", span)),
+            ast::Emit::Every(_) => Some(("EMIT EVERY", span)),
+            _ => query.changelog.map(|span| ("WITH CHANGELOG", span)),
+        });
+        if let Some((what, span)) = emit
             && !grouped
-            && query.distinct.is_none()
         {
             let help = "without GROUP BY every row leaves at once: leave EMIT out";
-            return Err(wrong(span, "EMIT FINAL needs GROUP BY or an aggregate", help));
+            return Err(wrong(span, format!("{what} needs GROUP BY or an aggregate"), help));
         }
         if grouped && has_over {
             let over = self.select_exprs().chain(self.order_exprs()).find(|expr| grouping::contains_over(expr));
@@ -217,10 +224,10 @@ impl<'a> Planner<'a> {
             Some(window) => {
                 let column = self.window_column(window)?;
                 self.follow_time(column, window.span, event_time)?;
-                Some(Window::Tumbling { column, size_us: window.size_us })
+                Some(Window { column, windows: windows(window)? })
             }
         };
-        let emit = self.emit(window.is_some())?;
+        let emit = self.emit(window, event_time)?;
         let grouping = Grouping { keys, calls: Vec::new(), names: Vec::new(), windowed: window.is_some() };
         let mut binder = Binder { scope: self.scope, mode: Mode::Grouped(grouping), aliases: Vec::new() };
         let mut outputs = self.outputs(&mut binder)?;
@@ -239,6 +246,12 @@ impl<'a> Planner<'a> {
             fields.push(Field::new("window_start", DataType::Timestamp));
             fields.push(Field::new("window_end", DataType::Timestamp));
         }
+        let changelog = query.changelog.is_some();
+        if let Some(span) = query.changelog {
+            let expr = Expr::column(fields.len(), DataType::Varchar);
+            fields.push(Field::new("op", DataType::Varchar));
+            outputs.push(Output { expr, name: "op".into(), span });
+        }
         let mut place = |index: usize| match index {
             WINDOW_START => width,
             WINDOW_END => width + 1,
@@ -248,7 +261,7 @@ impl<'a> Planner<'a> {
             output.expr.map_columns(&mut place);
         }
         let schema = Schema::new(fields);
-        let node = Node::Aggregate(AggregateNode { keys, window, calls, emit });
+        let node = Node::Aggregate(AggregateNode { keys, window, calls, emit, changelog });
         steps.push(Step { node, schema: schema.clone() });
         if let Some(mut having) = having {
             having.map_columns(&mut place);
@@ -342,9 +355,48 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn emit(&self, windowed: bool) -> Planned<Emit> {
+    /// When rows leave; `window` are the windows, if there are any.
+    fn emit(&self, window: Option<Window>, event_time: &mut Option<EventTimeColumn>) -> Planned<Emit> {
+        let windowed = window.is_some();
+        let sessions = matches!(window, Some(Window { windows: Windows::Session { .. }, .. }));
+        let overlapping = window.is_some_and(|window| window.windows.overlap());
+        if let (Some(span), true) = (self.query.changelog, sessions) {
+            let help = "leave it out: a session that grew together of several comes out once more, as one";
+            return Err(wrong(span, "WITH CHANGELOG over sessions is not supported yet", help));
+        }
         match self.query.emit {
+            Some((ast::Emit::Changes | ast::Emit::ChangesPerBatch, span)) if sessions || overlapping => {
+                let what = if sessions { "sessions" } else { "windows that overlap" };
+                let help = match sessions {
+                    true => "write EMIT FINAL: where a session ends is known when it is over",
+                    false => "write EMIT EVERY INTERVAL '1' SECOND, or EMIT FINAL",
+                };
+                Err(wrong(span, format!("EMIT CHANGES over {what} is not supported"), help))
+            }
             Some((ast::Emit::Changes, _)) => Ok(Emit::Changes),
+            Some((ast::Emit::ChangesPerBatch, _)) => Ok(Emit::ChangesPerBatch),
+            Some((ast::Emit::Every(_), span)) if sessions => {
+                let help = "write EMIT FINAL: where a session ends is known when it is over";
+                Err(wrong(span, "EMIT EVERY over sessions is not supported", help))
+            }
+            Some((ast::Emit::Every(every_us), span)) => {
+                let column = match (window, self.input.watermark()) {
+                    (Some(window), _) => window.column,
+                    (None, Some(watermark)) => watermark.column,
+                    (None, None) => {
+                        let message = format!("EMIT EVERY needs event time, and {} has none", self.input.name);
+                        let help =
+                            "declare a WATERMARK for the source, or add WINDOW TUMBLING (column, INTERVAL '1' MINUTE)";
+                        return Err(wrong(span, message, help));
+                    }
+                };
+                if window.is_none() {
+                    self.follow_time(column, span, event_time)?;
+                }
+                let windows = window.map_or(Windows::All, |window| window.windows);
+                check_slices(windows, Some(every_us), span)?;
+                Ok(Emit::Every { column, every_us })
+            }
             Some((ast::Emit::Final, span)) if !windowed && !self.input.bounded => {
                 let message =
                     format!("EMIT FINAL without a window needs the end of the input, and {} has none", self.input.name);
@@ -408,7 +460,7 @@ impl<'a> Planner<'a> {
             columns.push(Output { expr: Expr::column(index, output.expr.data_type), ..output });
             keys.push(output.expr);
         }
-        let node = AggregateNode { keys, window: None, calls: Vec::new(), emit: Emit::Final };
+        let node = AggregateNode { keys, window: None, calls: Vec::new(), emit: Emit::Final, changelog: false };
         steps.push(Step { node: Node::Aggregate(node), schema });
         (columns, order)
     }
@@ -505,6 +557,30 @@ impl<'a> Planner<'a> {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The windows of a clause; they must not be cut into too many slices.
+fn windows(window: &ast::Window) -> Planned<Windows> {
+    let windows = match window.shape {
+        ast::WindowShape::Tumbling { size_us } => Windows::Tumbling { size_us },
+        ast::WindowShape::Hopping { size_us, slide_us } => Windows::Hopping { size_us, slide_us },
+        ast::WindowShape::Cumulating { step_us, max_us } => Windows::Cumulating { step_us, max_us },
+        ast::WindowShape::Session { gap_us } => Windows::Session { gap_us },
+    };
+    check_slices(windows, None, window.span)?;
+    Ok(windows)
+}
+
+/// No window may be cut into too many slices, be it that its results leave `every` so many microseconds.
+fn check_slices(windows: Windows, every: Option<i64>, span: Span) -> Planned<()> {
+    let slices = windows.slices_per_window(every);
+    if slices <= limits::WINDOW_SLICES_MAX {
+        return Ok(());
+    }
+    let message = format!("a window is made of {slices} slices of time, {} are allowed", limits::WINDOW_SLICES_MAX);
+    let help =
+        "slices are as long as the greatest common divisor of the lengths: choose lengths that divide each other";
+    Err(wrong(span, message, help))
 }
 
 /// The field of a column of the result: a column passed through keeps whether it may be NULL.

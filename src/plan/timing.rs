@@ -1,9 +1,9 @@
 //! How a job treats event time, beside the WATERMARK clause of its source.
 
 use super::relation::{Origin, origin};
-use super::{AggregateNode, Emit, Node, Plan, RowsOrder, Window};
+use super::{AggregateNode, Emit, Node, Plan, RowsOrder};
 use crate::limits;
-use crate::time::{Lateness, Tumbling};
+use crate::time::{Lateness, Windows};
 use crate::types::EventTime;
 
 /// What to do with late records.
@@ -80,17 +80,11 @@ impl Plan {
     /// What becomes of late records, if the query has windows.
     pub fn lateness(&self) -> Option<Lateness> {
         let bound_us = self.scan.event_time?.bound_us;
-        match &self.keyed_step()?.1.node {
-            Node::Aggregate(AggregateNode { window: Some(Window::Tumbling { size_us, .. }), emit, .. }) => {
-                let allowed_us = match self.timing.late_records {
-                    LateRecords::Drop => 0,
-                    _ => self.timing.allowed_lateness_us.unwrap_or(bound_us),
-                };
-                let window = Tumbling { size_us: *size_us };
-                Some(Lateness { window, allowed_us, corrects: *emit == Emit::Final })
-            }
-            _ => None,
-        }
+        let allowed_us = match self.timing.late_records {
+            LateRecords::Drop => 0,
+            _ => self.timing.allowed_lateness_us.unwrap_or(bound_us),
+        };
+        lateness_of(&self.keyed_step()?.1.node, allowed_us)
     }
 
     /// The same for step `index`; over results of another step no row is late.
@@ -98,17 +92,14 @@ impl Plan {
         if self.keyed_step().is_none_or(|(keyed, _)| keyed == index) {
             return self.lateness();
         }
-        let Node::Aggregate(AggregateNode { window, emit, .. }) = &self.steps[index].node else { return None };
-        let Window::Tumbling { size_us, .. } = (*window)?;
-        Some(Lateness { window: Tumbling { size_us }, allowed_us: 0, corrects: *emit == Emit::Final })
+        lateness_of(&self.steps[index].node, 0)
     }
 
     /// How far behind the watermark the rows that step `index` reads may be, in microseconds: by the length of a window if
     /// their time is its start, because they leave at its end.
     pub fn rows_behind_us(&self, index: usize) -> i64 {
         let Node::Aggregate(AggregateNode { window: Some(window), .. }) = &self.steps[index].node else { return 0 };
-        let Window::Tumbling { column, .. } = window;
-        match origin(&self.steps[..index], *column) {
+        match origin(&self.steps[..index], window.column) {
             Origin::WindowStart(size_us) => size_us,
             _ => 0,
         }
@@ -123,4 +114,16 @@ impl Plan {
             _ => false,
         }
     }
+}
+
+/// What becomes of late rows at a step, if it has windows.
+fn lateness_of(node: &Node, allowed_us: i64) -> Option<Lateness> {
+    let Node::Aggregate(AggregateNode { window, emit, .. }) = node else { return None };
+    let every_us = if let Emit::Every { every_us, .. } = emit { Some(*every_us) } else { None };
+    let windows = match (window, every_us) {
+        (Some(window), _) => window.windows,
+        (None, Some(_)) => Windows::All,
+        (None, None) => return None,
+    };
+    Some(Lateness { windows, allowed_us, every_us, corrects: emit.merges() })
 }

@@ -160,6 +160,8 @@ pub enum ExprKind {
         args: Vec<Expr>,
         /// `(*)`.
         star: bool,
+        /// What goes with aggregates.
+        clauses: Option<Box<Clauses>>,
         /// OVER.
         over: Option<Box<Over>>,
     },
@@ -187,6 +189,19 @@ pub enum BinaryOp {
     LessOrEqual,
     Greater,
     GreaterOrEqual,
+}
+
+/// What may stand in and behind a call of an aggregate; at least one of them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Clauses {
+    /// DISTINCT in front of the arguments.
+    pub distinct: bool,
+    /// ORDER BY behind the arguments.
+    pub order_by: Vec<OrderItem>,
+    /// WITHIN GROUP (ORDER BY …).
+    pub within_group: Vec<OrderItem>,
+    /// FILTER (WHERE …).
+    pub filter: Option<Expr>,
 }
 
 /// OVER (PARTITION BY … ORDER BY … ROWS …).
@@ -237,7 +252,7 @@ pub struct Query {
     pub filter: Option<Expr>,
     /// GROUP BY.
     pub group_by: Vec<Expr>,
-    /// WINDOW TUMBLING.
+    /// WINDOW, or what means the same.
     pub window: Option<Window>,
     /// HAVING.
     pub having: Option<Expr>,
@@ -249,6 +264,8 @@ pub struct Query {
     pub offset: Option<(u64, Span)>,
     /// EMIT.
     pub emit: Option<(Emit, Span)>,
+    /// WITH CHANGELOG, behind EMIT.
+    pub changelog: Option<Span>,
 }
 
 /// `name AS (query)` of WITH.
@@ -364,17 +381,46 @@ pub struct OptionItem {
     pub value_span: Span,
 }
 
-/// WINDOW TUMBLING.
+/// The windows of a query: WINDOW, a function in GROUP BY, or one in FROM.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Window {
     /// Source name or alias in front of the column's dot.
     pub table: Option<Ident>,
     /// Event-time column, if named.
     pub column: Option<Ident>,
-    /// Size in microseconds, positive.
-    pub size_us: i64,
+    /// Kind and lengths.
+    pub shape: WindowShape,
     /// The clause.
     pub span: Span,
+}
+
+/// Kind and lengths of windows, in microseconds and positive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowShape {
+    /// TUMBLING.
+    Tumbling {
+        /// Length of a window.
+        size_us: i64,
+    },
+    /// SLIDING, HOPPING.
+    Hopping {
+        /// Length of a window.
+        size_us: i64,
+        /// From the start of a window to that of the next; not more than the size.
+        slide_us: i64,
+    },
+    /// CUMULATE.
+    Cumulating {
+        /// How much longer each window is than the one before.
+        step_us: i64,
+        /// Length of the longest; a multiple of the step.
+        max_us: i64,
+    },
+    /// SESSION.
+    Session {
+        /// Without rows for so long, a session is over.
+        gap_us: i64,
+    },
 }
 
 /// EMIT.
@@ -384,6 +430,10 @@ pub enum Emit {
     Final,
     /// EMIT CHANGES.
     Changes,
+    /// EMIT CHANGES PER BATCH.
+    ChangesPerBatch,
+    /// EMIT EVERY, in microseconds, positive.
+    Every(i64),
 }
 
 /// A column of CREATE SOURCE.

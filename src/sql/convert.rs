@@ -3,7 +3,7 @@
 
 use sqlparser::ast as sp;
 
-use super::ast::{BinaryOp, Expr, ExprKind, Frame, Ident, OrderItem, Over};
+use super::ast::{BinaryOp, Clauses, Expr, ExprKind, Frame, Ident, OrderItem, Over};
 use super::data_type::data_type;
 use super::duration;
 use super::reader::Read;
@@ -375,13 +375,6 @@ impl<'t> Converter<'t> {
         if function.uses_odbc_syntax || function.parameters != sp::FunctionArguments::None {
             return Err(unsupported(span, format_args!("this form of {upper}")));
         }
-        if !function.within_group.is_empty() {
-            return Err(unsupported(span, "WITHIN GROUP"));
-        }
-        if function.filter.is_some() {
-            let help = "put the condition inside: SUM(CASE WHEN condition THEN x END)";
-            return Err(unsupported(span, "FILTER").with_help(help));
-        }
         if function.null_treatment.is_some() {
             return Err(unsupported(span, "IGNORE NULLS"));
         }
@@ -392,12 +385,6 @@ impl<'t> Converter<'t> {
             };
             return Err(unsupported(span, reason));
         };
-        if list.duplicate_treatment == Some(sp::DuplicateTreatment::Distinct) {
-            return Err(unsupported(span, format_args!("{upper}(DISTINCT ...)")));
-        }
-        if !list.clauses.is_empty() {
-            return Err(unsupported(span, format_args!("a clause inside {upper}(...)")));
-        }
         let mut star = false;
         let mut args = Vec::new();
         for arg in &list.args {
@@ -407,6 +394,14 @@ impl<'t> Converter<'t> {
                 _ => return Err(unsupported(span, format_args!("this form of argument of {upper}"))),
             }
         }
+        let clauses = self.clauses(function, list, &upper, span, depth)?;
+        if !function.within_group.is_empty() {
+            span = self.table.with_following_words(span, &["WITHIN"]);
+            span = self.table.with_clause(span, "GROUP");
+        }
+        if function.filter.is_some() {
+            span = self.table.with_clause(span, "FILTER");
+        }
         let over = match &function.over {
             None => None,
             Some(over) => {
@@ -414,7 +409,34 @@ impl<'t> Converter<'t> {
                 Some(Box::new(self.over(over, span, depth)?))
             }
         };
-        Ok(Expr { kind: ExprKind::Call { name, args, star, over }, span })
+        Ok(Expr { kind: ExprKind::Call { name, args, star, clauses, over }, span })
+    }
+
+    /// DISTINCT, ORDER BY, WITHIN GROUP and FILTER of a call.
+    fn clauses(
+        &self,
+        function: &sp::Function,
+        list: &sp::FunctionArgumentList,
+        upper: &str,
+        span: Span,
+        depth: usize,
+    ) -> Read<Option<Box<Clauses>>> {
+        let order = |items: &[sp::OrderByExpr]| -> Read<Vec<OrderItem>> {
+            items.iter().map(|item| self.order_item(item, depth)).collect()
+        };
+        let mut clauses = Clauses {
+            distinct: list.duplicate_treatment == Some(sp::DuplicateTreatment::Distinct),
+            within_group: order(&function.within_group)?,
+            filter: function.filter.as_ref().map(|filter| self.expr(filter, depth)).transpose()?,
+            ..Clauses::default()
+        };
+        for clause in &list.clauses {
+            match clause {
+                sp::FunctionArgumentClause::OrderBy(items) => clauses.order_by = order(items)?,
+                _ => return Err(unsupported(span, format_args!("this clause inside {upper}(...)"))),
+            }
+        }
+        Ok((clauses != Clauses::default()).then(|| Box::new(clauses)))
     }
 
     fn over(&self, over: &sp::WindowType, span: Span, depth: usize) -> Read<Over> {
@@ -472,7 +494,7 @@ impl<'t> Converter<'t> {
 
 fn call(name: &str, args: Vec<Expr>, span: Span) -> Expr {
     let name = Ident { value: name.into(), quoted: false, span };
-    Expr { kind: ExprKind::Call { name, args, star: false, over: None }, span }
+    Expr { kind: ExprKind::Call { name, args, star: false, clauses: None, over: None }, span }
 }
 
 fn ident_of(ident: &sp::Ident) -> Ident {

@@ -2,17 +2,19 @@
 
 use sqlparser::tokenizer::Token;
 
-use super::ast::{From, FromSource, Ident, Join, JoinCondition, JoinKind, OptionItem};
+use super::ast::{From, FromSource, Ident, Join, JoinCondition, JoinKind, OptionItem, Window};
 use super::convert::unsupported;
 use super::reader::{Read, Reader, ident_of};
 use super::select::{alias, stranger};
 use super::subquery::Subquery;
 use super::tokens::join;
+use super::window;
 use crate::error::{Span, SqlError, nearest};
 
-/// What FROM reads, and what is joined to it.
-pub(super) fn from(reader: &mut Reader) -> Read<(From, Vec<Join>)> {
-    let first = relation(reader)?;
+/// What FROM reads, what is joined to it, and the window if one is given by a table function.
+pub(super) fn from(reader: &mut Reader) -> Read<(From, Vec<Join>, Option<Window>)> {
+    let mut window = None;
+    let first = relation(reader, &mut window)?;
     let mut joins = Vec::new();
     loop {
         stranger(reader)?;
@@ -20,10 +22,10 @@ pub(super) fn from(reader: &mut Reader) -> Read<(From, Vec<Join>)> {
             return Err(comma(reader));
         }
         let start = reader.span();
-        let Some(kind) = join_kind(reader)? else { return Ok((first, joins)) };
+        let Some(kind) = join_kind(reader)? else { return Ok((first, joins, window)) };
         let end = reader.span();
         reader.expect_word("JOIN")?;
-        let right = relation(reader)?;
+        let right = relation(reader, &mut window)?;
         let condition = if reader.take_word("ON") {
             JoinCondition::On(reader.expr()?)
         } else if reader.take_word("USING") {
@@ -68,7 +70,7 @@ fn columns(reader: &mut Reader) -> Read<Vec<Ident>> {
 }
 
 /// One source, with its alias.
-fn relation(reader: &mut Reader) -> Read<From> {
+fn relation(reader: &mut Reader, window: &mut Option<Window>) -> Read<From> {
     let start = reader.span();
     let [first, second] = reader.peek_two();
     let (source, span) = match (first, second) {
@@ -81,6 +83,11 @@ fn relation(reader: &mut Reader) -> Read<From> {
             Some((Subquery::Values(rows), span)) => (FromSource::Values(rows), span),
             _ => return Err(unsupported(start, "FROM in parentheses")),
         },
+        (Token::Word(word), Token::LParen) if window::is_table_function(&word.value) => {
+            let (name, span, found) = window::table_function(reader)?;
+            window::set(window, found)?;
+            (FromSource::Name(name), span)
+        }
         (Token::Word(word), Token::LParen) => table_function(reader, &ident_of(&word, start))?,
         (Token::Word(word), second) => {
             stranger(reader)?;
@@ -107,14 +114,12 @@ fn table_function(reader: &mut Reader, name: &Ident) -> Read<(FromSource, Span)>
     const KNOWN: [(&str, &str); 4] =
         [("read_csv", "csv"), ("read_json", "jsonl"), ("read_parquet", "parquet"), ("read_arrow", "arrow")];
     let Some((_, format)) = KNOWN.iter().find(|(known, _)| name.value.eq_ignore_ascii_case(known)) else {
-        let upper = name.value.to_uppercase();
-        if ["TUMBLE", "HOP", "SESSION", "CUMULATE", "TABLE"].contains(&upper.as_str()) {
-            return Err(unsupported(name.span, format_args!("{upper} in FROM"))
-                .with_help("write GROUP BY ... WINDOW TUMBLING (column, INTERVAL '1' MINUTE)"));
-        }
         let help = match nearest(&name.value, KNOWN.iter().map(|(known, _)| *known)) {
             Some(near) => format!("did you mean {near}?"),
-            None => "FROM takes read_csv, read_json, read_parquet and read_arrow".into(),
+            None => {
+                "FROM takes read_csv, read_json, read_parquet and read_arrow, and TUMBLE, HOP, CUMULATE and SESSION"
+                    .into()
+            }
         };
         return Err(SqlError::new(name.span, format!("unknown table function {}", name.value)).with_help(help));
     };

@@ -17,5 +17,6 @@ mod select;
 mod statement;
 mod subquery;
 mod tokens;
+mod window;
 
 pub use statement::parse;

@@ -4,7 +4,7 @@
 
 use std::fmt::{self, Write};
 
-use super::ast::{BinaryOp, Expr, ExprKind, OrderItem, Over};
+use super::ast::{BinaryOp, Clauses, Expr, ExprKind, OrderItem, Over};
 use crate::types::DataType;
 
 impl fmt::Display for Expr {
@@ -141,14 +141,23 @@ fn write_kind(f: &mut impl Write, kind: &ExprKind, own: u8) -> fmt::Result {
             write_expr(f, arg, 0)?;
             f.write_char(')')
         }
-        ExprKind::Call { name, args, star, over } => {
+        ExprKind::Call { name, args, star, clauses, over } => {
             write_name(f, &name.value, name.quoted)?;
             f.write_char('(')?;
+            if clauses.as_ref().is_some_and(|clauses| clauses.distinct) {
+                f.write_str("distinct ")?;
+            }
             if *star {
                 f.write_char('*')?;
             }
             write_list(f, args, ", ", 0)?;
+            if let Some(clauses) = clauses.as_ref().filter(|clauses| !clauses.order_by.is_empty()) {
+                write!(f, " order by {}", order_list(&clauses.order_by))?;
+            }
             f.write_char(')')?;
+            if let Some(clauses) = clauses {
+                write_clauses(f, clauses)?;
+            }
             match over {
                 Some(over) => write_over(f, over),
                 None => Ok(()),
@@ -175,14 +184,27 @@ fn write_list(f: &mut impl Write, exprs: &[Expr], separator: &str, least: u8) ->
     Ok(())
 }
 
+/// What stands behind the parentheses of an aggregate.
+fn write_clauses(f: &mut impl Write, clauses: &Clauses) -> fmt::Result {
+    if !clauses.within_group.is_empty() {
+        write!(f, " within group (order by {})", order_list(&clauses.within_group))?;
+    }
+    match &clauses.filter {
+        Some(filter) => write!(f, " filter (where {filter})"),
+        None => Ok(()),
+    }
+}
+
 fn write_over(f: &mut impl Write, over: &Over) -> fmt::Result {
     let mut parts = Vec::new();
-    let list = |exprs: &mut dyn Iterator<Item = String>| exprs.collect::<Vec<_>>().join(", ");
     if !over.partition_by.is_empty() {
-        parts.push(format!("partition by {}", list(&mut over.partition_by.iter().map(Expr::to_string))));
+        parts.push(format!(
+            "partition by {}",
+            over.partition_by.iter().map(Expr::to_string).collect::<Vec<_>>().join(", ")
+        ));
     }
     if !over.order_by.is_empty() {
-        parts.push(format!("order by {}", list(&mut over.order_by.iter().map(order_text))));
+        parts.push(format!("order by {}", order_list(&over.order_by)));
     }
     if let Some(frame) = over.frame {
         parts.push(match frame.preceding {
@@ -193,8 +215,17 @@ fn write_over(f: &mut impl Write, over: &Over) -> fmt::Result {
     write!(f, " over ({})", parts.join(" "))
 }
 
+fn order_list(items: &[OrderItem]) -> String {
+    items.iter().map(order_text).collect::<Vec<_>>().join(", ")
+}
+
 fn order_text(item: &OrderItem) -> String {
-    format!("{}{}", item.expr, if item.descending { " desc" } else { "" })
+    let nulls = match item.nulls_first {
+        None => "",
+        Some(true) => " nulls first",
+        Some(false) => " nulls last",
+    };
+    format!("{}{}{nulls}", item.expr, if item.descending { " desc" } else { "" })
 }
 
 /// The sign of an operator.
@@ -246,6 +277,9 @@ mod tests {
             ("(a|b) & c | d", "(a | b) & c | d"),
             ("(a & b) IS NOT DISTINCT FROM (c = d)", "a & b is not distinct from c = d"),
             ("TRY_CAST(a AS INT)", "try_cast(a as int)"),
+            ("COUNT(DISTINCT a) FILTER (WHERE b>1)", "count(distinct a) filter (where b > 1)"),
+            ("STRING_AGG(a, ',' ORDER BY b DESC NULLS LAST)", "string_agg(a, ',' order by b desc nulls last)"),
+            ("PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY a)", "percentile_cont(0.5) within group (order by a)"),
         ] {
             let again = [format!("SELECT {written} FROM t"), format!("SELECT {name} AS x FROM t")];
             for text in &again[..if written.contains('"') { 1 } else { 2 }] {

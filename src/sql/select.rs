@@ -4,12 +4,12 @@
 
 use sqlparser::tokenizer::Token;
 
-use super::ast::{CommonTable, Emit, From, FromSource, Ident, OrderItem, Query, SelectItem, Window};
+use super::ast::{CommonTable, Emit, From, FromSource, Ident, OrderItem, Query, SelectItem};
 use super::convert::unsupported;
-use super::duration;
 use super::from;
 use super::reader::{Read, Reader, ident_of};
 use super::tokens::{is_word, join};
+use super::window;
 use crate::error::{Span, SqlError, nearest};
 
 /// Words that start a clause after the SELECT list, with their rank: a clause of lower rank cannot follow.
@@ -109,6 +109,7 @@ fn plain(span: Span, items: Vec<SelectItem>, from: From) -> Query {
         limit: None,
         offset: None,
         emit: None,
+        changelog: None,
     }
 }
 
@@ -177,8 +178,8 @@ fn select(reader: &mut Reader) -> Read<Query> {
         }
         return Err(error);
     }
-    let (from, joins) = from::from(reader)?;
-    let mut query = Query { distinct, joins, ..plain(span, items, from) };
+    let (from, joins, window) = from::from(reader)?;
+    let mut query = Query { distinct, joins, window, ..plain(span, items, from) };
     let mut seen: Vec<&str> = Vec::new();
     let mut last = ("FROM", 0);
     while !reader.at_end() && !reader.is_word("UNION") {
@@ -209,8 +210,12 @@ fn select(reader: &mut Reader) -> Read<Query> {
                     return Err(unsupported(join(start, reader.span()), "GROUP BY ALL"));
                 }
                 query.group_by = reader.exprs()?;
+                window::take_from_keys(&mut query.group_by, &mut query.window)?;
             }
-            "WINDOW" => query.window = Some(window(reader, start)?),
+            "WINDOW" => {
+                let window = window::clause(reader, start)?;
+                window::set(&mut query.window, window)?;
+            }
             "HAVING" => query.having = Some(reader.expr()?),
             "ORDER" => {
                 let words = join(start, reader.span());
@@ -229,7 +234,7 @@ fn select(reader: &mut Reader) -> Read<Query> {
                 }
                 query.offset = Some((count, join(start, number)));
             }
-            _ => query.emit = Some(emit(reader, start)?),
+            _ => query.emit = Some(emit(reader, start, &mut query.changelog)?),
         }
     }
     Ok(query)
@@ -347,98 +352,39 @@ fn order_by(reader: &mut Reader) -> Read<Vec<OrderItem>> {
     }
 }
 
-/// `TUMBLING ([column,] length)`, after the word WINDOW.
-fn window(reader: &mut Reader, start: Span) -> Read<Window> {
-    let help = "write WINDOW TUMBLING (column, INTERVAL '1' MINUTE)";
-    let kind_span = reader.span();
-    if let Some(kind) = reader.one_of(&["SLIDING", "HOPPING", "SESSION", "CUMULATING"]) {
-        let error = unsupported(join(start, kind_span), format_args!("WINDOW {kind}"));
-        return Err(error.with_help("WINDOW TUMBLING is"));
-    }
-    if !reader.take_word("TUMBLING") {
-        if let [Token::Word(_), second] = reader.peek_two()
-            && is_word(&second, "AS")
-        {
-            return Err(unsupported(kind_span, "a named window"));
-        }
-        return Err(reader.expected("TUMBLING").with_help(help));
-    }
-    reader.expect(&Token::LParen)?;
-    let (mut table, mut column) = (None, None);
-    if let [Token::Word(word), Token::Period, Token::Word(_)] = reader.peek_three() {
-        table = Some(ident_of(&word, reader.span()));
-        reader.advance();
-        reader.advance();
-    }
-    if let [Token::Word(word), Token::Comma] = reader.peek_two() {
-        column = Some(ident_of(&word, reader.span()));
-        reader.advance();
-        reader.advance();
-    }
-    let (size_us, size_span) = length(reader, help)?;
-    if size_us <= 0 {
-        return Err(SqlError::new(size_span, "the size of a window must be positive"));
-    }
-    if reader.peek() == Token::Comma {
-        let error = SqlError::new(reader.span(), "WINDOW TUMBLING takes a column and one length");
-        return Err(error.with_help(help));
-    }
-    let end = reader.span();
-    reader.expect(&Token::RParen)?;
-    Ok(Window { table, column, size_us, span: join(start, end) })
-}
-
-/// `INTERVAL '1' MINUTE`, `INTERVAL '1 minute'`, `1m`, `1 MINUTE` or `'1m'`, in microseconds.
-pub(super) fn length(reader: &mut Reader, help: &str) -> Read<(i64, Span)> {
-    let mut span = reader.span();
-    let interval = reader.take_word("INTERVAL");
-    let wanted = "a length such as INTERVAL '1' MINUTE or 1m";
-    let (number, text) = match reader.peek() {
-        Token::Number(number, false) => (number, false),
-        Token::SingleQuotedString(text) => (text, true),
-        _ => return Err(reader.expected(wanted).with_help(help)),
-    };
-    span = join(span, reader.span());
-    reader.advance();
-    let result = match reader.peek() {
-        Token::Word(unit) if !text || interval => {
-            span = join(span, reader.span());
-            reader.advance();
-            duration::interval_us(&number, &unit.value)
-        }
-        _ if text => duration::text_us(&number),
-        _ => {
-            return Err(reader
-                .expected("a unit of time")
-                .with_help("units are ms, s, m, h and d, or SECOND, MINUTE, HOUR"));
-        }
-    };
-    match result {
-        Ok(us) => Ok((us, span)),
-        Err(message) => {
-            Err(SqlError::new(span, message).with_help("units are ms, s, m, h and d, or SECOND, MINUTE, HOUR"))
-        }
-    }
-}
-
-/// `FINAL` or `CHANGES`, after the word EMIT.
-fn emit(reader: &mut Reader, start: Span) -> Read<(Emit, Span)> {
-    let end = reader.span();
-    if reader.take_word("FINAL") {
-        return Ok((Emit::Final, join(start, end)));
-    }
-    if reader.take_word("CHANGES") {
-        let rest = join(start, reader.span());
-        if reader.take_word("PER") {
-            let span = join(rest, reader.span());
-            return Err(
-                unsupported(span, "EMIT CHANGES PER BATCH").with_help("EMIT CHANGES gives one row per input row")
-            );
-        }
+/// `FINAL`, `CHANGES [PER BATCH]` or `EVERY length`, after the word EMIT; then `WITH CHANGELOG`, or not.
+fn emit(reader: &mut Reader, start: Span, changelog: &mut Option<Span>) -> Read<(Emit, Span)> {
+    let mut end = reader.span();
+    let emit = if reader.take_word("FINAL") {
+        Emit::Final
+    } else if reader.take_word("CHANGES") {
         if reader.is_word("EVERY") {
-            return Err(unsupported(rest, "EMIT CHANGES EVERY").with_help("EMIT CHANGES gives one row per input row"));
+            let error = SqlError::new(join(end, reader.span()), "EMIT CHANGES gives a row at every change");
+            return Err(error.with_help("write EMIT EVERY INTERVAL '1' SECOND, or EMIT CHANGES PER BATCH"));
         }
-        return Ok((Emit::Changes, join(start, end)));
+        if reader.take_word("PER") {
+            end = reader.span();
+            reader.expect_word("BATCH")?;
+            Emit::ChangesPerBatch
+        } else {
+            Emit::Changes
+        }
+    } else if reader.take_word("EVERY") {
+        let (every_us, span) = window::length(reader, "write EMIT EVERY INTERVAL '1' SECOND")?;
+        if every_us <= 0 {
+            return Err(SqlError::new(span, "results can leave every second or so, not every zero seconds"));
+        }
+        end = span;
+        Emit::Every(every_us)
+    } else {
+        return Err(reader.expected("FINAL, CHANGES or EVERY"));
+    };
+    if reader.is_word("WITH") {
+        let with = reader.span();
+        reader.advance();
+        let word = reader.span();
+        reader.expect_word("CHANGELOG")?;
+        *changelog = Some(join(with, word));
     }
-    Err(reader.expected("FINAL or CHANGES"))
+    Ok((emit, join(start, end)))
 }

@@ -7,6 +7,7 @@ use super::convert::unsupported;
 use super::reader::{Read, Reader};
 use super::select;
 use super::tokens::{self, is_word, join, span_of};
+use super::window;
 use crate::error::{SqlError, nearest};
 
 /// The statements of `text`, in order.
@@ -176,7 +177,7 @@ fn watermark_clause(reader: &mut Reader) -> Read<Watermark> {
     let mut span = join(start, again.span);
     let mut bound_us = 0;
     if reader.take(&Token::Minus) {
-        let (length, length_span) = select::length(reader, help)?;
+        let (length, length_span) = window::length(reader, help)?;
         if length < 0 {
             return Err(SqlError::new(length_span, "the bound of a watermark cannot be negative"));
         }
@@ -256,7 +257,7 @@ fn rewrite_row_buffers(tokens: &[TokenWithSpan]) -> Read<Vec<TokenWithSpan>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::ast::{ExprKind, Query, SelectItem};
+    use crate::sql::ast::{ExprKind, Query, SelectItem, WindowShape};
 
     fn query(text: &str) -> Query {
         match parse(text).as_deref() {
@@ -346,7 +347,7 @@ mod tests {
         ] {
             for window in [format!("TUMBLING ({size})"), format!("tumbling(ts, {size})")] {
                 let query = query(&format!("SELECT COUNT(*) FROM t WINDOW {window} EMIT FINAL"));
-                assert_eq!(query.window.unwrap().size_us, 60_000_000, "{window}");
+                assert_eq!(query.window.unwrap().shape, WindowShape::Tumbling { size_us: 60_000_000 }, "{window}");
             }
         }
     }

@@ -59,7 +59,6 @@ impl Dialect for CorelaneDialect {
         true
     }
 
-    // FILTER is parsed in order to be named in an error.
     fn supports_filter_during_aggregation(&self) -> bool {
         true
     }

@@ -7,6 +7,7 @@ use crate::kernel::arithmetic::fits_precision;
 use crate::kernel::update::{Number, Running, finished_doubles, i128_of, pair_value, squared_distances};
 use crate::types::DataType;
 
+use super::fold::FoldRows;
 use super::layout::{Accumulator, AccumulatorKind, Kept};
 use super::states::{States, input_of};
 use super::{StateLayout, text};
@@ -99,24 +100,40 @@ impl Source for AfterEach<'_> {
 impl States {
     /// Appends the results of `groups` to `out`, one column for each call.
     pub fn finish(&self, layout: &StateLayout, groups: &[u32], out: &mut [ColumnBuffer]) -> Result<()> {
-        for (call, out) in layout.accumulators.iter().zip(out) {
-            let argument = call.argument.map(|(index, _)| index);
-            let part = argument.and_then(|index| layout.kept[index].part).map(|part| layout.parts[part]);
-            let source = Finished {
-                states: self,
-                layout,
-                groups,
-                argument,
-                sum_word: part.filter(|part| part.sum).map_or(0, |part| part.sum_word()),
-                extremes_word: part.filter(|part| part.extremes).map_or(0, |part| part.extremes_word()),
-            };
-            let integer = part.is_none_or(|part| part.number == Number::Integer);
-            if !finish_numbers(call, integer, &source, out)? {
-                for (j, &group) in groups.iter().enumerate() {
-                    let row = self.row(layout, group);
-                    let kept = &layout.kept[argument.expect("only COUNT(*) has no argument")];
-                    finish_other(call, kept, row, &|| source.sum(j), source.count(j), &self.heap, out)?;
-                }
+        out.iter_mut()
+            .enumerate()
+            .take(layout.accumulators.len())
+            .try_for_each(|(call, out)| self.finish_call(layout, call, groups, out))
+    }
+
+    /// Appends the results of one of the calls.
+    pub(super) fn finish_call(
+        &self,
+        layout: &StateLayout,
+        call: usize,
+        groups: &[u32],
+        out: &mut ColumnBuffer,
+    ) -> Result<()> {
+        let call = &layout.accumulators[call];
+        if let AccumulatorKind::Folded { fold, reading } = call.kind {
+            return self.folds[fold].finish(reading, groups, out);
+        }
+        let argument = call.argument.map(|(index, _)| index);
+        let part = argument.and_then(|index| layout.kept[index].part).map(|part| layout.parts[part]);
+        let source = Finished {
+            states: self,
+            layout,
+            groups,
+            argument,
+            sum_word: part.filter(|part| part.sum).map_or(0, |part| part.sum_word()),
+            extremes_word: part.filter(|part| part.extremes).map_or(0, |part| part.extremes_word()),
+        };
+        let integer = part.is_none_or(|part| part.number == Number::Integer);
+        if !finish_numbers(call, integer, &source, out)? {
+            for (j, &group) in groups.iter().enumerate() {
+                let row = self.row(layout, group);
+                let kept = &layout.kept[argument.expect("only COUNT(*) has no argument")];
+                finish_other(call, kept, row, &|| source.sum(j), source.count(j), &self.heap, out)?;
             }
         }
         Ok(())
@@ -135,10 +152,38 @@ impl States {
         running: &mut Running,
         out: &mut [ColumnBuffer],
     ) -> Result<()> {
+        self.fold_running(simd, layout, groups, selection, arguments, out)?;
         groups.chunks(Running::ROWS).enumerate().try_for_each(|(block, groups)| {
             let start = block * Running::ROWS;
             self.update_block(simd, layout, groups, start, selection, arguments, running, out)
         })
+    }
+
+    /// [`Self::update_running`] of the folds, row by row.
+    fn fold_running(
+        &mut self,
+        simd: Simd,
+        layout: &StateLayout,
+        groups: &[u32],
+        selection: Option<&[u32]>,
+        arguments: &[Column<'_>],
+        out: &mut [ColumnBuffer],
+    ) -> Result<()> {
+        for (index, fold) in self.folds.iter_mut().enumerate() {
+            for (j, group) in groups.chunks(1).enumerate() {
+                let row = selection.map_or(j as u32, |selection| selection[j]);
+                fold.update(simd, FoldRows { groups: group, rows: Some(&[row]) }, arguments);
+                for (call, out) in layout.accumulators.iter().zip(&mut *out) {
+                    match call.kind {
+                        AccumulatorKind::Folded { fold: of, reading } if of == index => {
+                            fold.finish(reading, group, out)?
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A block of [`Self::update_running`]: the rows from the `start`-th selected on.
@@ -157,7 +202,7 @@ impl States {
         let rows = groups.len();
         running.count(&mut self.rows(layout), groups);
         let counted = AfterEach { running, nulls: None, rows };
-        for (call, out) in layout.accumulators.iter().zip(&mut *out).filter(|(call, _)| call.argument.is_none()) {
+        for (call, out) in layout.accumulators.iter().zip(&mut *out).filter(|(call, _)| call.is_count_of_rows()) {
             finish_numbers(call, true, &counted, out)?;
         }
         let mut selected = [0; Running::ROWS];
@@ -206,11 +251,16 @@ impl Accumulator {
         self.argument.is_some_and(|(argument, _)| argument == index)
     }
 
+    /// COUNT(*).
+    fn is_count_of_rows(&self) -> bool {
+        self.kind == AccumulatorKind::Count && self.argument.is_none()
+    }
+
     /// Whether the result comes from the counts and a part alone.
     fn is_of_numbers(&self) -> bool {
         match self.kind {
             AccumulatorKind::Count => true,
-            AccumulatorKind::Moments { .. } => false,
+            AccumulatorKind::Moments { .. } | AccumulatorKind::Folded { .. } => false,
             _ => !matches!(self.argument, Some((_, DataType::Decimal { .. } | DataType::Varchar))),
         }
     }
@@ -262,7 +312,7 @@ fn finish_numbers(call: &Accumulator, integer: bool, source: &impl Source, out: 
                 _ => extend_int64(out, source, |j| source.extremes(j)[which].cast_signed()),
             }
         }
-        (AccumulatorKind::Moments { .. }, _) => return Ok(false),
+        (AccumulatorKind::Moments { .. } | AccumulatorKind::Folded { .. }, _) => return Ok(false),
     }
     Ok(true)
 }

@@ -136,8 +136,8 @@ impl Groups {
         self.keys.by_owner(&keyer.hasher, lists);
     }
 
-    /// Merges a partial of another table of the same layout; `groups` is overwritten.
-    pub fn merge(
+    /// Writes to `groups` what the groups of a partial are here, making new ones; nothing is merged yet.
+    pub fn number(
         &mut self,
         keyer: &Keyer,
         layout: &StateLayout,
@@ -150,11 +150,23 @@ impl Groups {
         let first = &mut self.first;
         let keys = BlockKeys { layout: &keyer.layout, block: &partial.keys };
         self.keys.assign_packed(&keyer.layout, &keyer.hasher, &keys, groups, scratch, |j| first.push(partial.first[j]));
+        self.states.grow(layout, self.keys.len());
+    }
+
+    /// Merges a partial of another table of the same layout; `groups` is overwritten.
+    pub fn merge(
+        &mut self,
+        keyer: &Keyer,
+        layout: &StateLayout,
+        partial: &PartialGroups,
+        groups: &mut Vec<u32>,
+        scratch: &mut KeyScratch,
+    ) {
+        self.number(keyer, layout, partial, groups, scratch);
         for (&group, &place) in groups.iter().zip(&partial.first) {
             let first = &mut self.first[group as usize];
             *first = place.min(*first);
         }
-        self.states.grow(layout, self.keys.len());
         self.states.merge(layout, groups, &partial.states);
     }
 }

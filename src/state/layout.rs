@@ -8,8 +8,10 @@
 use crate::kernel::update::{Number, Part};
 use crate::types::DataType;
 
+use super::fold::{Fold, Reading};
+
 /// What an aggregate keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum AccumulatorKind {
     /// COUNT: of rows, or of values if there is an argument.
     Count,
@@ -28,6 +30,13 @@ pub enum AccumulatorKind {
         /// Divide by n, not n − 1.
         population: bool,
     },
+    /// Something that stands beside the state row.
+    Folded {
+        /// Which of the layout's folds.
+        fold: usize,
+        /// What is taken from it.
+        reading: Reading,
+    },
 }
 
 /// One aggregate.
@@ -35,8 +44,8 @@ pub enum AccumulatorKind {
 pub struct Accumulator {
     /// What it keeps.
     pub kind: AccumulatorKind,
-    /// Which of the arguments it is over, and its type; `None` for COUNT(*). Calls over equal expressions have equal
-    /// indices, which are 0, 1, 2 and so on.
+    /// Which of the arguments it is over, and its type; `None` for COUNT(*) and for what a fold keeps. Calls over equal
+    /// expressions have equal indices, which are 0, 1, 2 and so on; arguments that only folds have come behind them.
     pub argument: Option<(usize, DataType)>,
     /// Type of the result.
     pub result: DataType,
@@ -71,14 +80,16 @@ pub struct StateLayout {
     pub(super) shift: u32,
     /// The row of a group without rows; empty if groups have no state.
     pub(super) empty: Vec<u64>,
+    /// What stands beside the rows.
+    pub(super) folds: Vec<Fold>,
 }
 
 /// The word of text that is not there.
 pub(super) const NO_TEXT: u64 = u64::MAX;
 
 impl StateLayout {
-    /// Lays out the aggregates of a query.
-    pub fn new(accumulators: Vec<Accumulator>) -> Self {
+    /// Lays out the aggregates of a query, which refer to `folds`.
+    pub fn new(accumulators: Vec<Accumulator>, folds: Vec<Fold>) -> Self {
         let arguments =
             accumulators.iter().filter_map(|call| call.argument).map(|(index, _)| index + 1).max().unwrap_or(0);
         let mut kept = vec![Kept::default(); arguments];
@@ -137,7 +148,7 @@ impl StateLayout {
         }
         let shift = empty.len().next_power_of_two().ilog2();
         empty.resize(1 << shift, 0);
-        Self { accumulators, kept, parts, part_arguments, shift, empty }
+        Self { accumulators, kept, parts, part_arguments, shift, empty, folds }
     }
 
     /// Words of a row.
@@ -164,20 +175,25 @@ mod tests {
     #[test]
     fn calls_over_one_argument_share_words() {
         let call = |kind, argument, result| Accumulator { kind, argument, result };
-        let layout = StateLayout::new(vec![
-            call(AccumulatorKind::Count, None, DataType::BigInt),
-            call(AccumulatorKind::Avg, Some((0, DataType::Double)), DataType::Double),
-            call(AccumulatorKind::Min, Some((0, DataType::Double)), DataType::Double),
-            call(AccumulatorKind::Sum, Some((1, DataType::BigInt)), DataType::BigInt),
-            call(AccumulatorKind::Max, Some((0, DataType::Double)), DataType::Double),
-        ]);
+        let layout = StateLayout::new(
+            vec![
+                call(AccumulatorKind::Count, None, DataType::BigInt),
+                call(AccumulatorKind::Avg, Some((0, DataType::Double)), DataType::Double),
+                call(AccumulatorKind::Min, Some((0, DataType::Double)), DataType::Double),
+                call(AccumulatorKind::Sum, Some((1, DataType::BigInt)), DataType::BigInt),
+                call(AccumulatorKind::Max, Some((0, DataType::Double)), DataType::Double),
+            ],
+            Vec::new(),
+        );
         assert_eq!((layout.width(), layout.parts.len()), (8, 2));
         assert_eq!(layout.part_arguments, [1, 0]);
         let moments = AccumulatorKind::Moments { root: false, population: true };
-        let moments = StateLayout::new(vec![call(moments, Some((0, DataType::Double)), DataType::Double)]);
+        let moments = StateLayout::new(vec![call(moments, Some((0, DataType::Double)), DataType::Double)], Vec::new());
         assert_eq!(moments.width(), 8, "count, sum and squares are five words");
-        let count =
-            StateLayout::new(vec![call(AccumulatorKind::Count, Some((0, DataType::Varchar)), DataType::BigInt)]);
+        let count = StateLayout::new(
+            vec![call(AccumulatorKind::Count, Some((0, DataType::Varchar)), DataType::BigInt)],
+            Vec::new(),
+        );
         assert_eq!(count.width(), 1);
     }
 }

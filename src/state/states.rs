@@ -6,6 +6,7 @@ use crate::kernel::Simd;
 use crate::kernel::update::{self, Input, Line, Numbers, Rows, add_pair, add_wrapping, i128_of, put_i128, two_square};
 
 use super::StateLayout;
+use super::fold::{FoldBlock, FoldRows, FoldStates};
 use super::layout::Kept;
 use super::text;
 
@@ -16,6 +17,10 @@ pub struct States {
     /// For each argument, the rows of each group that were NULL; empty until there is one.
     pub(super) nulls: PaneVec<PaneVec<u64>>,
     pub(super) heap: PaneVec<u8>,
+    /// What stands beside the rows, in the order of the layout's folds.
+    pub(super) folds: Vec<Box<dyn FoldStates>>,
+    /// Groups and rows of [`Self::update_one`] for folds.
+    listed: (Vec<u32>, Vec<u32>),
 }
 
 /// Some states on their way to another table: rows one after another, in plain vectors, which may cross threads.
@@ -25,14 +30,22 @@ pub struct StateBlock {
     /// For each row, the NULLs of each argument; empty if no argument had one.
     nulls: Vec<u64>,
     heap: Vec<u8>,
+    /// What stands beside the rows.
+    folds: Vec<FoldBlock>,
 }
 
 impl StateBlock {
+    /// The words of a row.
+    pub(super) fn row(&self, layout: &StateLayout, number: usize) -> &[u64] {
+        &self.rows[number << layout.shift..][..layout.width()]
+    }
+
     /// Drops all rows, keeps the memory.
     pub fn clear(&mut self) {
         self.rows.clear();
         self.nulls.clear();
         self.heap.clear();
+        self.folds.iter_mut().for_each(FoldBlock::clear);
     }
 }
 
@@ -51,6 +64,8 @@ impl States {
             groups: 0,
             nulls: PaneVec::new_in(arena.clone()),
             heap: PaneVec::new_in(arena.clone()),
+            folds: layout.folds.iter().map(|fold| fold.states(arena)).collect(),
+            listed: Default::default(),
         }
     }
 
@@ -59,6 +74,7 @@ impl States {
         self.groups = 0;
         self.nulls.clear();
         self.heap.clear();
+        self.folds.iter_mut().for_each(|fold| fold.clear());
     }
 
     /// Makes empty states for groups up to `groups`, if they are not there.
@@ -72,6 +88,7 @@ impl States {
             row.copy_from_slice(&layout.empty);
         }
         self.groups = groups;
+        self.folds.iter_mut().for_each(|fold| fold.grow(groups));
     }
 
     /// Makes the state of a group empty again.
@@ -84,6 +101,7 @@ impl States {
                 *nulls = 0;
             }
         }
+        self.folds.iter_mut().for_each(|fold| fold.reset(group));
     }
 
     pub(super) fn rows(&mut self, layout: &StateLayout) -> Rows<'_> {
@@ -116,10 +134,12 @@ impl States {
         });
         let row = |j: usize| selection.map_or(j, |selection| selection[j] as usize);
         let rows = groups.iter().enumerate().map(|(j, &group)| (group, row(j)));
-        for (index, column) in arguments.iter().enumerate() {
+        for (index, (column, kept)) in arguments.iter().zip(&layout.kept).enumerate() {
             self.count_nulls(index, rows.clone(), column);
-            self.update_others(layout, &layout.kept[index], rows.clone(), column);
+            self.update_others(layout, kept, rows.clone(), column);
         }
+        let rows = FoldRows { groups, rows: selection };
+        self.folds.iter_mut().for_each(|fold| fold.update(simd, rows, arguments));
     }
 
     /// Takes rows into one group: all of the first `rows`, or those that `mask` lets through. Else as [`Self::update`].
@@ -137,9 +157,18 @@ impl States {
         });
         let passes = |i: &usize| mask.is_none_or(|words| words[i / 64] >> (i % 64) & 1 == 1);
         let rows = (0..rows).filter(passes).map(|i| (group, i));
-        for (index, column) in arguments.iter().enumerate() {
+        for (index, (column, kept)) in arguments.iter().zip(&layout.kept).enumerate() {
             self.count_nulls(index, rows.clone(), column);
-            self.update_others(layout, &layout.kept[index], rows.clone(), column);
+            self.update_others(layout, kept, rows.clone(), column);
+        }
+        if !self.folds.is_empty() {
+            let (groups, selected) = &mut self.listed;
+            selected.clear();
+            selected.extend(rows.map(|(_, i)| i as u32));
+            groups.clear();
+            groups.resize(selected.len(), group);
+            let rows = FoldRows { groups, rows: Some(selected) };
+            self.folds.iter_mut().for_each(|fold| fold.update(simd, rows, arguments));
         }
     }
 
@@ -221,10 +250,17 @@ impl States {
                 into.nulls.extend((0..layout.kept.len()).map(|argument| self.nulls(argument, group)));
             }
         }
+        into.folds.resize_with(self.folds.len(), FoldBlock::default);
+        for (fold, into) in self.folds.iter().zip(&mut into.folds) {
+            fold.export(groups, into);
+        }
     }
 
     /// Merges the states of a block, the i-th into that of `groups[i]`, which must be there.
     pub fn merge(&mut self, layout: &StateLayout, groups: &[u32], from: &StateBlock) {
+        for (fold, from) in self.folds.iter_mut().zip(&from.folds) {
+            fold.merge(groups, from);
+        }
         update::merge(&mut self.rows(layout), &layout.parts, groups, &from.rows);
         let Self { lines, heap, .. } = self;
         let words = Line::words_mut(lines);

@@ -115,7 +115,7 @@ proptest! {
     #[test]
     fn any_way_gives_the_same_results(rows in rows(), cut in 0usize..150) {
         let (calls, types) = calls();
-        let layout = StateLayout::new(calls);
+        let layout = StateLayout::new(calls, Vec::new());
         let arena = PaneArena::default();
         let all: Vec<u32> = (0..GROUPS).collect();
         let groups: Vec<u32> = rows.iter().map(|row| row.group).collect();
@@ -183,7 +183,7 @@ proptest! {
     #[test]
     fn a_mask_gives_what_a_group_gives(rows in rows(), all_pass: bool) {
         let (calls, types) = calls();
-        let layout = StateLayout::new(calls);
+        let layout = StateLayout::new(calls, Vec::new());
         let arena = PaneArena::default();
         let groups: Vec<u32> = rows.iter().map(|row| if all_pass { 0 } else { row.group }).collect();
         let mut grouped = States::new(&layout, GROUPS as usize, &arena);
@@ -212,7 +212,7 @@ proptest! {
 fn sums_that_do_not_fit_are_errors() {
     let layout = |data_type, result| {
         let kind = AccumulatorKind::Sum;
-        StateLayout::new(vec![Accumulator { kind, argument: Some((0, data_type)), result }])
+        StateLayout::new(vec![Accumulator { kind, argument: Some((0, data_type)), result }], Vec::new())
     };
     let arena = PaneArena::default();
     let fails = |layout: &StateLayout, values: Values<'_>| {

@@ -15,8 +15,14 @@ pub(super) fn word_of(start: usize, length: usize) -> u64 {
     (start as u64) << LENGTH_BITS | length as u64
 }
 
-fn range_of(word: u64) -> std::ops::Range<usize> {
-    let start = (word >> LENGTH_BITS) as usize;
+/// Where the text of `word` starts.
+pub(super) fn start_of(word: u64) -> usize {
+    (word >> LENGTH_BITS) as usize
+}
+
+/// Where the text of `word` stands.
+pub(super) fn range_of(word: u64) -> std::ops::Range<usize> {
+    let start = start_of(word);
     start..start + (word & ((1 << LENGTH_BITS) - 1)) as usize
 }
 

@@ -14,30 +14,42 @@
 //!
 //! Corrections record by record, as they come, would leave earlier, but then their number and values would depend on how
 //! splits happen to interleave.
+//!
+//! A record of overlapping windows may be late for some of its windows and on time for others. It is aggregated once, into
+//! its slice, apart from the records of that slice that came under other watermarks: each slice has *classes*, one for
+//! every stretch of watermarks between which no window of the slice closes, leaves a correction or is given up. Every
+//! window takes from the classes in each of its rounds what came to it since the last.
+//!
+//! The windows of sessions are not known before all their records are. So a record of a session is late if its slice was over
+//! (see [`Windows`]), and the first result of a session leaves at the end of the slice in which the session ends: until then
+//! no record that is not late can join it, and from then on none.
 
 use crate::types::EventTime;
 
-use super::Tumbling;
+use super::{Slices, Span, Windows};
 
 /// What a record is, next to its split's watermark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrival {
-    /// Its window was open.
+    /// All its windows were open, and no early result of them has left that it belongs to.
     OnTime,
-    /// Its window was closed, but its state is still there: it belongs to this stage.
+    /// All its windows were open, but some early result had left without it: it belongs to this class.
+    Open(u32),
+    /// Some of its windows were closed, but the state of one is still there: it belongs to this class, or stage.
     Late(u32),
-    /// The state of its window was given up.
+    /// The state of all its windows was given up.
     TooLate,
 }
 
-/// The rows of a window that came in one stage. Panes ascend in the order in which they close.
+/// The rows of a slice that came in one stage or class. Panes ascend in the order in which they close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PaneId {
-    /// The watermark that closes it.
+    /// The watermark that closes it: no record will come to it.
     pub closes: EventTime,
-    /// 0 for records on time; k for the k-th correction.
+    /// 0 for records on time; of others the stage (for the k-th correction it is k) or, where a slice belongs to several
+    /// windows, the class.
     pub stage: u32,
-    /// Start of the window.
+    /// Start of the slice.
     pub start: i64,
 }
 
@@ -46,13 +58,26 @@ impl PaneId {
     pub const ALL: Self = Self { closes: EventTime::MAX, stage: 0, start: i64::MIN };
 }
 
+/// When results of a window leave. Rounds ascend in the order in which their results leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Round {
+    /// The watermark at which they leave.
+    pub leaves: EventTime,
+    /// 0 for first and early results, k for the k-th correction.
+    pub stage: u32,
+    /// The window.
+    pub window: Span,
+}
+
 /// Windows and what becomes of records that come late to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lateness {
     /// The windows.
-    pub window: Tumbling,
+    pub windows: Windows,
     /// How long after its end the state of a window is kept for late records, in microseconds of event time; 0 drops them.
     pub allowed_us: i64,
+    /// Whether results leave before the window closes: at all multiples of so many microseconds of event time.
+    pub every_us: Option<i64>,
     /// Whether late records make corrections of results that have left; else (EMIT CHANGES) they change the running
     /// values like any other.
     pub corrects: bool,
@@ -61,48 +86,131 @@ pub struct Lateness {
 impl Lateness {
     /// What a record at `time` is when its split's watermark stands at `watermark`.
     pub fn arrival(&self, time: i64, watermark: EventTime) -> Arrival {
-        let end = self.window.end(self.window.start(time));
-        if watermark < end {
+        let slice = self.slices().start(time);
+        let base = self.base(slice);
+        if watermark < base {
             return Arrival::OnTime;
         }
-        let late_us = watermark.0.saturating_sub(end.0);
-        if late_us >= self.allowed_us {
+        let last = if self.has_classes() { self.windows.last_end(slice) } else { base };
+        if watermark >= last && watermark.0.saturating_sub(last.0) >= self.allowed_us {
             Arrival::TooLate
-        } else if self.corrects {
-            Arrival::Late(u32::try_from(late_us / self.spacing_us()).unwrap_or(u32::MAX - 1) + 1)
-        } else {
+        } else if !self.corrects {
             Arrival::Late(0)
+        } else if self.has_classes() {
+            let class = self.class(base, watermark);
+            if watermark < self.windows.first_end(slice) { Arrival::Open(class) } else { Arrival::Late(class) }
+        } else {
+            let late_us = watermark.0.saturating_sub(base.0);
+            Arrival::Late(u32::try_from(late_us / self.spacing_us()).unwrap_or(u32::MAX - 1) + 1)
         }
     }
 
-    /// The pane of the window that starts at `start`, for rows of a stage.
+    /// The slices that rows are grouped into.
+    pub fn slices(&self) -> Slices {
+        self.windows.slices(self.every_us)
+    }
+
+    /// Whether slices have classes, so that windows are put together from them.
+    pub fn has_classes(&self) -> bool {
+        self.windows.overlap() || self.every_us.is_some()
+    }
+
+    /// The pane of the slice that starts at `start`, for rows of a stage or class.
     pub fn pane(&self, start: i64, stage: u32) -> PaneId {
-        let after_us = match stage {
-            0 if self.corrects => 0,
-            0 => self.allowed_us,
-            stage => self.spacing_us().saturating_mul(i64::from(stage)).min(self.allowed_us),
+        let base = self.base(start);
+        let closes = match stage {
+            0 if self.corrects => base,
+            0 => after(self.windows.last_end(start), self.allowed_us),
+            class if self.has_classes() => self.class_from(base, class + 1),
+            stage => after(base, self.spacing_us().saturating_mul(i64::from(stage)).min(self.allowed_us)),
         };
-        PaneId { closes: EventTime(self.window.end(start).0.saturating_add(after_us)), stage, start }
+        PaneId { closes, stage, start }
     }
 
-    /// The watermark from which no record can reach the window that starts at `start`.
-    pub fn over(&self, start: i64) -> EventTime {
-        EventTime(self.window.end(start).0.saturating_add(self.allowed_us))
+    /// For each window of a pane's slice that its rows came to, the round in which they do; windows by their end.
+    pub fn rounds(&self, pane: PaneId) -> impl Iterator<Item = Round> {
+        let this = *self;
+        self.windows.of_slice(pane.start).filter_map(move |window| this.round(pane, window))
     }
 
-    /// Whether some pane closes between these two watermarks, here or elsewhere.
+    /// The round in which the rows of a pane come to a window of its slice; none if they came too late for it.
+    pub fn round(&self, pane: PaneId, window: Span) -> Option<Round> {
+        if pane.closes <= window.end {
+            let early = self.every_us.map(|every_us| {
+                let into = pane.closes.0.rem_euclid(every_us);
+                after(pane.closes, if into == 0 { 0 } else { every_us - into })
+            });
+            return Some(Round { leaves: early.map_or(window.end, |early| early.min(window.end)), stage: 0, window });
+        }
+        // Ends of windows lie between classes, so the whole class came after the window's.
+        let from = self.class_from(self.base(pane.start), pane.stage);
+        let late_us = from.0.saturating_sub(window.end.0);
+        if late_us >= self.allowed_us {
+            return None;
+        }
+        let stage = late_us / self.spacing_us() + 1;
+        let leaves = after(window.end, self.spacing_us().saturating_mul(stage).min(self.allowed_us));
+        Some(Round { leaves, stage: u32::try_from(stage).unwrap_or(u32::MAX), window })
+    }
+
+    /// The watermark from which no record can reach a window that ends at `end`.
+    pub fn over(&self, end: EventTime) -> EventTime {
+        after(end, self.allowed_us)
+    }
+
+    /// Whether some pane closes or some result leaves between these two watermarks, here or elsewhere.
     pub fn closes_between(&self, before: EventTime, watermark: EventTime) -> bool {
+        let size_us = self.slices().size_us;
         let passes = |shift_us: i64| {
-            let index = |time: EventTime| time.0.saturating_sub(shift_us).div_euclid(self.window.size_us);
+            let index = |time: EventTime| time.0.saturating_sub(shift_us).div_euclid(size_us);
             index(before) < index(watermark)
         };
         watermark > EventTime::MIN && (before == EventTime::MIN || passes(0) || passes(self.allowed_us))
     }
 
+    /// The watermark from which rows of a slice are apart from those before: when the first of its windows closes, or
+    /// early results of it may leave.
+    fn base(&self, slice: i64) -> EventTime {
+        if self.every_us.is_some() { self.slices().end(slice) } else { self.windows.first_end(slice) }
+    }
+
+    /// The class of `watermark`, which is not before `base`, that of a slice. From there on, a class begins with every slice and with every slice after the allowed lateness: at all times at which something may happen to
+    /// a window.
+    fn class(&self, base: EventTime, watermark: EventTime) -> u32 {
+        let size_us = self.slices().size_us;
+        let shift_us = self.allowed_us % size_us;
+        let late_us = watermark.0.saturating_sub(base.0);
+        let (slices, rest) = (late_us / size_us, late_us % size_us);
+        let class = match shift_us {
+            0 => slices,
+            _ => slices.saturating_mul(2).saturating_add(i64::from(rest >= shift_us)),
+        };
+        u32::try_from(class).unwrap_or(u32::MAX - 2) + 1
+    }
+
+    /// The watermark at which a class begins, the one before it ends.
+    fn class_from(&self, base: EventTime, class: u32) -> EventTime {
+        let size_us = self.slices().size_us;
+        let shift_us = self.allowed_us % size_us;
+        let number = i64::from(class.saturating_sub(1));
+        let slices_us = |slices: i64| slices.saturating_mul(size_us);
+        after(
+            base,
+            match shift_us {
+                0 => slices_us(number),
+                _ => slices_us(number / 2).saturating_add(if number % 2 == 1 { shift_us } else { 0 }),
+            },
+        )
+    }
+
     /// Event time from one correction of a window to the next.
     fn spacing_us(&self) -> i64 {
-        self.window.size_us.min(self.allowed_us).max(1)
+        self.windows.spacing_us().min(self.allowed_us).max(1)
     }
+}
+
+fn after(time: EventTime, us: i64) -> EventTime {
+    EventTime(time.0.saturating_add(us))
 }
 
 #[cfg(test)]
@@ -111,7 +219,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn lateness(size_us: i64, allowed_us: i64, corrects: bool) -> Lateness {
-        Lateness { window: Tumbling { size_us }, allowed_us, corrects }
+        Lateness { windows: Windows::Tumbling { size_us }, allowed_us, every_us: None, corrects }
     }
 
     #[test]
@@ -128,7 +236,7 @@ mod tests {
         );
         let closes = |stage| lateness.pane(0, stage).closes.0;
         assert_eq!([closes(0), closes(1), closes(2), closes(3)], [60, 120, 180, 210]);
-        assert_eq!(lateness.over(0), EventTime(210));
+        assert_eq!(lateness.over(EventTime(60)), EventTime(210));
     }
 
     #[test]
@@ -163,16 +271,16 @@ mod tests {
             size in 1i64..50, allowed in 0i64..120, time in -100i64..100, watermark in -300i64..300, before in -300i64..300,
         ) {
             let lateness = lateness(size, allowed, true);
-            let start = lateness.window.start(time);
+            let start = lateness.slices().start(time);
             let stage = match lateness.arrival(time, EventTime(watermark)) {
                 Arrival::OnTime => Some(0),
-                Arrival::Late(stage) => Some(stage),
+                Arrival::Late(stage) | Arrival::Open(stage) => Some(stage),
                 Arrival::TooLate => None,
             };
             match stage {
                 Some(stage) => {
                     let pane = lateness.pane(start, stage);
-                    prop_assert!(pane.closes > EventTime(watermark) && pane.closes <= lateness.over(start));
+                    prop_assert!(pane.closes > EventTime(watermark) && pane.closes <= lateness.over(lateness.slices().end(start)));
                     if stage > 0 {
                         prop_assert!(lateness.pane(start, stage - 1).closes <= EventTime(watermark));
                     }
@@ -180,7 +288,7 @@ mod tests {
                         prop_assert!(lateness.closes_between(EventTime(before), EventTime(watermark.max(before))));
                     }
                 }
-                None => prop_assert!(lateness.over(start) <= EventTime(watermark)),
+                None => prop_assert!(lateness.over(lateness.slices().end(start)) <= EventTime(watermark)),
             }
             for stage in 0..4 {
                 let closes = lateness.pane(start, stage).closes;
@@ -188,6 +296,57 @@ mod tests {
                     prop_assert!(lateness.closes_between(EventTime(before), EventTime(watermark)));
                 }
             }
+        }
+
+        /// Whatever came to a slice of overlapping windows comes to each of them in the stage that its watermark says, and
+        /// not before its pane closed; a step of the watermark that lets a result leave is one that closes panes.
+        #[test]
+        fn overlapping_windows_take_late_rows_by_the_definition(
+            size in 1i64..50, slide in 1i64..50, cumulates in any::<bool>(), allowed in 0i64..120, time in -100i64..100,
+            watermark in -300i64..300, before in -300i64..300, every in prop::option::of(1i64..70),
+        ) {
+            let windows = match cumulates {
+                true => Windows::Cumulating { step_us: slide, max_us: slide * (1 + size % 7) },
+                false => Windows::Hopping { size_us: size.max(slide), slide_us: slide.min(size) },
+            };
+            let lateness = Lateness { windows, allowed_us: allowed, every_us: every, corrects: true };
+            let slice = lateness.slices().start(time);
+            let class = match lateness.arrival(time, EventTime(watermark)) {
+                Arrival::OnTime => Some(0),
+                Arrival::Late(class) | Arrival::Open(class) => Some(class),
+                Arrival::TooLate => None,
+            };
+            let pane = class.map(|class| lateness.pane(slice, class));
+            if let Some(pane) = pane {
+                prop_assert!(pane.closes > EventTime(watermark));
+            }
+            let spacing = windows.spacing_us().min(allowed).max(1);
+            let mut late = false;
+            for window in windows.of_slice(slice) {
+                let end = window.end.0;
+                let stage = if watermark < end {
+                    Some(0)
+                } else {
+                    late = true;
+                    (watermark - end < allowed).then(|| (watermark - end) / spacing + 1)
+                };
+                let round = pane.and_then(|pane| lateness.round(pane, window));
+                prop_assert_eq!(round.map(|round| i64::from(round.stage)), stage);
+                if let (Some(round), Some(pane), Some(stage)) = (round, pane, stage) {
+                    let seen = slice.max(watermark) + 1;
+                    let seen = seen.max(lateness.slices().end(slice).0);
+                    let early = every.map(|every| (seen + every - 1).div_euclid(every) * every);
+                    let first = early.map_or(end, |early| early.min(end));
+                    let expected = if stage == 0 { first } else { end + (stage * spacing).min(allowed) };
+                    prop_assert_eq!(round.leaves.0, expected);
+                    prop_assert!(pane.closes <= round.leaves && round.leaves <= lateness.over(window.end));
+                    if EventTime(before) < round.leaves && round.leaves <= EventTime(watermark.max(before)) {
+                        prop_assert!(lateness.closes_between(EventTime(before), EventTime(watermark.max(before))));
+                    }
+                }
+            }
+            let is_late = !matches!(lateness.arrival(time, EventTime(watermark)), Arrival::OnTime | Arrival::Open(_));
+            prop_assert_eq!(late, is_late);
         }
     }
 }

@@ -8,6 +8,6 @@ mod watermark;
 mod window;
 
 pub use clock::Clock;
-pub use lateness::{Arrival, Lateness, PaneId};
+pub use lateness::{Arrival, Lateness, PaneId, Round};
 pub use watermark::{SplitClocks, SplitState, WatermarkState};
-pub use window::Tumbling;
+pub use window::{Slices, Span, Windows};

@@ -44,6 +44,11 @@ impl Sequence {
         SplitId((self.0 >> Self::CHUNK_BITS) as u32)
     }
 
+    /// A number that orders as sequences do.
+    pub fn ordinal(self) -> i64 {
+        (self.0 ^ 1 << 63).cast_signed()
+    }
+
     /// The number within the split.
     pub fn number(self) -> u64 {
         self.0 & ((1 << Self::CHUNK_BITS) - 1)

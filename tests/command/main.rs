@@ -2,6 +2,7 @@
 //! holds and what standard error says.
 
 mod bad_records;
+mod documentation;
 mod event_time;
 mod examples;
 mod failures;

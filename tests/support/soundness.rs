@@ -1,6 +1,6 @@
 //! Whether a plan holds together: every index in range, every type as its neighbours expect.
 
-use corelane::plan::{Expr, ExprKind, Node, Plan, RowsOrder, TableInput, TablePlan, Window};
+use corelane::plan::{Expr, ExprKind, Node, Plan, RowsOrder, TableInput, TablePlan};
 use corelane::types::{DataType, Schema};
 
 /// Every column is there with its type; operands have one type; constants lie as their type says.
@@ -57,7 +57,7 @@ fn check_steps(plan: &Plan, tables: &[TablePlan]) {
             Node::Aggregate(node) => {
                 types(&node.keys);
                 node.calls.iter().filter_map(|call| call.arg.as_ref()).for_each(|arg| check_expr(arg, &input));
-                if let Some(Window::Tumbling { column, .. }) = node.window {
+                if let Some(column) = node.time_column() {
                     is_time(&input, column);
                 }
             }

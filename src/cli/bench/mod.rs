@@ -7,6 +7,7 @@
 mod cases;
 mod criterion;
 mod drive;
+mod families;
 mod input;
 mod measure;
 mod oracle;
@@ -60,6 +61,13 @@ pub(super) fn kernels(arguments: &KernelsArguments) -> Result<()> {
         cpus,
         round_ns: (arguments.round_seconds.clamp(0.001, 3600.0) * 1e9) as u64,
     };
+    if arguments.families {
+        let families = families::measure(&settings.levels, settings.rounds, settings.seed)?;
+        return write_stdout(&match arguments.json {
+            true => format!("{:#}\n", families::document(&families)),
+            false => families::text(&families),
+        });
+    }
     if arguments.single_pass || arguments.prepare_only {
         for case in cases {
             let Sums { rows, sum } = measure::single_pass(case, &settings, arguments.prepare_only)?;

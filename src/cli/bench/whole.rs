@@ -99,13 +99,17 @@ fn run(
     }
     let options = RunOptions::from_settings(&mut options)?;
     let sql = query.sql("connector = 'memory'");
-    // The reader and the writer have no CPU of their own: they run on any of those of the partitions.
-    sys::pin_current_thread_to(cpus)?;
+    if !cpus.is_empty() {
+        // The reader and the writer have no CPU of their own: they run on any of those of the partitions.
+        sys::pin_current_thread_to(cpus)?;
+    }
     let started_ns = sys::monotonic_ns();
     let collected =
         engine.compile(&sql, &Options::new()).and_then(|mut jobs| engine.collect(&jobs.remove(0), &options));
     let ns = (sys::monotonic_ns() - started_ns).max(1);
-    sys::pin_current_thread(settings.cpus[0])?;
+    if let Some(&first) = cpus.first() {
+        sys::pin_current_thread(first)?;
+    }
     let (_, batches) = collected?;
     let sums = batches.iter().fold(Sums::default(), |sums, batch| {
         let arena = Bump::new();

@@ -21,17 +21,14 @@ const WIDE_PARTITIONS_MAX: usize = 5;
 const AVX512_PARTITIONS_MAX: usize = 12;
 
 /// Which of `partitions` owns each hash, a byte a row.
-pub fn owners(simd: Simd, hashes: &[u64], partitions: usize, out: &mut [u8]) {
+pub fn owners(hashes: &[u64], partitions: usize, out: &mut [u8]) {
     assert!((1..=PARTITIONS_MAX).contains(&partitions), "owners are bytes");
-    // Compiled for AVX-512, 0.36 cycles per row instead of 0.61.
-    simd.run(|| {
-        map(
-            hashes,
-            out,
-            #[inline(always)]
-            |hash| owner(hash, partitions) as u8,
-        )
-    });
+    map(
+        hashes,
+        out,
+        #[inline(always)]
+        |hash| owner(hash, partitions) as u8,
+    );
 }
 
 /// Which of `partitions` owns a hash. Takes the lower half of it: tables use the upper.
@@ -142,7 +139,7 @@ mod tests {
             }
             for simd in Simd::available() {
                 let mut bytes = vec![0; hashes.len()];
-                owners(simd, &hashes, partitions, &mut bytes);
+                owners(&hashes, partitions, &mut bytes);
                 let mut starts = vec![u32::MAX; partitions + 1];
                 let mut out = vec![u32::MAX; hashes.len()];
                 scatter(simd, &bytes, rows, &mut starts, &mut out);

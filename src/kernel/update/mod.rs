@@ -37,7 +37,8 @@ pub use block::{Input, Numbers};
 pub use plain::{finished_doubles, merge};
 pub use running::Running;
 pub use sums::{
-    add_moments, add_pair, add_wrapping, i128_of, pair_value, put_i128, squared_distances, two_square, two_sum,
+    Distances, PAIR_WORDS, add_moments, add_pair, add_pair_sums, add_point, add_wrapping, distances, i128_of,
+    pair_value, put_i128, squared_distances, two_square, two_sum,
 };
 
 use super::reduce::{self, Mask};

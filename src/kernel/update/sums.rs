@@ -12,10 +12,17 @@ pub fn two_sum(a: f64, b: f64) -> (f64, f64) {
     (sum, (a - (sum - b_part)) + (b - b_part))
 }
 
-/// The value of a pair: where an infinity or NaN went in, or the sum overflowed, the high half alone holds it.
+/// The value of a pair: where an infinity or NaN went in, or the sum overflowed, the high half alone holds it. Every NaN
+/// becomes the same: its sign and payload depend on what was added first.
 #[inline]
 pub fn pair_value(high: f64, low: f64) -> f64 {
-    if high.is_finite() && low.is_finite() { high + low } else { high }
+    if high.is_finite() && low.is_finite() {
+        high + low
+    } else if high.is_nan() {
+        f64::NAN
+    } else {
+        high
+    }
 }
 
 /// `a * a` rounded, and the exact error, for finite results; (square, 0) otherwise.
@@ -69,13 +76,79 @@ pub fn add_moments(state: &mut [u64; 5], value: f64) {
 /// The sum of squared distances from the mean, from the words of [`add_moments`], in double-double arithmetic: the
 /// cancellation that ruins Σx² − (Σx)²/n in plain DOUBLE costs half of 106 bits at most here.
 pub fn squared_distances(state: &[u64; 5]) -> f64 {
-    let n = state[0] as f64;
-    let (sum, sum_low) = two_sum(f64::from_bits(state[1]), f64::from_bits(state[2]));
-    let (square, square_low) = two_sum(f64::from_bits(state[3]), f64::from_bits(state[4]));
-    let (product, product_error) = two_square(sum);
-    let product_low = product_error + 2.0 * sum * sum_low;
+    let sum = pair(state, 1);
+    not_negative(product_of_distances(state[0] as f64, sum, sum, pair(state, 3)))
+}
+
+/// The sum of products of the distances of two variables from their means: Σxy − Σx·Σy/n, from the pairs of the three sums.
+fn product_of_distances(n: f64, x: (f64, f64), y: (f64, f64), xy: (f64, f64)) -> f64 {
+    let ((x, x_low), (y, y_low), (xy, xy_low)) = (two_sum(x.0, x.1), two_sum(y.0, y.1), two_sum(xy.0, xy.1));
+    let product = x * y;
+    let product_low = x.mul_add(y, -product) + (x * y_low + x_low * y);
     let quotient = product / n;
     let quotient_low = (quotient.mul_add(-n, product) + product_low) / n;
-    let distance = (square - quotient) + (square_low - quotient_low);
-    if distance.is_nan() { distance } else { distance.max(0.0) }
+    (xy - quotient) + (xy_low - quotient_low)
+}
+
+/// Rounding may make a sum of squares negative; every NaN becomes the same.
+fn not_negative(value: f64) -> f64 {
+    if value.is_nan() { f64::NAN } else { value.max(0.0) }
+}
+
+fn pair(words: &[u64], at: usize) -> (f64, f64) {
+    (f64::from_bits(words[at]), f64::from_bits(words[at + 1]))
+}
+
+/// Words of the sums over pairs of DOUBLEs: n; Σx, Σy, Σx², Σy², Σxy (high, low each).
+pub const PAIR_WORDS: usize = 11;
+
+/// Takes a point in.
+#[inline]
+pub fn add_point(sums: &mut [u64; PAIR_WORDS], y: f64, x: f64) {
+    sums[0] += 1;
+    let product = x * y;
+    let error = if product.is_finite() { x.mul_add(y, -product) } else { 0.0 };
+    let parts = [(x, 0.0), (y, 0.0), two_square(x), two_square(y), (product, error)];
+    add_parts(sums, parts);
+}
+
+/// Adds the sums of other points.
+pub fn add_pair_sums(sums: &mut [u64; PAIR_WORDS], from: &[u64; PAIR_WORDS]) {
+    sums[0] += from[0];
+    add_parts(sums, std::array::from_fn(|part| pair(from, 1 + 2 * part)));
+}
+
+fn add_parts(sums: &mut [u64; PAIR_WORDS], parts: [(f64, f64); 5]) {
+    let (pairs, _) = sums[1..].as_chunks_mut::<2>();
+    for ([high, low], (value, value_low)) in pairs.iter_mut().zip(parts) {
+        add_pair(high, low, value, value_low);
+    }
+}
+
+/// What the sums over pairs say.
+#[derive(Debug, Clone, Copy)]
+pub struct Distances {
+    /// Σx.
+    pub x: f64,
+    /// Σy.
+    pub y: f64,
+    /// Sum of squared distances of x from its mean.
+    pub xx: f64,
+    /// The same of y.
+    pub yy: f64,
+    /// Sum of the products of both distances.
+    pub xy: f64,
+}
+
+/// Sums and distances of the points of `sums`, of which there is one at least.
+pub fn distances(sums: &[u64; PAIR_WORDS]) -> Distances {
+    let n = sums[0] as f64;
+    let [x, y, xx, yy, xy] = std::array::from_fn(|part| pair(sums, 1 + 2 * part));
+    Distances {
+        x: pair_value(x.0, x.1),
+        y: pair_value(y.0, y.1),
+        xx: not_negative(product_of_distances(n, x, x, xx)),
+        yy: not_negative(product_of_distances(n, y, y, yy)),
+        xy: product_of_distances(n, x, y, xy),
+    }
 }

@@ -10,10 +10,10 @@ mod others;
 mod signature;
 mod text;
 
+use super::aggregates;
 use super::bind::{Binder, Mode};
 use super::coerce::{Bound, Literal, Planned, cast};
 use super::expr::{Expr, ExprKind, Function};
-use super::grouping;
 use super::scope::wrong;
 use crate::error::{Span, SqlError, nearest};
 use crate::function::{DatePart, RowFunction};
@@ -152,7 +152,7 @@ impl Definition {
 }
 
 /// Functions that are known to SQL but not planned yet, and what helps meanwhile.
-const LATER: [(&str, &str); 24] = [
+const LATER: [(&str, &str); 18] = [
     ("TUMBLE", "write GROUP BY ... WINDOW TUMBLING (column, INTERVAL '1' MINUTE)"),
     ("TUMBLING", "write GROUP BY ... WINDOW TUMBLING (column, INTERVAL '1' MINUTE)"),
     ("HOP", "WINDOW TUMBLING is supported"),
@@ -167,13 +167,7 @@ const LATER: [(&str, &str); 24] = [
     ("NTILE", "ROW_NUMBER is supported"),
     ("NTH_VALUE", "FIRST_VALUE, LAST_VALUE and LAG are supported"),
     ("LEAD", "LAG is supported: rows that are still to come are not known"),
-    ("MEDIAN", "aggregates are COUNT, SUM, AVG, MIN, MAX, VARIANCE and STDDEV"),
-    ("PERCENTILE_CONT", "aggregates are COUNT, SUM, AVG, MIN, MAX, VARIANCE and STDDEV"),
-    ("APPROX_COUNT_DISTINCT", "aggregates are COUNT, SUM, AVG, MIN, MAX, VARIANCE and STDDEV"),
-    ("STRING_AGG", "aggregates are COUNT, SUM, AVG, MIN, MAX, VARIANCE and STDDEV"),
-    ("ARRAY_AGG", "aggregates are COUNT, SUM, AVG, MIN, MAX, VARIANCE and STDDEV"),
-    ("FIRST", "FIRST_VALUE(x) OVER (...) is supported"),
-    ("LAST", "LAST_VALUE(x) OVER (...) is supported"),
+    ("ARRAY_AGG", "STRING_AGG(x, ', ') joins values into a text"),
     ("NOW", "the result depends on the input alone, not on the clock"),
     ("CURRENT_TIMESTAMP", "the result depends on the input alone, not on the clock"),
     ("RANDOM", "the result depends on the input alone"),
@@ -301,7 +295,7 @@ fn unknown(mode: &Mode, name: &ast::Ident, span: Span) -> SqlError {
             ),
         };
     }
-    let known = names().chain(grouping::NAMES).chain(super::rows::NAMES);
+    let known = names().chain(aggregates::names()).chain(super::rows::NAMES);
     let error = SqlError::new(name.span, format!("unknown function {}", name.value));
     match nearest(&name.value, known) {
         Some(near) => error.with_help(format!("did you mean {near}?")),

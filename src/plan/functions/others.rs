@@ -20,9 +20,14 @@ pub(super) static OTHERS: &[Entry] = &[
         "COUNT",
         &[],
         Group::Aggregate,
-        ("COUNT(*) or COUNT(x)", "BIGINT"),
-        "Number of rows, or of rows where x is not NULL.",
-        &[("COUNT(*)", "4"), ("COUNT(NULLIF(x, 1))", "3")],
+        ("COUNT(*) or COUNT([DISTINCT] x)", "BIGINT"),
+        "Number of rows, of rows where x is not NULL, or of distinct values.",
+        &[
+            ("COUNT(*)", "4"),
+            ("COUNT(NULLIF(x, 1))", "3"),
+            ("COUNT(DISTINCT x % 2)", "2"),
+            ("COUNT(*) FILTER (WHERE x > 3)", "1"),
+        ],
     ),
     entry(
         "SUM",
@@ -75,6 +80,150 @@ pub(super) static OTHERS: &[Entry] = &[
         &[("ROUND(STDDEV_POP(x), 3)", "1.118")],
     ),
     entry(
+        "BOOL_AND",
+        &["EVERY"],
+        Group::Aggregate,
+        ("BOOL_AND(condition BOOLEAN)", "BOOLEAN"),
+        "Whether the condition holds in every row where it is not NULL.",
+        &[("BOOL_AND(x > 0)", "true"), ("BOOL_AND(x > 1)", "false")],
+    ),
+    entry(
+        "BOOL_OR",
+        &[],
+        Group::Aggregate,
+        ("BOOL_OR(condition BOOLEAN)", "BOOLEAN"),
+        "Whether the condition holds in some row.",
+        &[("BOOL_OR(x > 3)", "true")],
+    ),
+    entry(
+        "FIRST",
+        &["ANY_VALUE"],
+        Group::Aggregate,
+        ("FIRST(x [ORDER BY ...])", "type of x"),
+        "The first value in the order of the input, or in the order given. NULLs are passed over.",
+        &[("FIRST(x)", "1"), ("FIRST(x ORDER BY x % 2, x DESC)", "4")],
+    ),
+    entry(
+        "LAST",
+        &[],
+        Group::Aggregate,
+        ("LAST(x [ORDER BY ...])", "type of x"),
+        "The last value in the order of the input, or in the order given. NULLs are passed over.",
+        &[("LAST(x)", "4"), ("LAST(NULLIF(x, 4))", "3")],
+    ),
+    entry(
+        "MIN_BY",
+        &["ARG_MIN"],
+        Group::Aggregate,
+        ("MIN_BY(x, key)", "type of x"),
+        "x of the first row whose key is least. Rows where x or the key is NULL are passed over.",
+        &[("MIN_BY(x, -x)", "4")],
+    ),
+    entry(
+        "MAX_BY",
+        &["ARG_MAX"],
+        Group::Aggregate,
+        ("MAX_BY(x, key)", "type of x"),
+        "x of the first row whose key is greatest. Rows where x or the key is NULL are passed over.",
+        &[("MAX_BY(x, x % 3)", "2")],
+    ),
+    entry(
+        "STRING_AGG",
+        &["LISTAGG", "GROUP_CONCAT"],
+        Group::Aggregate,
+        ("STRING_AGG(x [, separator] [ORDER BY ...])", "VARCHAR"),
+        "The values as texts, one after another, with the separator (',') between them, in the order of the input or in the order given.",
+        &[("STRING_AGG(x, '-')", "1-2-3-4"), ("STRING_AGG(DISTINCT x % 2, ' ')", "0 1")],
+    ),
+    entry(
+        "MEDIAN",
+        &[],
+        Group::Aggregate,
+        ("MEDIAN(x NUMBER)", "DOUBLE"),
+        "The value in the middle, or the mean of the two in the middle. Exact: keeps all values.",
+        &[("MEDIAN(x)", "2.5")],
+    ),
+    entry(
+        "PERCENTILE_CONT",
+        &[],
+        Group::Aggregate,
+        ("PERCENTILE_CONT(fraction) WITHIN GROUP (ORDER BY x NUMBER) or PERCENTILE_CONT(x NUMBER, fraction)", "DOUBLE"),
+        "The value below which the fraction of all values lies, between the two nearest ones. Exact: keeps all values.",
+        &[("PERCENTILE_CONT(0.25) WITHIN GROUP (ORDER BY x)", "1.75"), ("PERCENTILE_CONT(x, 0.9)", "3.7")],
+    ),
+    entry(
+        "PERCENTILE_DISC",
+        &[],
+        Group::Aggregate,
+        ("PERCENTILE_DISC(fraction) WITHIN GROUP (ORDER BY x) or PERCENTILE_DISC(x, fraction)", "type of x"),
+        "The first value, of any type, up to which there is at least the fraction of all. Exact: keeps all values.",
+        &[("PERCENTILE_DISC(0.5) WITHIN GROUP (ORDER BY x)", "2"), ("PERCENTILE_DISC(x, 0.9)", "4")],
+    ),
+    entry(
+        "APPROX_COUNT_DISTINCT",
+        &[],
+        Group::Aggregate,
+        ("APPROX_COUNT_DISTINCT(x)", "BIGINT"),
+        "Number of distinct values, estimated in 4 KB a group: up to 256 exactly, more with a standard error of 1.6 %.",
+        &[("APPROX_COUNT_DISTINCT(x % 3)", "3")],
+    ),
+    entry(
+        "CORR",
+        &[],
+        Group::Aggregate,
+        ("CORR(y NUMBER, x NUMBER)", "DOUBLE"),
+        "Correlation, from -1 to 1. NULL where one of both is constant. Here and below rows where y or x is NULL are passed over.",
+        &[("CORR(x, -x)", "-1.0")],
+    ),
+    entry(
+        "COVAR_POP",
+        &[],
+        Group::Aggregate,
+        ("COVAR_POP(y NUMBER, x NUMBER)", "DOUBLE"),
+        "Covariance of a population.",
+        &[("COVAR_POP(x, 2 * x)", "2.5")],
+    ),
+    entry(
+        "COVAR_SAMP",
+        &[],
+        Group::Aggregate,
+        ("COVAR_SAMP(y NUMBER, x NUMBER)", "DOUBLE"),
+        "Covariance of a sample. NULL of fewer than two pairs.",
+        &[("COVAR_SAMP(x, 3 * x)", "5.0")],
+    ),
+    entry(
+        "REGR_SLOPE",
+        &[],
+        Group::Aggregate,
+        ("REGR_SLOPE(y NUMBER, x NUMBER)", "DOUBLE"),
+        "Slope of the line of least squares. NULL where x is constant.",
+        &[("REGR_SLOPE(2 * x + 1, x)", "2.0")],
+    ),
+    entry(
+        "REGR_INTERCEPT",
+        &[],
+        Group::Aggregate,
+        ("REGR_INTERCEPT(y NUMBER, x NUMBER)", "DOUBLE"),
+        "Where the line of least squares meets x = 0. NULL where x is constant.",
+        &[("REGR_INTERCEPT(2 * x + 1, x)", "1.0")],
+    ),
+    entry(
+        "REGR_R2",
+        &[],
+        Group::Aggregate,
+        ("REGR_R2(y NUMBER, x NUMBER)", "DOUBLE"),
+        "How well the line of least squares fits, from 0 to 1. NULL where x is constant, 1 where only y is.",
+        &[("REGR_R2(x, 2 * x)", "1.0")],
+    ),
+    entry(
+        "REGR_COUNT",
+        &[],
+        Group::Aggregate,
+        ("REGR_COUNT(y NUMBER, x NUMBER)", "BIGINT"),
+        "Number of rows where neither is NULL.",
+        &[("REGR_COUNT(x, NULLIF(x, 2))", "3")],
+    ),
+    entry(
         "ROW_NUMBER",
         &[],
         Group::Window,
@@ -107,3 +256,27 @@ pub(super) static OTHERS: &[Entry] = &[
         &[("LAST_VALUE(x) OVER (ORDER BY t ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)", "1, 2, 3, 4")],
     ),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{aggregates, rows};
+
+    /// What the planner takes as an aggregate or a function OVER is listed, and nothing else.
+    #[test]
+    fn the_list_is_what_the_planner_knows() {
+        let of = |group: Group| {
+            let entries = OTHERS.iter().filter(move |entry| entry.group == group);
+            let mut names: Vec<&str> =
+                entries.flat_map(|entry| entry.aliases.iter().chain([&entry.name])).copied().collect();
+            names.sort_unstable();
+            names
+        };
+        let mut known: Vec<&str> = aggregates::names().collect();
+        known.sort_unstable();
+        assert_eq!(of(Group::Aggregate), known);
+        let mut known = rows::NAMES.to_vec();
+        known.sort_unstable();
+        assert_eq!(of(Group::Window), known);
+    }
+}

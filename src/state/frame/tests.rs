@@ -55,6 +55,7 @@ fn fold(call: &FrameCall, frame: &[Value], all: &[Value]) -> Value {
         Lag { offset, default } => {
             all.len().checked_sub(*offset as usize + 1).map_or(default.clone(), |i| all[i].clone())
         }
+        Aggregate(AccumulatorKind::Folded { .. }) => unreachable!("no frame has it"),
         Aggregate(_) if known.is_empty() => Value::Null,
         Aggregate(Min) => (*known.iter().min_by(by).unwrap()).clone(),
         Aggregate(Max) => (*known.iter().max_by(by).unwrap()).clone(),

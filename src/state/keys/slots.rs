@@ -32,6 +32,14 @@ impl Slots {
         }
     }
 
+    /// No key is in its place any more; the memory is kept.
+    pub(super) fn clear(&mut self) {
+        match self {
+            Self::Keyed(lines) => lines.fill(KeyLine::default()),
+            Self::Tagged(slots) => slots.fill(0),
+        }
+    }
+
     /// At most half are taken, of slots that fit the L2 cache a quarter: then nearly all keys are found in the first two
     /// slots.
     fn slots_for(keys: usize) -> usize {

@@ -55,6 +55,17 @@ impl KeyTable {
         }
     }
 
+    /// Forgets all keys, keeps the memory.
+    pub fn clear(&mut self) {
+        self.slots.clear();
+        self.words.clear();
+        self.keys = 0;
+        self.absent = None;
+        self.long.starts.clear();
+        self.long.bytes.clear();
+        self.direct_version = None;
+    }
+
     /// Number of keys.
     pub fn len(&self) -> usize {
         self.keys as usize

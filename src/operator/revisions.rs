@@ -1,0 +1,95 @@
+//! Rows that take the place of others: puts the row that goes before the row that comes, with what each does in the
+//! column `op`, as Flink writes it.
+//!
+//! `+I` is a group's first row. Later a pair stands for it: `-U` with what it showed last, `+U` with what it shows now. No
+//! row is taken back for good (`-D`): groups do not vanish.
+
+use bumpalo::Bump;
+use bumpalo::collections::Vec as BumpVec;
+
+use crate::batch::{Batch, BatchBuffer, ColumnBuffer, RowOrder, Run, Selection};
+use crate::types::{DataType, OrderKey};
+
+/// A row of one of two buffers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Before {
+    /// In the first: what the group showed before.
+    Old(u32),
+    /// In the second, among the new rows.
+    New(u32),
+}
+
+/// Puts rows in order, of two buffers of the same columns, with the column `op` behind them if it is asked for.
+pub(super) struct Revisions {
+    rows: BatchBuffer,
+    op: Option<ColumnBuffer>,
+    runs: Vec<Run>,
+    places: Vec<OrderKey>,
+}
+
+impl Revisions {
+    /// For rows of these types; with `changelog` old rows come out, too.
+    pub(super) fn new(types: impl IntoIterator<Item = DataType>, changelog: bool) -> Self {
+        Self {
+            rows: BatchBuffer::new(types),
+            op: changelog.then(|| ColumnBuffer::new(DataType::Varchar)),
+            runs: Vec::new(),
+            places: Vec::new(),
+        }
+    }
+
+    /// Whether old rows come out.
+    pub(super) fn has_changelog(&self) -> bool {
+        self.op.is_some()
+    }
+
+    /// Forgets all rows.
+    pub(super) fn clear(&mut self) {
+        self.rows.clear();
+        self.op.iter_mut().for_each(ColumnBuffer::clear);
+        self.runs.clear();
+        self.places.clear();
+    }
+
+    /// The next row: number `new` of the second buffer, and what it takes the place of.
+    pub(super) fn push(&mut self, new: u32, before: Option<Before>, place: OrderKey) {
+        let Self { op, runs, places, .. } = self;
+        let changelog = op.is_some();
+        let mut push = |source: u32, row: u32, what: &[u8]| {
+            match runs.last_mut() {
+                Some(last) if last.source == source && last.end == row => last.end += 1,
+                _ => runs.push(Run { source, start: row, end: row + 1 }),
+            }
+            places.push(place);
+            if let Some(op) = op {
+                op.push_text(what);
+            }
+        };
+        match before.filter(|_| changelog) {
+            None => push(1, new, b"+I"),
+            Some(before) => {
+                let (source, row) = match before {
+                    Before::Old(row) => (0, row),
+                    Before::New(row) => (1, row),
+                };
+                push(source, row, b"-U");
+                push(1, new, b"+U");
+            }
+        }
+    }
+
+    /// All rows that were pushed, from these buffers.
+    pub(super) fn batch<'a>(&'a mut self, old: &BatchBuffer, new: &'a BatchBuffer, arena: &'a Bump) -> Batch<'a> {
+        let all_new = Run { source: 1, start: 0, end: new.len() as u32 };
+        let rows = if self.op.is_none() && self.runs == [all_new] {
+            new
+        } else {
+            self.rows.append_runs(&[old, new], &self.runs);
+            &self.rows
+        };
+        let columns = rows.columns.iter().chain(&self.op).map(ColumnBuffer::column);
+        let columns = BumpVec::from_iter_in(columns, arena).into_bump_slice();
+        let order = RowOrder::Keys(&self.places);
+        Batch { rows: rows.len(), columns, selection: Selection::All, order }
+    }
+}
