@@ -646,3 +646,20 @@ fn a_record_may_be_late_for_some_of_its_windows() {
     assert_eq!(counts, (1, 0, 1));
     assert_eq!(rows, [[10, 20, 1], [5, 15, 1], [15, 25, 1], [20, 30, 1]]);
 }
+
+/// The table of sessions is made anew when many are gone, also when none is left.
+#[test]
+fn sessions_may_all_be_over() {
+    const SESSIONS: i64 = 3_000;
+    let times: TimestampMicrosecondArray = (0..SESSIONS).map(|i| Some(i * 10 * SECOND_US)).collect();
+    let batch = RecordBatch::try_from_iter([("ts", Arc::new(times) as _)]).unwrap();
+    let mut engine = Engine::new();
+    engine.register("e", vec![batch]);
+    let sql =
+        "CREATE SOURCE e (ts TIMESTAMP, WATERMARK FOR ts AS ts - INTERVAL '0' SECOND) WITH (connector = 'memory');
+        SELECT COUNT(*) FROM e WINDOW SESSION (ts, INTERVAL '1' SECOND)";
+    for (processor, batch_rows) in [("inline", "1"), ("inline", "8192"), ("partitioned", "1")] {
+        let rows = run(&engine, sql, &options(&[("processor", processor), ("batch_rows", batch_rows)])).1;
+        assert_eq!(rows, vec![vec![Cell::Integer(1)]; SESSIONS as usize], "{processor}, batches of {batch_rows}");
+    }
+}

@@ -258,6 +258,10 @@ impl States {
 
     /// Merges the states of a block, the i-th into that of `groups[i]`, which must be there.
     pub fn merge(&mut self, layout: &StateLayout, groups: &[u32], from: &StateBlock) {
+        // Without a group there may be no memory yet.
+        if groups.is_empty() {
+            return;
+        }
         for (fold, from) in self.folds.iter_mut().zip(&from.folds) {
             fold.merge(groups, from);
         }
