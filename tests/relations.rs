@@ -106,6 +106,11 @@ fn subqueries_in_expressions_equal_sqlite() {
         "SELECT region, COUNT(*) AS n FROM trades GROUP BY region
          HAVING COUNT(*) > (SELECT COUNT(*) FROM trades) / 20",
     );
+    // Inside of aggregates and their clauses.
+    same("SELECT COUNT(*) FILTER (WHERE symbol IN (SELECT symbol FROM symbols WHERE lot > 300)) AS n FROM trades");
+    same(
+        "SELECT STRING_AGG(symbol, ',' ORDER BY -id * (SELECT MAX(lot) FROM symbols), id) AS names FROM trades WHERE symbol IS NOT NULL AND id IS NOT NULL",
+    );
 }
 
 #[test]

@@ -126,6 +126,8 @@ pub(super) fn children(expr: &ast::Expr) -> Vec<&ast::Expr> {
             let branches = branches.iter().flat_map(|(when, then)| [when, then]);
             operand.as_deref().into_iter().chain(branches).chain(otherwise.as_deref()).collect()
         }
-        K::Call { args, .. } => args.iter().collect(),
+        K::Call { args, clauses, .. } => {
+            args.iter().chain(clauses.iter().flat_map(|clauses| clauses.exprs())).collect()
+        }
     }
 }

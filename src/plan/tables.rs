@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 
 use super::expr::{Expr, ExprKind};
-use super::query::{Node, Plan, SourceDefinition};
+use super::query::{AggregateCall, Node, Plan, SourceDefinition};
 use crate::batch::KeyedTable;
 use crate::types::{Schema, Value};
 
@@ -54,8 +54,8 @@ impl Node {
             Self::Filter(expr) => vec![expr],
             Self::Project(exprs) => exprs.iter_mut().collect(),
             Self::Aggregate(node) => {
-                let args = node.calls.iter_mut().filter_map(|call| call.arg.as_mut());
-                node.keys.iter_mut().chain(args).collect()
+                let inside = node.calls.iter_mut().flat_map(AggregateCall::exprs_mut);
+                node.keys.iter_mut().chain(inside).collect()
             }
             Self::Rows(node) => {
                 let args = node.calls.iter_mut().filter_map(|call| call.arg.as_mut());

@@ -204,6 +204,13 @@ pub struct Clauses {
     pub filter: Option<Expr>,
 }
 
+impl Clauses {
+    /// The expressions in them.
+    pub fn exprs(&self) -> impl Iterator<Item = &Expr> {
+        self.order_by.iter().chain(&self.within_group).map(|item| &item.expr).chain(&self.filter)
+    }
+}
+
 /// OVER (PARTITION BY … ORDER BY … ROWS …).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Over {
