@@ -20,9 +20,9 @@ use arrow_array::RecordBatch;
 use arrow_schema::DataType;
 use corelane::engine::Engine;
 use corelane::types::Options;
-use harness::{options, rows_of};
+use harness::sqlite::{add_table, query};
+use harness::{Cell, options, rows_of};
 use rusqlite::Connection;
-use rusqlite::types::{Value, ValueRef};
 use sqllogictest::{
     DB, DBOutput, DefaultColumnType, Runner, default_column_validator, default_normalizer, default_validator,
 };
@@ -139,6 +139,17 @@ fn text(value: &str) -> String {
     if value.is_empty() { "(empty)".into() } else { value.replace(' ', "_") }
 }
 
+/// A cell as the files have it; `scale` is that of a DECIMAL.
+fn print(cell: &Cell, scale: Option<i8>) -> String {
+    match (cell, scale) {
+        (Cell::Null, _) => "NULL".into(),
+        (Cell::Integer(value), Some(scale)) => double(*value as f64 / 10_f64.powi(scale.into())),
+        (Cell::Integer(value), None) => value.to_string(),
+        (Cell::Double(bits), _) => double(f64::from_bits(*bits)),
+        (Cell::Text(value), _) => text(value),
+    }
+}
+
 fn output(rows: Vec<Vec<String>>, columns: usize) -> DBOutput<DefaultColumnType> {
     DBOutput::Rows { types: vec![DefaultColumnType::Any; columns], rows }
 }
@@ -163,18 +174,7 @@ impl Sqlite {
                     format!("{} {affinity}", field.name())
                 })
                 .collect();
-            connection.execute_batch(&format!("CREATE TABLE {name} ({})", columns.join(", "))).unwrap();
-            let marks = vec!["?"; columns.len()].join(", ");
-            let mut insert = connection.prepare(&format!("INSERT INTO {name} VALUES ({marks})")).unwrap();
-            for row in rows_of(std::slice::from_ref(batch)) {
-                let values = row.iter().map(|cell| match cell {
-                    harness::Cell::Null => Value::Null,
-                    harness::Cell::Integer(value) => Value::Integer(i64::try_from(*value).unwrap()),
-                    harness::Cell::Double(bits) => Value::Real(f64::from_bits(*bits)),
-                    harness::Cell::Text(text) => Value::Text(text.clone()),
-                });
-                insert.execute(rusqlite::params_from_iter(values)).unwrap();
-            }
+            add_table(&connection, name, &columns.join(", "), &rows_of(std::slice::from_ref(batch)));
         }
         connection.execute_batch("COMMIT").unwrap();
         Self(connection)
@@ -190,19 +190,9 @@ impl DB for Sqlite {
     }
 
     fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Failure> {
-        let failure = |error: rusqlite::Error| Failure(error.to_string());
-        let mut statement = self.0.prepare(sql).map_err(failure)?;
-        let columns = statement.column_count();
-        let cell = |value: ValueRef<'_>| match value {
-            ValueRef::Null => "NULL".into(),
-            ValueRef::Integer(value) => value.to_string(),
-            ValueRef::Real(value) => double(value),
-            ValueRef::Text(bytes) => text(&String::from_utf8_lossy(bytes)),
-            ValueRef::Blob(_) => "blob".into(),
-        };
-        let rows = statement.query_map([], |row| (0..columns).map(|i| Ok(cell(row.get_ref(i)?))).collect());
-        let rows = rows.and_then(Iterator::collect).map_err(failure)?;
-        Ok(output(rows, columns))
+        let rows = query(&self.0, sql).map_err(|error| Failure(error.to_string()))?;
+        let columns = rows.first().map_or(1, Vec::len);
+        Ok(output(rows.iter().map(|row| row.iter().map(|cell| print(cell, None)).collect()).collect(), columns))
     }
 }
 
@@ -265,15 +255,7 @@ fn rows(batch: &RecordBatch) -> Vec<Vec<String>> {
         DataType::Decimal128(_, scale) => Some(*scale),
         _ => None,
     };
-    let cell = |(i, cell): (usize, &harness::Cell)| match cell {
-        harness::Cell::Null => "NULL".into(),
-        harness::Cell::Integer(value) => match decimals(i) {
-            Some(scale) => double(*value as f64 / 10_f64.powi(scale.into())),
-            None => value.to_string(),
-        },
-        harness::Cell::Double(bits) => double(f64::from_bits(*bits)),
-        harness::Cell::Text(value) => text(value),
-    };
+    let cell = |(i, cell): (usize, &Cell)| print(cell, decimals(i));
     rows_of(std::slice::from_ref(batch)).iter().map(|row| row.iter().enumerate().map(cell).collect()).collect()
 }
 

@@ -114,7 +114,8 @@ impl PaneArena {
     }
 
     /// Bytes taken from the system for small pieces, and for large ones of its pool that were freed.
-    pub fn reserved_bytes(&self) -> usize {
+    #[cfg(test)]
+    fn reserved_bytes(&self) -> usize {
         self.memory.bump.allocated_bytes() + self.memory.spare.bytes()
     }
 }

@@ -15,7 +15,7 @@ use crate::types::{EventTime, Schema};
 
 use super::emit::GroupShape;
 use super::expiry::Expiry;
-use super::revisions::{Before, Revisions};
+use super::revisions::{Before, Revisions, shown_types};
 use super::{Context, GroupBy, Keyed, Next, Operator, Panes};
 
 /// Running aggregation by the partition that sees all rows of its keys, in order.
@@ -49,7 +49,7 @@ struct Changelog {
 
 impl Changelog {
     fn new(node: &AggregateNode, schema: &Schema) -> Self {
-        let types = || schema.fields[..schema.len() - 1].iter().map(|field| field.data_type);
+        let types = || shown_types(node, schema);
         Self {
             shape: GroupShape::new(node),
             old: BatchBuffer::new(types()),
@@ -120,14 +120,13 @@ impl Changes {
         hasher: KeyHasher,
     ) -> Self {
         debug_assert_eq!(node.emit, Emit::Changes);
-        let width = schema.len() - usize::from(node.changelog);
-        let added = schema.fields[node.keys.len()..width].iter().map(|field| field.data_type);
+        let added = shown_types(node, schema).skip(node.keys.len());
         Self {
             group_by: GroupBy::new(node, lateness, hasher),
             windowed: node.window.is_some(),
             added: BatchBuffer::new(added),
             running: Box::default(),
-            expiry: state_ttl_us.filter(|_| node.window.is_none()).map(Expiry::new),
+            expiry: Expiry::of(node, state_ttl_us),
             changelog: node.changelog.then(|| Box::new(Changelog::new(node, schema))),
         }
     }
@@ -186,9 +185,7 @@ impl Operator for Changes {
 
     fn advance(&mut self, watermark: EventTime, _: &mut Context<'_>, _: &mut Next<'_>) -> Result<()> {
         // All rows left when they came; a closed pane only frees its memory.
-        while let Some((id, groups)) = self.group_by.panes.close_next(watermark) {
-            self.group_by.panes.recycle(id.stage, groups);
-        }
+        self.group_by.panes.free_closed(watermark);
         Ok(())
     }
 }

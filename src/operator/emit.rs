@@ -9,7 +9,7 @@ use crate::state::Groups;
 use crate::time::{Round, Span};
 use crate::types::{EventTime, OrderKey, Schema};
 
-use super::revisions::{Before, Revisions};
+use super::revisions::{Before, Revisions, shown_types};
 use super::{Context, Next, Panes};
 
 /// Turns groups into rows of the aggregate's output schema.
@@ -34,8 +34,7 @@ impl GroupEmitter {
 
     /// For a node of a plan whose output is `schema`.
     pub fn new(node: &AggregateNode, schema: &Schema) -> Self {
-        let width = schema.len() - usize::from(node.changelog);
-        let types = || schema.fields[..width].iter().map(|field| field.data_type);
+        let types = || shown_types(node, schema);
         Self {
             shape: GroupShape::new(node),
             timed: node.is_timed(),

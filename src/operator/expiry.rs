@@ -4,6 +4,7 @@
 //! touched last `state_ttl` or more before. When the memory of expired groups is given back does not show: the live ones
 //! move to new state once they are fewer than half, looked at once a `state_ttl`.
 
+use crate::plan::AggregateNode;
 use crate::state::{Groups, PartialGroups, StateLayout};
 use crate::time::PaneId;
 use crate::types::EventTime;
@@ -22,16 +23,16 @@ pub struct Expiry {
 }
 
 impl Expiry {
-    /// Groups live for `ttl_us` after they were touched.
-    pub fn new(ttl_us: i64) -> Self {
-        Self {
-            ttl_us,
+    /// Groups live for `ttl_us` after they were touched, if it is given; those of windows go with their window.
+    pub fn of(node: &AggregateNode, ttl_us: Option<i64>) -> Option<Self> {
+        Some(Self {
+            ttl_us: ttl_us.filter(|_| node.window.is_none())?,
             touched: Vec::new(),
             looked: EventTime::MIN,
             live: Vec::new(),
             moved: PartialGroups::default(),
             places: Vec::new(),
-        }
+        })
     }
 
     /// Rows of `groups` come at `now`: those whose group has expired find it empty.

@@ -82,6 +82,13 @@ impl Panes {
         self.open.pop_first()
     }
 
+    /// Frees the memory of panes that `watermark` closes.
+    pub fn free_closed(&mut self, watermark: EventTime) {
+        while let Some((id, groups)) = self.close_next(watermark) {
+            self.recycle(id.stage, groups);
+        }
+    }
+
     /// The window that a slice is, if it is one: from its start to its end.
     pub fn span(&self, start: i64) -> Span {
         let end = self.lateness.map_or(EventTime::MAX, |lateness| lateness.slices().end(start));

@@ -11,7 +11,7 @@
 use bumpalo::Bump;
 use bumpalo::collections::Vec as BumpVec;
 
-use crate::batch::{Batch, BatchBuffer, Column, KeyChains, RowOrder, Selection, gather};
+use crate::batch::{Batch, BatchBuffer, Column, ColumnBuffer, KeyChains, RowOrder, Selection, gather};
 use crate::error::Result;
 use crate::plan::{IntervalJoinNode, SourceInput};
 use crate::types::{DataType, EventTime, OrderKey, Schema};
@@ -42,7 +42,7 @@ impl Side {
 
     fn new(columns: &[DataType], keys: &[DataType], waits_us: i64, outer: bool) -> Self {
         let mut rows = BatchBuffer::new(columns.iter().chain(keys).copied());
-        rows.columns.iter_mut().for_each(crate::batch::ColumnBuffer::push_null);
+        rows.columns.iter_mut().for_each(ColumnBuffer::push_null);
         rows.rows_pushed(1);
         Self {
             rows,
@@ -72,7 +72,7 @@ impl Side {
         if over < Self::OVER_MIN || over * 2 < self.rows.len() {
             return;
         }
-        let mut rows = BatchBuffer::new(self.rows.columns.iter().map(crate::batch::ColumnBuffer::data_type));
+        let mut rows = BatchBuffer::new(self.rows.columns.iter().map(ColumnBuffer::data_type));
         rows.append_range(&self.rows, 0, 1);
         rows.append_range(&self.rows, self.live, self.rows.len());
         self.rows = rows;
@@ -170,9 +170,9 @@ impl IntervalJoin {
         }
         let [left, right] = &self.sides;
         let right_columns = right.rows.columns.len() - right.keys.len();
-        let mut columns = BumpVec::with_capacity_in(self.left + right_columns, arena);
-        columns.extend(left.rows.columns[..self.left].iter().map(|c| gather(&c.column(), &pairs.left, arena)));
-        columns.extend(right.rows.columns[..right_columns].iter().map(|c| gather(&c.column(), &pairs.right, arena)));
+        let left = left.rows.columns[..self.left].iter().map(|c| gather(&c.column(), &pairs.left, arena));
+        let right = right.rows.columns[..right_columns].iter().map(|c| gather(&c.column(), &pairs.right, arena));
+        let columns = BumpVec::from_iter_in(left.chain(right), arena);
         let order = RowOrder::Keys(&pairs.keys);
         let batch = Batch { rows: pairs.keys.len(), columns: &columns, selection: Selection::All, order };
         let mut inner = context.with_arena(arena);

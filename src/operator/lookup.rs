@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bumpalo::collections::Vec as BumpVec;
 
-use crate::batch::{Batch, Column, KeyedTable, RowOrder, Selection, gather};
+use crate::batch::{Batch, KeyedTable, RowOrder, Selection, gather};
 use crate::error::Result;
 use crate::plan::LookupNode;
 
@@ -69,7 +69,7 @@ impl Operator for Lookup {
         let kept = kept.into_bump_slice();
         if !repeated {
             let added = self.columns.iter().map(|&column| gather(&table.column(column), partners, arena));
-            let columns = arena.alloc_slice_fill_iter(joined(batch.columns, added));
+            let columns = BumpVec::from_iter_in(batch.columns.iter().copied().chain(added), arena).into_bump_slice();
             let selection = if kept.len() == batch.rows { Selection::All } else { Selection::Rows(kept) };
             return next(Batch { columns, selection, ..batch }, context);
         }
@@ -92,9 +92,7 @@ impl Operator for Lookup {
         let (left, right) = (left.into_bump_slice(), right.into_bump_slice());
         let passed = batch.columns.iter().map(|column| gather(column, left, arena));
         let added = self.columns.iter().map(|&column| gather(&table.column(column), right, arena));
-        let mut all: BumpVec<'_, Column<'_>> = BumpVec::with_capacity_in(batch.columns.len() + right.len(), arena);
-        all.extend(passed);
-        all.extend(added);
+        let columns = BumpVec::from_iter_in(passed.chain(added), arena).into_bump_slice();
         let order = match batch.order {
             RowOrder::Chunk { sequence, first_row } => {
                 let rows = arena.alloc_slice_fill_iter(left.iter().map(|&i| first_row + i));
@@ -106,19 +104,6 @@ impl Operator for Lookup {
             }
             RowOrder::Keys(keys) => RowOrder::Keys(arena.alloc_slice_fill_iter(left.iter().map(|&i| keys[i as usize]))),
         };
-        next(Batch { rows: left.len(), columns: all.into_bump_slice(), selection: Selection::All, order }, context)
+        next(Batch { rows: left.len(), columns, selection: Selection::All, order }, context)
     }
-}
-
-/// The columns of both sides; the length is known.
-fn joined<'a>(
-    left: &'a [Column<'a>],
-    right: impl ExactSizeIterator<Item = Column<'a>>,
-) -> impl ExactSizeIterator<Item = Column<'a>> {
-    let mut right = right;
-    let total = left.len() + right.len();
-    (0..total).map(move |i| match left.get(i) {
-        Some(column) => *column,
-        None => right.next().expect("as many as were counted"),
-    })
 }

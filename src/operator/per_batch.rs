@@ -15,7 +15,7 @@ use crate::types::{EventTime, OrderKey, Schema};
 
 use super::emit::GroupShape;
 use super::expiry::Expiry;
-use super::revisions::{Before, Revisions};
+use super::revisions::{Before, Revisions, shown_types};
 use super::{Context, GroupBy, Next, Operator, Panes};
 
 /// Running aggregation by the partition that sees all rows of its keys, in order.
@@ -47,8 +47,7 @@ impl ChangesPerBatch {
         state_ttl_us: Option<i64>,
         hasher: KeyHasher,
     ) -> Self {
-        let width = schema.len() - usize::from(node.changelog);
-        let types = || schema.fields[..width].iter().map(|field| field.data_type);
+        let types = || shown_types(node, schema);
         Self {
             group_by: GroupBy::new(node, lateness, hasher),
             shape: GroupShape::new(node),
@@ -60,7 +59,7 @@ impl ChangesPerBatch {
             new: BatchBuffer::new(types()),
             revisions: Revisions::new(types(), node.changelog),
             numbers: Vec::new(),
-            expiry: state_ttl_us.filter(|_| node.window.is_none()).map(Expiry::new),
+            expiry: Expiry::of(node, state_ttl_us),
             now: EventTime::MIN,
         }
     }
@@ -155,9 +154,7 @@ impl Operator for ChangesPerBatch {
 
     fn advance(&mut self, watermark: EventTime, _: &mut Context<'_>, _: &mut Next<'_>) -> Result<()> {
         // All rows left after their batch; a closed pane only frees its memory.
-        while let Some((id, groups)) = self.group_by.panes.close_next(watermark) {
-            self.group_by.panes.recycle(id.stage, groups);
-        }
+        self.group_by.panes.free_closed(watermark);
         Ok(())
     }
 }

@@ -8,7 +8,8 @@ use bumpalo::Bump;
 use bumpalo::collections::Vec as BumpVec;
 
 use crate::batch::{Batch, BatchBuffer, ColumnBuffer, RowOrder, Run, Selection};
-use crate::types::{DataType, OrderKey};
+use crate::plan::AggregateNode;
+use crate::types::{DataType, OrderKey, Schema};
 
 /// A row of one of two buffers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,15 @@ pub(super) enum Before {
     Old(u32),
     /// In the second, among the new rows.
     New(u32),
+}
+
+/// Types of the columns of a group's row, without `op`; `schema` is the output of the node.
+pub(super) fn shown_types<'s>(
+    node: &AggregateNode,
+    schema: &'s Schema,
+) -> impl Iterator<Item = DataType> + Clone + use<'s> {
+    let shown = &schema.fields[..schema.len() - usize::from(node.changelog)];
+    shown.iter().map(|field| field.data_type)
 }
 
 /// Puts rows in order, of two buffers of the same columns, with the column `op` behind them if it is asked for.

@@ -31,7 +31,6 @@ pub struct Sessions {
     buffer: BatchBuffer,
     scratch: Bump,
     partial: PartialGroups,
-    all: Vec<u32>,
     touched: Vec<u32>,
 }
 
@@ -51,7 +50,6 @@ impl Sessions {
             buffer: BatchBuffer::for_schema(schema),
             scratch: Bump::new(),
             partial: PartialGroups::default(),
-            all: Vec::new(),
             touched: Vec::new(),
         }
     }
@@ -96,12 +94,9 @@ impl Sessions {
 
     /// Takes the groups of a pane into the sessions of their keys.
     fn join(&mut self, panes: &Panes, lateness: &Lateness, groups: &Groups, now: EventTime) {
-        let Self { gap_us, table, due, partial, all, touched, .. } = self;
-        all.clear();
-        all.extend(0..groups.len() as u32);
-        for part in all.chunks(Self::BATCH_SESSIONS) {
-            partial.clear();
-            groups.export(&panes.keyer, &panes.layout, part, partial);
+        let Self { gap_us, table, due, partial, touched, .. } = self;
+        let mut done = 0;
+        while groups.export_part(&panes.keyer, &panes.layout, &mut done, partial) {
             table.merge(&panes.keyer, &panes.layout, *gap_us, partial, touched, |number, session| {
                 due.remove(&(session.due, number));
             });

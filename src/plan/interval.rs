@@ -9,7 +9,7 @@ use super::expr::{ArithmeticOp, CompareOp, Expr, ExprKind};
 use super::query::{Node, Scan, SourceInput, Step};
 use super::relation::Relation;
 use super::scope::wrong;
-use super::union::{Arm, by_input, combined};
+use super::union::{Arm, by_input, combined, filter_step, shifted};
 use crate::error::{Span, SqlError};
 use crate::sql::ast;
 use crate::types::{DataType, Field, Schema, Value};
@@ -124,37 +124,20 @@ pub(super) fn join(
     let (name, bounded) = (format!("{} and {}", left.name, right.name), left.bounded && right.bounded);
     let arms = [Arm::of(left, join.span)?, Arm::of(right, join.right.span)?];
     let (source, starts) = combined(&arms);
-    let over = |expr: &Expr, arm: usize| {
-        let mut expr = expr.clone();
-        expr.map_columns(&mut |index| index + starts[arm]);
-        expr
-    };
-    let mut steps = Vec::new();
-    if arms.iter().any(|arm| arm.filter.is_some()) {
-        let passes = |number: usize| match &arms[number].filter {
-            Some(filter) => over(filter, number),
-            None => Expr::literal(Value::Boolean(true), DataType::Boolean),
-        };
-        let filter = by_input(vec![passes(0), passes(1)], DataType::Boolean);
-        steps.push(Step { node: Node::Filter(filter), schema: source.schema.clone() });
-    }
+    let mut steps = Vec::from_iter(filter_step(&arms, &source, &starts));
     let mut exprs = vec![
         Expr::column(SourceInput::NUMBER, DataType::Int),
         Expr::column(SourceInput::EVENT_TIME, DataType::Timestamp),
     ];
     let mut fields = vec![Field::new("input", DataType::Int), Field::new("event_time", DataType::Timestamp)];
-    for (number, arm) in arms.iter().enumerate() {
-        exprs.extend(arm.exprs.iter().map(|expr| over(expr, number)));
+    for (arm, &start) in arms.iter().zip(&starts) {
+        exprs.extend(arm.exprs.iter().map(|expr| shifted(expr, start)));
     }
     fields.extend(schema.fields.iter().cloned());
     let first = exprs.len() - schema.len();
     let left_columns = arms[0].exprs.len();
     steps.push(Step { node: Node::Project(exprs), schema: Schema::new(fields) });
-    let moved = |mut expr: Expr, by: usize| {
-        expr.map_columns(&mut |index| index + by);
-        expr
-    };
-    let keys = keys.into_iter().map(|(a, b)| (moved(a, first), moved(b, first + left_columns))).collect();
+    let keys = keys.iter().map(|(a, b)| (shifted(a, first), shifted(b, first + left_columns))).collect();
     let node = IntervalJoinNode {
         keys,
         left_columns,
@@ -173,8 +156,7 @@ pub(super) fn join(
 impl Arm {
     /// A side of a join: columns and filters over a source with a watermark.
     fn of(relation: Relation, span: Span) -> Result<Self, SqlError> {
-        let plain = |step: &Step| matches!(step.node, Node::Filter(_) | Node::Project(_));
-        if relation.steps.iter().all(plain) && relation.scan.source.inputs.is_empty() {
+        if relation.is_plain() {
             return Ok(Self::new(relation, span));
         }
         let help = "group and join once more around it: SELECT ... FROM (SELECT ... FROM a JOIN b ON ...) AS ab";

@@ -54,6 +54,12 @@ impl Relation {
         self.steps.iter().any(|step| matches!(step.node, Node::Sort(_) | Node::Limit { .. }))
     }
 
+    /// Whether it is columns and filters over one source.
+    pub(super) fn is_plain(&self) -> bool {
+        let plain = |step: &Step| matches!(step.node, Node::Filter(_) | Node::Project(_));
+        self.steps.iter().all(plain) && self.scan.source.inputs.is_empty()
+    }
+
     /// Whether a step keeps state by key.
     pub(super) fn is_keyed(&self) -> bool {
         self.steps.iter().any(|step| step.node.is_keyed())

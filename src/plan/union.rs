@@ -43,24 +43,12 @@ impl Relations<'_> {
             }
         }
         let (source, starts) = combined(&arms);
-        let shifted = |expr: &Expr, arm: usize| {
-            let mut expr = expr.clone();
-            expr.map_columns(&mut |index| index + starts[arm]);
-            expr
-        };
-        let mut steps = Vec::new();
-        if arms.iter().any(|arm| arm.filter.is_some()) {
-            let passes = |(number, arm): (usize, &Arm)| match &arm.filter {
-                Some(filter) => shifted(filter, number),
-                None => Expr::literal(Value::Boolean(true), DataType::Boolean),
-            };
-            let filter = by_input(arms.iter().enumerate().map(passes).collect(), DataType::Boolean);
-            steps.push(Step { node: Node::Filter(filter), schema: source.schema.clone() });
-        }
+        let mut steps = Vec::from_iter(filter_step(&arms, &source, &starts));
         let mut exprs = Vec::with_capacity(width);
         let mut fields = Vec::with_capacity(width);
         for column in 0..width {
-            let cell = |(number, arm): (usize, &Arm)| Bound::typed(shifted(&arm.exprs[column], number), arm.span);
+            let cell =
+                |(number, arm): (usize, &Arm)| Bound::typed(shifted(&arm.exprs[column], starts[number]), arm.span);
             let cells: Vec<Bound> = arms.iter().enumerate().map(cell).collect();
             let data_type = common_of(&cells.iter().collect::<Vec<_>>(), "put into one column")?;
             let name = arms[0].schema.fields[column].name.clone();
@@ -81,8 +69,7 @@ impl Relations<'_> {
 
     fn arm<'q>(&self, query: &'q ast::Query, names: &Names<'q>) -> Result<Arm> {
         let mut relation = self.query(query, names)?;
-        let plain = |step: &Step| matches!(step.node, Node::Filter(_) | Node::Project(_));
-        if !relation.steps.iter().all(plain) || !relation.scan.source.inputs.is_empty() {
+        if !relation.is_plain() {
             if !relation.bounded {
                 let message = "an arm of UNION ALL over an unbounded source takes columns and filters only";
                 let help = "group, join or cut around the UNION ALL: SELECT ... FROM (... UNION ALL ...) AS u";
@@ -135,6 +122,27 @@ fn substituted(expr: &Expr, columns: &[Expr]) -> Expr {
         *child = substituted(child, columns);
     }
     expr
+}
+
+/// `expr` over columns that stand `by` further on.
+pub(super) fn shifted(expr: &Expr, by: usize) -> Expr {
+    let mut expr = expr.clone();
+    expr.map_columns(&mut |index| index + by);
+    expr
+}
+
+/// The filters of all arms as one step over their source, in which the columns of each start at one of `starts`; `None` if
+/// no arm has one.
+pub(super) fn filter_step(arms: &[Arm], source: &SourceDefinition, starts: &[usize]) -> Option<Step> {
+    if arms.iter().all(|arm| arm.filter.is_none()) {
+        return None;
+    }
+    let passes = |(arm, start): (&Arm, &usize)| match &arm.filter {
+        Some(filter) => shifted(filter, *start),
+        None => Expr::literal(Value::Boolean(true), DataType::Boolean),
+    };
+    let filter = by_input(arms.iter().zip(starts).map(passes).collect(), DataType::Boolean);
+    Some(Step { node: Node::Filter(filter), schema: source.schema.clone() })
 }
 
 /// The value of the row's own input.

@@ -21,6 +21,9 @@ pub struct Groups {
 }
 
 impl Groups {
+    /// Groups of an [`Self::export_part`] at most. Any value is correct.
+    const PART_GROUPS: usize = 4096;
+
     /// No groups, with keys of `keyer`, in `arena`; with room for `expected` groups.
     pub fn new(keyer: &Keyer, layout: &StateLayout, expected: usize, arena: PaneArena) -> Self {
         Self {
@@ -129,6 +132,18 @@ impl Groups {
         self.keys.export(&keyer.layout, groups, &mut into.keys);
         into.first.extend(groups.iter().map(|&group| self.first[group as usize]));
         self.states.export(layout, groups, &mut into.states);
+    }
+
+    /// Copies the groups behind the first `done` into an emptied partial, as many as stay in the cache, and counts them as
+    /// done; false if there are none.
+    pub fn export_part(&self, keyer: &Keyer, layout: &StateLayout, done: &mut usize, into: &mut PartialGroups) -> bool {
+        let mut numbers = [0; Self::PART_GROUPS];
+        let numbers = &mut numbers[..Self::PART_GROUPS.min(self.len() - *done)];
+        numbers.iter_mut().zip(*done as u32..).for_each(|(number, group)| *number = group);
+        into.clear();
+        self.export(keyer, layout, numbers, into);
+        *done += numbers.len();
+        !numbers.is_empty()
     }
 
     /// Writes to `lists[o]` the groups that partition `o` of as many as there are lists owns.

@@ -1,11 +1,12 @@
 //! Against SQLite: the same expressions over the same random rows, NULLs among them.
 
 use rusqlite::Connection;
-use rusqlite::types::{Value, ValueRef};
+use rusqlite::types::Value;
 
 use corelane::engine::Engine;
 
-use crate::harness::{Cell, Row, options, run};
+use crate::harness::sqlite::ask;
+use crate::harness::{Cell, options, run};
 
 /// Ours, and SQLite's where it is written in another way.
 const PAIRS: &[(&str, &str)] = &[
@@ -179,17 +180,4 @@ fn functions_agree_with_sqlite() {
         }
     }
     assert!(wrong.is_empty(), "seed {seed}\n{wrong}");
-}
-
-fn ask(connection: &Connection, sql: &str) -> Vec<Row> {
-    let mut statement = connection.prepare(sql).unwrap_or_else(|error| panic!("{error}: {sql}"));
-    let cell = |value: ValueRef<'_>| match value {
-        ValueRef::Null => Cell::Null,
-        ValueRef::Integer(value) => Cell::Integer(value.into()),
-        ValueRef::Real(value) => Cell::Double(value.to_bits()),
-        ValueRef::Text(text) => Cell::Text(String::from_utf8(text.to_vec()).unwrap()),
-        ValueRef::Blob(_) => panic!("no blobs here"),
-    };
-    let rows = statement.query_map([], |row| Ok(vec![cell(row.get_ref(0)?)])).unwrap();
-    rows.map(Result::unwrap).collect()
 }

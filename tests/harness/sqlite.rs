@@ -22,7 +22,12 @@ pub fn sqlite(table: &str, columns: &str, rows: &[Row]) -> Connection {
 }
 
 pub fn ask(connection: &Connection, sql: &str) -> Vec<Row> {
-    let mut statement = connection.prepare(sql).unwrap();
+    query(connection, sql).unwrap_or_else(|error| panic!("{error}: {sql}"))
+}
+
+/// The rows of a query, or what SQLite has against it.
+pub fn query(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<Row>> {
+    let mut statement = connection.prepare(sql)?;
     let columns = statement.column_count();
     let cell = |value: ValueRef<'_>| match value {
         ValueRef::Null => Cell::Null,
@@ -31,8 +36,8 @@ pub fn ask(connection: &Connection, sql: &str) -> Vec<Row> {
         ValueRef::Text(text) => Cell::Text(String::from_utf8(text.to_vec()).unwrap()),
         ValueRef::Blob(_) => panic!("no blobs here"),
     };
-    let rows = statement.query_map([], |row| (0..columns).map(|i| Ok(cell(row.get_ref(i)?))).collect()).unwrap();
-    rows.map(Result::unwrap).collect()
+    let rows = statement.query_map([], |row| (0..columns).map(|i| Ok(cell(row.get_ref(i)?))).collect())?;
+    rows.collect()
 }
 
 pub fn close(a: &Cell, b: &Cell) -> bool {
