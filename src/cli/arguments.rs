@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::StyledStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::engine::SETTINGS;
+use crate::engine::{SETTING_OPTIONS, SETTINGS};
 use crate::error::{Error, Result, nearest};
 use crate::types::{Options, size_bytes};
 
@@ -44,6 +45,8 @@ pub(super) enum Command {
     Topology(TopologyArguments),
     /// List the functions that SQL may call, with their types and examples
     Functions(FunctionsArguments),
+    /// List the settings and the options of sources and sinks
+    Options(OptionsArguments),
     /// Measure this host
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -180,59 +183,53 @@ pub(super) struct FunctionsArguments {
     pub(super) json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct OptionsArguments {
+    /// A name, a part of one, a pattern as in '*_lateness', or a place: setting, source, generator, sink [default: all]
+    #[arg(value_name = "NAME")]
+    pub(super) pattern: Option<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
 /// Flags that shape a job. They win over SET in the file.
 #[derive(Debug, Args)]
 pub(super) struct JobFlags {
     /// Set K to V, as SET does in the file
     #[arg(long = "set", value_name = "K=V", value_parser = parse_setting)]
     set: Vec<(String, String)>,
-    /// How the work is laid over threads
-    #[arg(long, value_name = "NAME", value_parser = ["auto", "inline", "simple", "partitioned", "stp"])]
+    #[arg(long, help = setting_help("processor"), value_name = "NAME", value_parser = ["auto", "inline", "simple", "partitioned", "stp"])]
     processor: Option<String>,
-    /// Number of partitions [default: one per physical core]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, help = setting_help("partitions"), value_name = "N", allow_negative_numbers = true)]
     partitions: Option<String>,
-    /// CPUs for the partitions, in order, as in 2-9,12
-    #[arg(long, value_name = "LIST")]
+    #[arg(long, help = setting_help("cores"), value_name = "LIST")]
     cores: Option<String>,
-    /// Rows of a batch [default: 8192]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, help = setting_help("batch_rows"), value_name = "N", allow_negative_numbers = true)]
     batch_rows: Option<String>,
-    /// How rows find their partition: always_hash, smart_repartition, sticky, round_robin, fan_in [default: by plan]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help = setting_help("strategy"), value_name = "NAME")]
     strategy: Option<String>,
-    /// The one partition of strategy fan_in [default: 0]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, help = setting_help("fan_in_partition"), value_name = "N", allow_negative_numbers = true)]
     fan_in_partition: Option<String>,
-    /// What to do with late records: drop, process_with_warning, process_all [default: drop]
-    #[arg(long, value_name = "HOW")]
+    #[arg(long, help = setting_help("late_records"), value_name = "HOW")]
     late_records: Option<String>,
-    /// How long a closed window takes late records in, as in 30s [default: the watermark's bound]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, help = setting_help("allowed_lateness"), value_name = "TIME")]
     allowed_lateness: Option<String>,
-    /// A declared sink for late records that are dropped
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help = setting_help("late_sink"), value_name = "NAME")]
     late_sink: Option<String>,
-    /// How far the watermark advances before windows are looked at again [default: 100ms]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, help = setting_help("min_advance"), value_name = "TIME")]
     min_advance: Option<String>,
-    /// How long a silent split of a source without end is waited for, or off [default: 30s]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, help = setting_help("idle_timeout"), value_name = "TIME")]
     idle_timeout: Option<String>,
-    /// How far ahead of the clock records may be, or off [default: 1 day for stdin, else off]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, help = setting_help("max_future"), value_name = "TIME")]
     max_future: Option<String>,
-    /// What the state of a job may take, as in 512MB [default: as much as there is]
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, help = setting_help("memory_limit"), value_name = "SIZE")]
     memory_limit: Option<String>,
-    /// After how long a group of running values that nobody touched starts anew, or off [default: off]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, help = setting_help("state_ttl"), value_name = "TIME")]
     state_ttl: Option<String>,
-    /// What a thread without work does [default: backoff]
-    #[arg(long, value_name = "HOW", value_parser = ["spin", "backoff", "park"])]
+    #[arg(long, help = setting_help("wait"), value_name = "HOW", value_parser = ["spin", "backoff", "park"])]
     wait: Option<String>,
-    /// Kernel variants [default: auto]
-    #[arg(long, value_name = "LEVEL", value_parser = ["auto", "scalar", "wide", "avx512"])]
+    #[arg(long, help = setting_help("simd"), value_name = "LEVEL", value_parser = ["auto", "scalar", "wide", "avx512"])]
     simd: Option<String>,
 }
 
@@ -337,6 +334,12 @@ impl JobFlags {
         }
         Ok(settings)
     }
+}
+
+/// The help of a setting's flag, from the table of settings.
+fn setting_help(name: &str) -> StyledStr {
+    let entry = SETTING_OPTIONS.iter().find(|entry| entry.name == name).expect("flags are settings");
+    format!("{} [default: {}]", entry.about.trim_end_matches('.'), entry.default).into()
 }
 
 fn unknown_setting(key: &str) -> Error {

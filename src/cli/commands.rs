@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::progress::Watching;
 use super::script::Script;
 use super::stats::{StatsTarget, write_stdout};
-use super::{bench, functions, progress, topology};
+use super::{bench, functions, options, progress, topology};
 use crate::engine::{Control, Engine, JobPlan, JobReport, LateRecords, RunOptions, SETTINGS, StopFlag, reads_stdin};
 use crate::error::{Error, Result};
 use crate::sys::{self, Stream};
@@ -29,6 +29,7 @@ pub fn main() -> ExitCode {
         Command::Query(arguments) => query(&arguments),
         Command::Explain(arguments) => explain(&arguments),
         Command::Check(arguments) => check(&arguments),
+        Command::Options(arguments) => options::show(&arguments).map_err(Failure::from),
         Command::Functions(arguments) => functions::show(&arguments).map_err(Failure::from),
         Command::Topology(arguments) => topology::show(&arguments).map_err(Failure::from),
         Command::Bench(BenchCommand::Kernels(arguments)) => bench::kernels(&arguments).map_err(Failure::from),

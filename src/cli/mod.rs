@@ -9,6 +9,8 @@ pub mod bench;
 mod commands;
 mod failure;
 mod functions;
+mod list;
+mod options;
 mod progress;
 mod script;
 mod stats;

@@ -30,11 +30,29 @@ use arrow_schema::{Field as ArrowField, Schema as ArrowSchema, SchemaRef};
 use super::draw::{Keys, Stream, below, mix, threshold};
 use crate::batch::{Chunk, ChunkSource, Decode, Decoded, Payload, Pull, Slice, arrow_type};
 use crate::error::{Error, Result};
-use crate::types::{DataType, Options, Schema, Sequence, SplitId};
+use crate::types::{DataType, OptionEntry, Options, Schema, Sequence, SplitId};
 
-/// Keys that [`Generator::take`] takes.
-pub const GENERATOR_KEYS: &[&str] =
-    &["rows", "rate", "seed", "keys", "skew", "disorder", "disorder_by", "start", "spacing", "nulls", "splits"];
+/// Options that [`Generator::take`] takes.
+pub const GENERATOR_OPTIONS: [OptionEntry; 11] = [
+    OptionEntry::new("rows", "a whole number", "without end", "Rows to make, over all splits."),
+    OptionEntry::new("rate", "rows a second", "as fast as can be", "How many rows to make in a second."),
+    OptionEntry::new("seed", "a whole number", "0", "Rows are a function of it and their number."),
+    OptionEntry::new(
+        "keys",
+        "1 to 4194304",
+        "100",
+        "Distinct values of text columns, and of integers called *id or *key.",
+    ),
+    OptionEntry::new("skew", "0 to 20", "0", "Zipf exponent of those values; with 0 all are as frequent."),
+    OptionEntry::new("disorder", "0 to 1", "0", "Share of rows whose event time is moved back."),
+    OptionEntry::new("disorder_by", "a length of time", "5s", "By how much at most."),
+    OptionEntry::new("start", "a timestamp", "2024-01-01T00:00:00Z", "Event time of the first row."),
+    OptionEntry::new("spacing", "a length of time", "1ms, or as rate says", "Event time from row to row."),
+    OptionEntry::new("nulls", "0 to 1", "0", "Share of NULLs in every column but TIMESTAMP."),
+    OptionEntry::new("splits", "1 to 4096", "1", "Splits that the rows are dealt to; needs rows."),
+];
+/// Their names.
+pub const GENERATOR_KEYS: &[&str] = &OptionEntry::names(&GENERATOR_OPTIONS);
 
 /// Microseconds of some clock that does not go back. The reader paces by it.
 pub type Clock = Box<dyn Fn() -> i64 + Send>;

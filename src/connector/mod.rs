@@ -16,7 +16,7 @@ mod sink;
 mod source;
 
 pub use dead_letter::DeadLetters;
-pub use generator::{Clock, GENERATOR_KEYS, Generator, GeneratorDecoder, GeneratorSource};
+pub use generator::{Clock, GENERATOR_KEYS, GENERATOR_OPTIONS, Generator, GeneratorDecoder, GeneratorSource};
 pub use memory::{MemoryDecoder, MemorySource, memory_reader};
-pub use sink::{Blackhole, MemorySink, Output, SINK_KEYS, Sink, SinkConnector};
-pub use source::{Location, SOURCE_KEYS, SourceConnector};
+pub use sink::{Blackhole, MemorySink, Output, SINK_KEYS, SINK_OPTIONS, Sink, SinkConnector};
+pub use source::{Location, SOURCE_KEYS, SOURCE_OPTIONS, SourceConnector};

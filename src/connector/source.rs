@@ -5,12 +5,33 @@ use std::path::{Path, PathBuf};
 use super::generator::Generator;
 use super::glob;
 use crate::error::{Error, Result, nearest};
-use crate::types::{Options, Schema};
+use crate::types::{OptionEntry, Options, Schema};
 
 /// The sources there are, by name.
 const CONNECTORS: &[&str] = &["file", "stdin", "generator", "memory", "blackhole"];
-/// Keys that [`SourceConnector::take`] takes, apart from the generator's.
-pub const SOURCE_KEYS: &[&str] = &["connector", "path"];
+/// Options of sources, apart from the generator's, the format's, and those of what is done with records.
+pub const SOURCE_OPTIONS: [OptionEntry; 3] = [
+    OptionEntry::new(
+        "connector",
+        "file, stdin, generator, memory, blackhole",
+        "file, if there is a path",
+        "Where records come from.",
+    ),
+    OptionEntry::new(
+        "path",
+        "a file, a pattern (*, ?, [a-z]), a directory, or -",
+        "none",
+        "Connector file: what is read, files in the order of their names; - is standard input.",
+    ),
+    OptionEntry::new(
+        "table",
+        "a name",
+        "the name of the source",
+        "Connector memory: what a program registered with Engine::register.",
+    ),
+];
+/// Their names.
+pub const SOURCE_KEYS: &[&str] = &OptionEntry::names(&SOURCE_OPTIONS);
 
 /// Where records come from.
 #[derive(Debug, Clone)]

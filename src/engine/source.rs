@@ -18,10 +18,26 @@ use crate::operator::OnError;
 use crate::partition::SourceSplit;
 use crate::plan::{JobPlan, ProcessorKind, SchemaProvider, SourceDefinition, SourceFacts};
 use crate::sys::{self, StoppablePipe, StoppableStdin};
-use crate::types::{Options, Schema, SplitId};
+use crate::types::{OptionEntry, Options, Schema, SplitId};
 
 /// Options of every source, beside the connector's and the format's.
-const COMMON_KEYS: &[&str] = &["on_error", "dead_letter_path", "keyed_by"];
+/// Options of any source: what is said of its records.
+pub(super) const RECORD_OPTIONS: [OptionEntry; 3] = [
+    OptionEntry::new(
+        "on_error",
+        "skip, dead_letter, fail",
+        "skip",
+        "What becomes of a record that cannot be read or computed: it is counted, written down too, or ends the job.",
+    ),
+    OptionEntry::new(
+        "dead_letter_path",
+        "a file",
+        "none",
+        "For on_error dead_letter: where failed records go, one JSON object a line.",
+    ),
+    OptionEntry::new("keyed_by", "columns", "none", "Rows of equal values of these columns are all in one split."),
+];
+const RECORD_KEYS: &[&str] = &OptionEntry::names(&RECORD_OPTIONS);
 
 /// What a source's options say, checked.
 struct Parsed {
@@ -52,7 +68,7 @@ impl Parsed {
             }
             _ => None,
         };
-        let mut known = [SOURCE_KEYS, COMMON_KEYS].concat();
+        let mut known = [SOURCE_KEYS, RECORD_KEYS].concat();
         match (&connector, &format) {
             (SourceConnector::Generator(_), _) => known.extend(GENERATOR_KEYS),
             (_, Some(format)) => known.extend(format.keys()),
