@@ -45,6 +45,18 @@ pub(super) enum Command {
     Topology(TopologyArguments),
     /// List the functions that SQL may call, with their types and examples
     Functions(FunctionsArguments),
+    /// Type SQL and see rows: with history, statements over several lines, and live results
+    Shell(ShellArguments),
+    /// Show the first rows of a file, and a CREATE SOURCE for it to paste
+    Head(HeadArguments),
+    /// Write made-up rows: trades, sensor readings or log lines
+    Gen(GenArguments),
+    /// Check whether this host is set up for pinned threads
+    Doctor(DoctorArguments),
+    /// Print completions for a shell
+    Completions(CompletionsArguments),
+    /// Write the manual pages into a directory
+    Man(ManArguments),
     /// List the settings and the options of sources and sinks
     Options(OptionsArguments),
     /// Measure this host
@@ -191,6 +203,89 @@ pub(super) struct OptionsArguments {
     /// Print one JSON document
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShellArguments {
+    #[command(flatten)]
+    pub(super) job: JobFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HeadArguments {
+    /// A csv, jsonl, parquet or arrow file
+    #[arg(value_name = "FILE")]
+    pub(super) file: String,
+    /// Rows to show
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
+    pub(super) rows: u64,
+    #[command(flatten)]
+    pub(super) watching: WatchFlags,
+}
+
+/// What is made up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum GenKind {
+    /// Trades of symbols.
+    Trades,
+    /// Readings of sensors.
+    Iot,
+    /// Requests of services.
+    Logs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GenArguments {
+    /// What to make
+    #[arg(value_name = "KIND", value_enum)]
+    pub(super) kind: GenKind,
+    /// Rows [default: 1000, or without end if there is a rate]
+    #[arg(long, value_name = "N")]
+    pub(super) rows: Option<u64>,
+    /// Rows a second [default: as fast as can be]
+    #[arg(long, value_name = "N")]
+    pub(super) rate: Option<f64>,
+    /// The same seed makes the same rows
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    /// Distinct symbols, sensors, hosts [default: 100]
+    #[arg(long, value_name = "N")]
+    pub(super) keys: Option<u64>,
+    /// Zipf exponent: above 0 some keys come more often
+    #[arg(long, value_name = "S")]
+    pub(super) skew: Option<f64>,
+    /// Share of rows whose time lies back, from 0 to 1
+    #[arg(long, value_name = "SHARE")]
+    pub(super) disorder: Option<f64>,
+    /// Format [default: csv, or the one the name of the output file ends in]
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) format: Option<Format>,
+    /// Write to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) watching: WatchFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArguments {
+    /// Print one JSON document
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompletionsArguments {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(super) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ManArguments {
+    /// Where the pages go; it is made if need be
+    #[arg(value_name = "DIRECTORY")]
+    pub(super) directory: PathBuf,
 }
 
 /// Flags that shape a job. They win over SET in the file.
