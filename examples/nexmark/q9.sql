@@ -1,5 +1,5 @@
 -- Nexmark q9: winning bids. Each auction with its greatest bid while it was open, the earliest of equal ones.
--- As published, with the condition in ON, the columns of A.* written out, and an order for equal bids of one
+-- As published, with the join and the columns of A.* written out, and an order for equal bids of one
 -- millisecond, which the published text leaves open.
 --
 --   cargo run --release -- run examples/nexmark/q9.sql
@@ -16,5 +16,6 @@ SELECT id, item_name, description, initial_bid, reserve, date_time, expires, sel
 FROM (SELECT a.id, a.item_name, a.description, a.initial_bid, a.reserve, a.date_time, a.expires, a.seller, a.category, a.extra,
              b.auction, b.bidder, b.price, b.date_time AS bid_date_time, b.extra AS bid_extra,
              ROW_NUMBER() OVER (PARTITION BY a.id ORDER BY b.price DESC, b.date_time, b.bidder, b.extra) AS rownum
-      FROM auction AS a JOIN bid AS b ON a.id = b.auction AND b.date_time BETWEEN a.date_time AND a.expires) AS q
+      FROM auction AS a JOIN bid AS b ON a.id = b.auction
+      WHERE b.date_time BETWEEN a.date_time AND a.expires) AS q
 WHERE rownum <= 1;
