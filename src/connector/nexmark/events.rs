@@ -75,9 +75,9 @@ impl Table {
     /// The event that is its row of this number.
     #[inline]
     pub(super) fn event(self, row: u64) -> u64 {
-        // Divisions by constants, once each arm is inlined.
+        // Each arm divides by a constant.
         match self {
-            Self::Person => row / PERSONS * TOTAL + row % PERSONS,
+            Self::Person => row * TOTAL,
             Self::Auction => row / AUCTIONS * TOTAL + PERSONS + row % AUCTIONS,
             Self::Bid => row / BIDS * TOTAL + PERSONS + AUCTIONS + row % BIDS,
         }
@@ -219,9 +219,9 @@ impl Events {
     }
 }
 
-/// Number, from 0, of the last person who has registered.
+/// Number, from 0, of the last person who has registered: one opens each [`TOTAL`].
 fn last_person(event: u64) -> u64 {
-    event / TOTAL * PERSONS + (event % TOTAL).min(PERSONS - 1)
+    event / TOTAL
 }
 
 /// Number, from 0, of the last auction that has opened. Not asked before the first one.
