@@ -197,7 +197,7 @@ pub(super) struct FunctionsArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct OptionsArguments {
-    /// A name, a part of one, a pattern as in '*_lateness', or a place: setting, source, generator, sink [default: all]
+    /// A name, a part of one, a pattern as in '*_lateness', or a place: setting, source, generator, nexmark, sink [default: all]
     #[arg(value_name = "NAME")]
     pub(super) pattern: Option<String>,
     /// Print one JSON document

@@ -1,7 +1,7 @@
 //! How a job is laid over the host, read from its settings.
 
 use super::source::RECORD_OPTIONS;
-use crate::connector::{GENERATOR_OPTIONS, SINK_OPTIONS, SOURCE_OPTIONS};
+use crate::connector::{GENERATOR_OPTIONS, NEXMARK_OPTIONS, SINK_OPTIONS, SOURCE_OPTIONS};
 use crate::error::{Error, Result, nearest};
 use crate::format::FORMAT_OPTIONS;
 use crate::kernel::Simd;
@@ -86,11 +86,12 @@ pub const SETTING_OPTIONS: [OptionEntry; 16] = [
 pub const SETTINGS: &[&str] = &OptionEntry::names(&SETTING_OPTIONS);
 
 /// Where options are written, with those there are.
-pub fn option_groups() -> [(&'static str, Vec<OptionEntry>); 4] {
+pub fn option_groups() -> [(&'static str, Vec<OptionEntry>); 5] {
     [
         ("setting", SETTING_OPTIONS.to_vec()),
         ("source", [&SOURCE_OPTIONS[..], &RECORD_OPTIONS, &FORMAT_OPTIONS].concat()),
         ("generator", GENERATOR_OPTIONS.to_vec()),
+        ("nexmark", NEXMARK_OPTIONS.to_vec()),
         ("sink", [&SINK_OPTIONS[..], &FORMAT_OPTIONS].concat()),
     ]
 }

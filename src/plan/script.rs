@@ -23,8 +23,9 @@ pub trait SchemaProvider {
     /// The columns of the input that `options` describe, and whether it ends.
     fn describe(&self, options: &Options) -> Result<SourceFacts>;
 
-    /// Whether the input ends. Asked for sources with declared columns, whose input need not be looked into.
-    fn bounded(&self, options: &Options) -> Result<bool> {
+    /// Whether the input ends. Asked for sources whose columns are declared, as in `schema`, and whose input need not be
+    /// looked into.
+    fn bounded(&self, options: &Options, _schema: &Schema) -> Result<bool> {
         Ok(self.describe(options)?.bounded)
     }
 }
@@ -144,7 +145,9 @@ impl ScriptPlanner<'_> {
             }
             (facts.schema, facts.bounded)
         } else {
-            (Schema::new(declared.collect()), self.provider.bounded(&options)?)
+            let schema = Schema::new(declared.collect());
+            let bounded = self.provider.bounded(&options, &schema)?;
+            (schema, bounded)
         };
         let watermark = watermark.map(|watermark| event_time(watermark, &schema)).transpose()?;
         let keyed_by = keyed_by.map_or_else(|| Ok(Vec::new()), |option| keys(option, &schema))?;
