@@ -9,6 +9,7 @@
 
 mod aggregate;
 mod blocks;
+mod branches;
 mod calls;
 mod changes;
 mod closing;
@@ -28,11 +29,13 @@ mod per_batch;
 mod project;
 mod rank;
 mod reorder;
+mod residual;
 mod revisions;
 mod rows;
 mod sessions;
 
 pub use aggregate::{Aggregate, MergePanes};
+pub use branches::Branches;
 pub use changes::Changes;
 pub use context::{Context, Counts, OnError, RecordFailure};
 pub use delay::Delay;

@@ -2,7 +2,7 @@
 
 use crate::operator::expr::Evaluator;
 use crate::operator::{
-    Aggregate, Chain, Changes, ChangesPerBatch, Delay, Filter, GroupBy, IntervalJoin, Late, LateRule, Lookup,
+    Aggregate, Branches, Chain, Changes, ChangesPerBatch, Delay, Filter, GroupBy, IntervalJoin, Late, LateRule, Lookup,
     MergePanes, Project, Rank, Reorder, RowsOver,
 };
 use crate::plan::{Emit, Exchange, Layout, Node, Plan, RowsOrder, SourceInput, Step};
@@ -83,11 +83,20 @@ impl Stages {
             local.push(Filter::new(predicate, true));
             position += 1;
         }
-        if let Some(event_time) = plan.scan.event_time
-            && let Some(rule) = late_rule(plan)
-        {
-            let kept = plan.timing.late_sink.as_ref().map(|_| plan.scan.schema());
-            local.push(Late::new(event_time.column, event_time.bound_us, rule, kept));
+        if let Some(event_time) = plan.scan.event_time {
+            let kept = || plan.timing.late_sink.as_ref().map(|_| plan.scan.schema());
+            let late = |rule| Late::new(event_time.column, event_time.bound_us, rule, kept());
+            let mut by_input = Vec::new();
+            late_rules(plan, 0, &mut |end, rule| {
+                let mut chain = Chain::default();
+                chain.push(late(rule));
+                by_input.push((end, chain));
+            });
+            if !by_input.is_empty() {
+                local.push(Branches::new(SourceInput::NUMBER, by_input));
+            } else if let Some(rule) = late_rule(plan) {
+                local.push(late(rule));
+            }
         }
         // The one group of a query without GROUP BY comes from the owner of the empty key.
         let owns_global = KeyHasher::owner(hasher.global(), layout.partitions) == index;
@@ -170,10 +179,30 @@ fn push_step(chain: &mut Chain, plan: &Plan, i: usize, hasher: KeyHasher, global
             }
             chain.push(RowsOver::new(node, hasher));
         }
+        Node::Branches(node) => {
+            let chains = node.branches.iter().map(|branch| {
+                let (plan, mut chain) = (plan.branch(i, branch), Chain::default());
+                for step in 0..plan.steps.len() {
+                    push_step(&mut chain, &plan, step, hasher, global_here, is_first);
+                }
+                (branch.inputs.end, chain)
+            });
+            chain.push(Branches::new(SourceInput::NUMBER, chains.collect()));
+        }
         Node::IntervalJoin(node) => {
-            let input = plan.input_of(i);
-            chain.push(Reorder::new(SourceInput::EVENT_TIME, &input));
-            chain.push(IntervalJoin::new(node, &input));
+            let (input, node) = (plan.input_of(i), node.kept_for(plan.timing.state_ttl_us));
+            let join = IntervalJoin::new(&node, &input);
+            let reorder = Reorder::new(SourceInput::EVENT_TIME, &input);
+            match node.delay_us {
+                0 => {
+                    chain.push(reorder);
+                    chain.push(join);
+                }
+                delay_us => {
+                    chain.push(Delay::new(reorder, delay_us));
+                    chain.push(Delay::new(join, delay_us));
+                }
+            }
         }
         Node::Rank(node) => chain.push(Rank::new(node, &plan.input_of(i))),
         // One of the partitions accounts for the memory that all of them share.
@@ -184,6 +213,22 @@ fn push_step(chain: &mut Chain, plan: &Plan, i: usize, hasher: KeyHasher, global
 
 fn late_rule(plan: &Plan) -> Option<LateRule> {
     plan.lateness().map(LateRule::Window).or_else(|| plan.releases_in_order().then_some(LateRule::Order))
+}
+
+/// When records of each input are late, where inputs have branches: calls `found` with the number after that of the last
+/// input and the rule. `first` is the number of the first input.
+fn late_rules(plan: &Plan, first: usize, found: &mut impl FnMut(usize, LateRule)) {
+    let Some((index, Step { node: Node::Branches(node), .. })) = plan.keyed_step() else { return };
+    for branch in &node.branches {
+        let own = plan.branch(index, branch);
+        match own.keyed_step() {
+            Some((_, Step { node: Node::Branches(_), .. })) => {
+                late_rules(&own, first + branch.inputs.start, &mut *found);
+            }
+            // Rows that go to the join as they come are released by it in order.
+            _ => found(first + branch.inputs.end, late_rule(&own).unwrap_or(LateRule::Order)),
+        }
+    }
 }
 
 fn frontier(plan: &Plan) -> Frontier {

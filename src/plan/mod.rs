@@ -6,6 +6,7 @@
 
 mod aggregates;
 mod bind;
+mod branches;
 mod coerce;
 mod explain;
 mod expr;
@@ -16,6 +17,7 @@ mod interval;
 mod join;
 mod layout;
 mod literal;
+mod pace;
 mod prune;
 mod query;
 mod relation;
@@ -23,11 +25,13 @@ mod rows;
 mod scope;
 mod script;
 mod select;
+mod streams;
 mod tables;
 mod timing;
 mod top;
 mod union;
 
+pub use branches::{Branch, BranchesNode};
 pub use expr::{ArithmeticOp, CompareOp, DatePart, Expr, ExprKind, Function};
 pub use from::table_name;
 pub use functions::{FunctionEntry, Group, functions};

@@ -4,7 +4,7 @@
 //! to it moves along. Filter and Rows pass the scan's columns on; the first Project or Aggregate ends their reach.
 
 use super::expr::{Expr, ExprKind};
-use super::query::{Emit, Node, Plan, RowsOrder, Scan, Step, Window};
+use super::query::{Emit, Node, Plan, RowsOrder, Scan, SourceInput, Step, Window};
 use crate::types::Schema;
 
 /// Cuts down the projection of `plan` (which must be all columns), then drops the last Project if it is an identity. Sort
@@ -32,7 +32,7 @@ fn prune_steps(plan: &mut Plan) {
     }
     each_step(&mut plan.steps, &mut mark);
     // Without a step that ends their reach all columns are the result's.
-    if !plan.steps.iter().any(|step| matches!(step.node, Node::Project(_) | Node::Aggregate(_))) {
+    if !plan.steps.iter().any(|step| matches!(step.node, Node::Project(_) | Node::Aggregate(_) | Node::Branches(_))) {
         (0..width).for_each(|index| {
             mark(index);
         });
@@ -110,7 +110,12 @@ fn each_step(steps: &mut [Step], f: &mut impl FnMut(usize) -> usize) {
                 exprs.iter_mut().for_each(|expr| expr.map_columns(f));
                 return;
             }
-            // A projection stands before a join.
+            Node::Branches(node) => {
+                f(SourceInput::NUMBER);
+                node.branches.iter_mut().for_each(|branch| each_step(&mut branch.steps, f));
+                return;
+            }
+            // A projection, or branches, stand before a join.
             Node::IntervalJoin(_) | Node::Sort(_) | Node::Limit { .. } => return,
         }
     }

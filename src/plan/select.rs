@@ -340,8 +340,8 @@ impl<'a> Planner<'a> {
             }
             // Results leave when their windows close, so their bounds follow the watermark.
             Origin::WindowStart(_) | Origin::WindowEnd => Ok(()),
-            // Rows that were released in the order of this column.
-            Origin::Scan(scanned) if self.input.releases_by(scanned) => Ok(()),
+            // Rows that were released in the order of this column, or in one that follows it.
+            _ if event_time.is_some() && self.input.is_keyed() && self.input.pace(column).is_some() => Ok(()),
             Origin::Scan(_) => Err(wrong(
                 span,
                 format!("{name} does not follow the watermark here: the query in FROM gives rows in another order"),

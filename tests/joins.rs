@@ -1,0 +1,240 @@
+//! Joins of all kinds: against SQLite, which compares every row with every other, and the same rows under every processor,
+//! number of partitions and batch size.
+
+mod harness;
+
+use corelane::engine::Engine;
+use corelane::types::Options;
+use harness::sqlite::{add_table, ask, assert_close, by_exact_cells, generated, sqlite};
+use harness::{Cell, Row, everywhere};
+use rusqlite::Connection;
+
+/// Three streams with disorder within their bounds, NULL keys and repeated keys: their declarations, and the rows.
+fn streams(seed: u32) -> (String, Connection) {
+    let timed = |rows: Vec<Row>| rows.into_iter().filter(|row| row[0] != Cell::Null).collect::<Vec<Row>>();
+    let with = |rows: u32, seed: u32, more: &str| {
+        format!("rows = '{rows}', seed = '{seed}', nulls = '0.05', disorder = '0.2', disorder_by = '2s', {more}")
+    };
+    let (a, a_rows) = generated(
+        "a (ts TIMESTAMP NOT NULL, k_id INT, id BIGINT, x BIGINT, WATERMARK FOR ts AS ts - INTERVAL '5' SECOND)",
+        &with(240, seed, "keys = '9', spacing = '500ms'"),
+    );
+    let (b, b_rows) = generated(
+        "b (at TIMESTAMP NOT NULL, k_id INT, name VARCHAR, y BIGINT, WATERMARK FOR at AS at - INTERVAL '4' SECOND)",
+        &with(200, seed + 50, "keys = '9', spacing = '600ms', splits = '2'"),
+    );
+    let (c, c_rows) = generated(
+        "c (cs TIMESTAMP NOT NULL, name VARCHAR, z BIGINT, WATERMARK FOR cs AS cs - INTERVAL '3' SECOND)",
+        &with(80, seed + 90, "keys = '12', spacing = '1500ms'"),
+    );
+    let connection = sqlite("a", "ts, k_id, id, x", &timed(a_rows));
+    add_table(&connection, "b", "at, k_id, name, y", &timed(b_rows));
+    add_table(&connection, "c", "cs, name, z", &timed(c_rows));
+    (format!("{a}\n{b}\n{c}\n"), connection)
+}
+
+/// `ours` and `theirs` give the same rows.
+fn equal(seed: u32, ours: &str, theirs: &str) -> usize {
+    let (declarations, connection) = streams(seed);
+    let rows = everywhere(&format!("{declarations} {ours}"));
+    let count = rows.len();
+    assert_close(ours, &by_exact_cells(rows), &by_exact_cells(ask(&connection, theirs)));
+    count
+}
+
+/// Asks both the same; intervals are microseconds to SQLite.
+fn same(seed: u32, query: &str) -> usize {
+    let mut theirs = String::new();
+    let mut rest = query;
+    while let Some((before, after)) = rest.split_once("INTERVAL '") {
+        let (seconds, after) = after.split_once("' SECOND").unwrap();
+        theirs.push_str(before);
+        theirs.push_str(&format!("{}", seconds.parse::<i64>().unwrap() * 1_000_000));
+        rest = after;
+    }
+    theirs.push_str(rest);
+    equal(seed, query, &theirs)
+}
+
+const KINDS: [&str; 4] = ["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"];
+
+#[test]
+fn joins_without_bounds_of_time_equal_sqlite() {
+    for (seed, kind) in (1..).zip(KINDS) {
+        same(seed, &format!("SELECT a.ts, id, x, at, b.k_id AS bk, y FROM a {kind} b ON a.k_id = b.k_id"));
+        // Conditions beside the key: on both sides, on the left one, on the right one; another column as bound.
+        let residual = "a.k_id = b.k_id AND a.x < b.y AND a.id % 3 = 0 AND b.y % 2 = 0";
+        same(seed, &format!("SELECT a.ts, id, x, at, b.k_id AS bk, y FROM a {kind} b ON {residual}"));
+        let until = "a.k_id = b.k_id AND b.at BETWEEN a.ts AND a.ts + INTERVAL '1' SECOND * (a.x % 10)";
+        let ours = format!("SELECT a.ts, id, x, at, y FROM a {kind} b ON {until}");
+        equal(seed, &ours, &ours.replace("INTERVAL '1' SECOND", "1000000"));
+    }
+}
+
+#[test]
+fn residuals_of_interval_joins_equal_sqlite() {
+    for (seed, kind) in (5..).zip(KINDS) {
+        let on = "a.k_id = b.k_id AND b.at BETWEEN a.ts - INTERVAL '4' SECOND AND a.ts + INTERVAL '6' SECOND";
+        let select = "SELECT a.ts, id, x, at, b.k_id AS bk, y FROM a";
+        same(seed, &format!("{select} {kind} b ON {on} AND a.x < b.y"));
+        same(seed, &format!("{select} {kind} b ON {on} AND (a.x + b.y) % 3 = 1 AND b.y % 2 = 0 AND a.id % 2 = 0"));
+    }
+}
+
+/// Of sources that have no event time, or only one of them, rows meet at the end.
+#[test]
+fn tables_are_joined_on_either_side() {
+    let (a, a_rows) = generated("a (k_id INT, id BIGINT, x BIGINT)", "rows = '150', seed = '3', keys = '40', nulls = '0.1'");
+    let (b, b_rows) = generated(
+        "b (k_id INT, at TIMESTAMP NOT NULL, y BIGINT, WATERMARK FOR at AS at - INTERVAL '1' SECOND)",
+        "rows = '120', seed = '4', keys = '40', nulls = '0.1', splits = '3'",
+    );
+    let b_rows: Vec<Row> = b_rows.into_iter().filter(|row| row[1] != Cell::Null).collect();
+    let connection = sqlite("a", "k_id, id, x", &a_rows);
+    add_table(&connection, "b", "k_id, at, y", &b_rows);
+    for kind in KINDS {
+        for on in ["a.k_id = b.k_id", "a.k_id = b.k_id AND a.x < b.y", "a.k_id + 1 = b.k_id * 2 AND a.id % 2 = 0 AND y > 100"] {
+            for (left, right) in [("a", "b"), ("b", "a")] {
+                let query = format!("SELECT id, x, at, y FROM {left} {kind} {right} ON {on}");
+                let ours = everywhere(&format!("{a} {b} {query}"));
+                assert_close(&query, &by_exact_cells(ours), &by_exact_cells(ask(&connection, &query)));
+            }
+        }
+        let query = format!("SELECT k_id, id, y FROM a {kind} b USING (k_id)");
+        let ours = everywhere(&format!("{a} {b} {query}"));
+        assert_close(&query, &by_exact_cells(ours), &by_exact_cells(ask(&connection, &query)));
+        // A side that groups is read first.
+        let query = format!("SELECT g.k_id, n, id, x FROM (SELECT k_id, COUNT(*) AS n FROM b GROUP BY k_id) AS g {kind} a ON g.k_id = a.k_id");
+        let ours = everywhere(&format!("{a} {b} {query}"));
+        assert_close(&query, &by_exact_cells(ours), &by_exact_cells(ask(&connection, &query)));
+    }
+}
+
+/// Groups of a window of a stream, to both: `(ours, theirs)`.
+fn windowed(name: &str, time: &str, key: &str, value: &str, slide: i64) -> (String, String) {
+    let size = 10;
+    let window = match slide {
+        10 => format!("TUMBLING ({time}, 10s)"),
+        _ => format!("SLIDING ({time}, 10s, {slide}s)"),
+    };
+    let ours = format!(
+        "SELECT {key} AS k, COUNT(*) AS n, SUM({value}) AS total, window_start AS s, window_end AS e FROM {name} GROUP BY {key} WINDOW {window}"
+    );
+    // A row is in size / slide windows: the last one that starts at or before it, and those before.
+    let steps: Vec<String> = (0..size / slide).map(|step| format!("SELECT {step} AS step")).collect();
+    let start = format!("({time} / {slide}000000 - step) * {slide}000000");
+    let theirs = format!(
+        "SELECT {key} AS k, COUNT(*) AS n, SUM({value}) AS total, {start} AS s, {start} + 10000000 AS e
+         FROM {name}, ({}) GROUP BY {key}, s",
+        steps.join(" UNION ALL ")
+    );
+    (ours, theirs)
+}
+
+#[test]
+fn joins_of_windows_equal_sqlite() {
+    for (seed, (kind, slide)) in (10..).zip(KINDS.into_iter().flat_map(|kind| [(kind, 10), (kind, 2)])) {
+        let (a, a_theirs) = windowed("a", "ts", "k_id", "x", slide);
+        let (b, b_theirs) = windowed("b", "at", "k_id", "y", slide);
+        let query = |a: &str, b: &str, on: &str| {
+            format!(
+                "SELECT l.k AS lk, l.n AS ln, l.total AS lt, l.s AS ls, r.k AS rk, r.n AS rn, r.s AS rs
+                 FROM ({a}) AS l {kind} ({b}) AS r ON l.k = r.k AND {on}"
+            )
+        };
+        for on in ["l.s = r.s AND l.e = r.e", "l.e = r.e AND l.n <= r.n", "l.s = r.s"] {
+            equal(seed, &query(&a, &b, on), &query(&a_theirs, &b_theirs, on));
+        }
+    }
+}
+
+/// The groups of each window with the greatest count, and the rows that reach the greatest value of their window.
+#[test]
+fn windows_joined_with_what_they_hold_equal_sqlite() {
+    let (counts, counts_theirs) = windowed("a", "ts", "k_id", "x", 2);
+    let hot = |counts: &str| {
+        format!(
+            "SELECT c.k, c.n, c.s FROM ({counts}) AS c JOIN
+             (SELECT MAX(n) AS most, s, e FROM ({counts}) AS i GROUP BY s, e) AS m
+             ON c.s = m.s AND c.e = m.e AND c.n >= m.most"
+        )
+    };
+    equal(30, &hot(&counts), &hot(&counts_theirs));
+    let greatest = "SELECT MAX(x) AS most, window_end AS e FROM a GROUP BY 1 WINDOW TUMBLING (ts, 10s)";
+    let greatest = greatest.replace(" GROUP BY 1", "");
+    let greatest_theirs = "SELECT MAX(x) AS most, ts / 10000000 * 10000000 + 10000000 AS e FROM a GROUP BY e";
+    let (join, bounds) = ("SELECT a.ts, a.id, m.e FROM a JOIN", "BETWEEN m.e - INTERVAL '10' SECOND AND m.e");
+    for clause in [format!("AND a.ts {bounds}"), format!("WHERE a.ts {bounds}")] {
+        let ours = format!("{join} ({greatest}) AS m ON a.x = m.most {clause}");
+        let theirs = format!("{join} ({greatest_theirs}) AS m ON a.x = m.most {clause}");
+        equal(31, &ours, &theirs.replace("INTERVAL '10' SECOND", "10000000"));
+    }
+}
+
+#[test]
+fn three_inputs_equal_sqlite() {
+    for (seed, (first, second)) in (40..).zip([
+        ("JOIN", "JOIN"),
+        ("LEFT JOIN", "JOIN"),
+        ("JOIN", "LEFT JOIN"),
+        ("FULL JOIN", "LEFT JOIN"),
+        ("RIGHT JOIN", "FULL JOIN"),
+        ("LEFT JOIN", "RIGHT JOIN"),
+    ]) {
+        let select = "SELECT a.id, a.ts, b.at, b.y, c.cs, c.z FROM a";
+        same(seed, &format!("{select} {first} b ON a.k_id = b.k_id {second} c ON b.name = c.name"));
+        // Bounds of time between each two of them.
+        if first == "JOIN" {
+            same(
+                seed,
+                &format!(
+                    "{select} {first} b ON a.k_id = b.k_id AND b.at BETWEEN a.ts - INTERVAL '3' SECOND AND a.ts + INTERVAL '5' SECOND
+                     {second} c ON b.name = c.name AND c.cs BETWEEN b.at - INTERVAL '9' SECOND AND b.at + INTERVAL '2' SECOND"
+                ),
+            );
+        }
+    }
+}
+
+#[test]
+fn what_follows_joins_equals_sqlite() {
+    let join = "a JOIN b ON a.k_id = b.k_id AND b.at BETWEEN a.ts AND a.ts + INTERVAL '8' SECOND";
+    // Groups of groups over a join.
+    same(50, &format!("SELECT q.k, SUM(q.most) AS total, COUNT(*) AS n FROM (SELECT MAX(b.y) AS most, a.k_id AS k, a.id AS id FROM {join} GROUP BY a.id, a.k_id) AS q GROUP BY q.k"));
+    // The first of each key, and a window over the event time of one side.
+    let numbered = format!(
+        "SELECT a.id AS id, a.x AS x, b.y AS y, b.at AS at, ROW_NUMBER() OVER (PARTITION BY a.id ORDER BY b.y DESC NULLS LAST, b.at, a.x NULLS LAST) AS n FROM {join}"
+    );
+    same(51, &format!("SELECT id, x, y, at FROM ({numbered}) AS t WHERE n = 1 AND id IS NOT NULL AND y IS NOT NULL"));
+    for (column, seed) in [("ts", 52), ("at", 53)] {
+        let ours = format!("SELECT window_start AS s, k, COUNT(*) AS n, SUM(y) AS total FROM (SELECT ts, at, a.k_id AS k, y FROM {join}) AS j GROUP BY k WINDOW TUMBLING ({column}, 20s)");
+        let theirs = format!("SELECT {column} / 20000000 * 20000000 AS s, k, COUNT(*) AS n, SUM(y) AS total FROM (SELECT ts, at, a.k_id AS k, y FROM {join}) AS j GROUP BY s, k");
+        equal(seed, &ours, &theirs.replace("INTERVAL '8' SECOND", "8000000"));
+    }
+    // Sources that are read as one on one side.
+    let both = "(SELECT ts, k_id, x FROM a UNION ALL SELECT at, k_id, y FROM b)";
+    same(54, &format!("SELECT u.ts, u.x, c.z FROM {both} AS u JOIN c ON u.k_id = c.z % 9 AND c.cs BETWEEN u.ts - INTERVAL '5' SECOND AND u.ts"));
+}
+
+/// What cannot be joined says what would do.
+#[test]
+fn streams_without_end_need_bounds() {
+    let declarations = "CREATE SOURCE a (ts TIMESTAMP, k BIGINT, WATERMARK FOR ts AS ts) WITH (connector = 'generator');
+        CREATE SOURCE b (at TIMESTAMP, k BIGINT, WATERMARK FOR at AS at) WITH (connector = 'generator');
+        CREATE SOURCE t (k BIGINT, v BIGINT) WITH (connector = 'generator', rows = '10');
+        CREATE SOURCE u (k BIGINT, w BIGINT) WITH (connector = 'generator');";
+    let error = |query: &str| Engine::new().compile(&format!("{declarations} {query}"), &Options::new()).unwrap_err().to_string();
+    for (query, expected) in [
+        ("SELECT at FROM a JOIN b ON a.k = b.k", "SET state_ttl"),
+        ("SELECT at FROM a JOIN b ON a.k = b.k AND at > ts", "bounds event time from both sides"),
+        ("SELECT w FROM a JOIN u ON a.k = u.k", "cannot be the table of a JOIN"),
+        ("SELECT v FROM a RIGHT JOIN t ON a.k = t.k", "need the end of the input"),
+        ("SELECT v FROM a LEFT JOIN t ON a.k = t.k AND a.k < t.v", "takes equalities"),
+        ("SELECT v FROM t JOIN a ON a.k = t.k", "cannot be the table of a JOIN"),
+    ] {
+        let message = error(query);
+        assert!(message.contains(expected) && message.contains('^'), "{query}: {message}");
+    }
+    let kept = "SET state_ttl = '1 minute'; SELECT at FROM a JOIN b ON a.k = b.k";
+    Engine::new().compile(&format!("{declarations} {kept}"), &Options::new()).unwrap();
+}
