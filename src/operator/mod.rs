@@ -8,6 +8,7 @@
 //! ```
 
 mod aggregate;
+mod as_of;
 mod blocks;
 mod branches;
 mod calls;
@@ -35,6 +36,7 @@ mod rows;
 mod sessions;
 
 pub use aggregate::{Aggregate, MergePanes};
+pub use as_of::AsOf;
 pub use branches::Branches;
 pub use changes::Changes;
 pub use context::{Context, Counts, OnError, RecordFailure};

@@ -2,8 +2,8 @@
 
 use crate::operator::expr::Evaluator;
 use crate::operator::{
-    Aggregate, Branches, Chain, Changes, ChangesPerBatch, Delay, Filter, GroupBy, IntervalJoin, Late, LateRule, Lookup,
-    MergePanes, Project, Rank, Reorder, RowsOver,
+    Aggregate, AsOf, Branches, Chain, Changes, ChangesPerBatch, Delay, Filter, GroupBy, IntervalJoin, Late, LateRule, Lookup,
+    MergePanes, Operator, Project, Rank, Reorder, RowsOver,
 };
 use crate::plan::{Emit, Exchange, Layout, Node, Plan, RowsOrder, SourceInput, Step};
 use crate::state::KeyHasher;
@@ -131,6 +131,7 @@ impl Stages {
                     Node::Aggregate(node) => node.keys.clone(),
                     Node::Rows(node) => node.partition_by.clone(),
                     Node::IntervalJoin(node) => node.exchange_keys(),
+                    Node::AsOf(node) => node.exchange_keys(),
                     other => panic!("{other:?} keeps no state by key"),
                 };
                 ExchangeStage::Rows { keys: keys.iter().map(Evaluator::new).collect(), to: None }
@@ -162,10 +163,7 @@ fn push_step(chain: &mut Chain, plan: &Plan, i: usize, hasher: KeyHasher, global
         Node::Project(exprs) => chain.push(Project::new(exprs)),
         Node::Aggregate(node) if node.emit.merges() => {
             let aggregate = Aggregate::new(node, schema, plan.lateness_at(i), hasher, global_here);
-            match plan.rows_behind_us(i) {
-                0 => chain.push(aggregate),
-                behind_us => chain.push(Delay::new(aggregate, behind_us)),
-            }
+            push_delayed(chain, aggregate, plan.rows_behind_us(i));
         }
         Node::Aggregate(node) if node.emit == Emit::ChangesPerBatch => {
             chain.push(ChangesPerBatch::new(node, schema, plan.lateness_at(i), plan.timing.state_ttl_us, hasher));
@@ -191,23 +189,28 @@ fn push_step(chain: &mut Chain, plan: &Plan, i: usize, hasher: KeyHasher, global
         }
         Node::IntervalJoin(node) => {
             let (input, node) = (plan.input_of(i), node.kept_for(plan.timing.state_ttl_us));
-            let join = IntervalJoin::new(&node, &input);
-            let reorder = Reorder::new(SourceInput::EVENT_TIME, &input);
-            match node.delay_us {
-                0 => {
-                    chain.push(reorder);
-                    chain.push(join);
-                }
-                delay_us => {
-                    chain.push(Delay::new(reorder, delay_us));
-                    chain.push(Delay::new(join, delay_us));
-                }
-            }
+            push_delayed(chain, Reorder::new(SourceInput::EVENT_TIME, &input), node.delay_us);
+            push_delayed(chain, IntervalJoin::new(&node, &input), node.delay_us);
+        }
+        Node::AsOf(node) => {
+            let input = plan.input_of(i);
+            // A version holds from its own moment on.
+            let reorder = Reorder::new(SourceInput::EVENT_TIME, &input).with_first(SourceInput::NUMBER, 1);
+            push_delayed(chain, reorder, node.delay_us);
+            chain.push(AsOf::new(node, &input));
         }
         Node::Rank(node) => chain.push(Rank::new(node, &plan.input_of(i))),
         // One of the partitions accounts for the memory that all of them share.
         Node::Lookup(node) => chain.push(Lookup::new(node, plan.reads_records(i), is_first)),
         Node::Sort(_) | Node::Limit { .. } => panic!("the writer runs {node:?}"),
+    }
+}
+
+/// An operator whose rows are so far behind the watermark.
+fn push_delayed(chain: &mut Chain, operator: impl Operator + 'static, behind_us: i64) {
+    match behind_us {
+        0 => chain.push(operator),
+        _ => chain.push(Delay::new(operator, behind_us)),
     }
 }
 

@@ -171,6 +171,12 @@ fn node(node: &Node, input: &Schema, output: &Schema) -> String {
             }
             line
         }
+        Node::AsOf(node) => {
+            let kind = if node.outer { "LEFT" } else { "INNER" };
+            let key = |(left, right): &(Expr, Expr)| format!("{} = {}", text(left, input), text(right, input));
+            let keys: Vec<String> = node.keys.iter().map(key).collect();
+            format!("AsOf {kind} on [{}]", keys.join(", "))
+        }
         Node::Lookup(node) => {
             let kind = if node.outer { "LEFT" } else { "INNER" };
             let added = output.len() - node.columns.len();

@@ -38,10 +38,7 @@ impl IntervalJoinNode {
 
     /// The key of a row of either side.
     pub fn exchange_keys(&self) -> Vec<Expr> {
-        let key = |(left, right): &(Expr, Expr)| {
-            by_input(vec![left.clone(), right.clone()], &[0..1, 1..2], left.data_type)
-        };
-        self.keys.iter().map(key).collect()
+        keys_of_sides(&self.keys)
     }
 
     /// The same with open bounds no farther than state is kept.
@@ -57,6 +54,13 @@ impl IntervalJoinNode {
         }
         node
     }
+}
+
+/// The keys of a row of either side.
+pub(super) fn keys_of_sides(keys: &[(Expr, Expr)]) -> Vec<Expr> {
+    let key =
+        |(left, right): &(Expr, Expr)| by_input(vec![left.clone(), right.clone()], &[0..1, 1..2], left.data_type);
+    keys.iter().map(key).collect()
 }
 
 /// Bounds of the time from a left row to a right one.

@@ -60,9 +60,13 @@ impl Relations<'_> {
                 ast::JoinKind::Full => true,
             };
         }
-        let mut joined = match Way::of(&left, &right, &condition, &filter, self.script.drops_state(), join)? {
-            Way::LookUp => self.lookup(left, right, condition, &schema, join)?,
-            Way::Meet(times) => self.streams([left, right], condition, times, &filter, &schema, join)?,
+        let mut joined = if let Some(moment) = &join.right.as_of {
+            self.as_of([left, right], moment, condition, &schema, join)?
+        } else {
+            match Way::of(&left, &right, &condition, &filter, self.script.drops_state(), join)? {
+                Way::LookUp => self.lookup(left, right, condition, &schema, join)?,
+                Way::Meet(times) => self.streams([left, right], condition, times, &filter, &schema, join)?,
+            }
         };
         joined.parts = parts;
         if let ast::JoinCondition::Using(columns) = &join.condition {

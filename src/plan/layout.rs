@@ -288,6 +288,10 @@ impl Facts {
                 join_keys = node.exchange_keys();
                 (Demand::InOrder, &join_keys[..])
             }
+            Some(Node::AsOf(node)) => {
+                join_keys = node.exchange_keys();
+                (Demand::InOrder, &join_keys[..])
+            }
             _ => (Demand::Stateless, &[][..]),
         };
         // The source is keyed alike if equal grouping keys imply equal source keys, so one split.

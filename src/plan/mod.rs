@@ -5,6 +5,7 @@
 //! [`SchemaProvider`]) or threads.
 
 mod aggregates;
+mod as_of;
 mod bind;
 mod branches;
 mod coerce;
@@ -31,6 +32,7 @@ mod timing;
 mod top;
 mod union;
 
+pub use as_of::AsOfNode;
 pub use branches::{Branch, BranchesNode};
 pub use expr::{ArithmeticOp, CompareOp, DatePart, Expr, ExprKind, Function};
 pub use from::table_name;

@@ -104,27 +104,31 @@ fn of_steps(of_scan: &dyn Fn(usize) -> Option<Pace>, steps: &[Step], column: usi
                 _ => None,
             }
         }
-        Node::IntervalJoin(node) => of_join(of_scan, node, before, column),
+        Node::IntervalJoin(node) => {
+            let is_left = column < node.left_columns;
+            let (waits_us, is_nullable, is_open) = match is_left {
+                true => (node.upper_us, node.right_outer, node.is_open.1),
+                false => (node.lower_us.saturating_neg(), node.left_outer, node.is_open.0),
+            };
+            if is_nullable || is_open {
+                return None;
+            }
+            of_join(of_scan, before, column, is_left, waits_us.max(0).saturating_add(node.delay_us))
+        }
+        // A version may be as old as it likes.
+        Node::AsOf(node) if column < node.left_columns => of_join(of_scan, before, column, true, node.delay_us),
         _ => None,
     }
 }
 
-/// A row leaves a join once no partner can come any more, at the latest.
+/// A row leaves a join once no partner can come any more, at the latest: so long after its event time.
 fn of_join(
     of_scan: &dyn Fn(usize) -> Option<Pace>,
-    node: &IntervalJoinNode,
     steps: &[Step],
     column: usize,
+    is_left: bool,
+    lag_us: i64,
 ) -> Option<Pace> {
-    let is_left = column < node.left_columns;
-    let (waits_us, is_nullable, is_open) = match is_left {
-        true => (node.upper_us, node.right_outer, node.is_open.1),
-        false => (node.lower_us.saturating_neg(), node.left_outer, node.is_open.0),
-    };
-    if is_nullable || is_open {
-        return None;
-    }
-    let lag_us = waits_us.max(0).saturating_add(node.delay_us);
     let (exprs, origins) = side(steps, is_left)?;
     let (time, own) = (exprs.get(SourceInput::EVENT_TIME)?, exprs.get(IntervalJoinNode::FIRST + column)?);
     let ExprKind::Column(own) = own.kind else { return None };

@@ -116,7 +116,7 @@ fn each_step(steps: &mut [Step], f: &mut impl FnMut(usize) -> usize) {
                 return;
             }
             // A projection, or branches, stand before a join.
-            Node::IntervalJoin(_) | Node::Sort(_) | Node::Limit { .. } => return,
+            Node::IntervalJoin(_) | Node::AsOf(_) | Node::Sort(_) | Node::Limit { .. } => return,
         }
     }
 }

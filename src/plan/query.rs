@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::as_of::AsOfNode;
 use super::branches::{Branch, BranchesNode};
 use super::interval::IntervalJoinNode;
 use super::tables::{LookupNode, TablePlan};
@@ -132,6 +133,8 @@ pub enum Node {
     Branches(BranchesNode),
     /// Joins two streams.
     IntervalJoin(IntervalJoinNode),
+    /// Joins with the versions that held at the time of each row.
+    AsOf(AsOfNode),
     /// Joins with a table.
     Lookup(LookupNode),
     /// Sorts the whole result at the end of input.
@@ -405,7 +408,12 @@ impl Node {
     pub fn is_keyed(&self) -> bool {
         matches!(
             self,
-            Self::Aggregate(_) | Self::Rows(_) | Self::Rank(_) | Self::Branches(_) | Self::IntervalJoin(_)
+            Self::Aggregate(_)
+                | Self::Rows(_)
+                | Self::Rank(_)
+                | Self::Branches(_)
+                | Self::IntervalJoin(_)
+                | Self::AsOf(_)
         )
     }
 }
@@ -457,7 +465,7 @@ impl Plan {
                     if agree { step.schema.len() } else { 0 }
                 }
                 // The side and the event time are left out.
-                Node::IntervalJoin(_) => input - 2,
+                Node::IntervalJoin(_) | Node::AsOf(_) => input - 2,
                 Node::Lookup(node) => input + node.columns.len(),
             };
             if width != step.schema.len() {

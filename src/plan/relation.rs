@@ -128,9 +128,12 @@ pub(super) fn origin(steps: &[Step], mut column: usize) -> Origin {
                 let same = same_windows(node, &steps[..index], column);
                 return same.map_or(Origin::Other, |(steps, column)| origin(steps, column));
             }
-            Node::Aggregate(_) | Node::Rows(_) | Node::Rank(_) | Node::Branches(_) | Node::Lookup(_) => {
-                return Origin::Other;
-            }
+            Node::Aggregate(_)
+            | Node::Rows(_)
+            | Node::Rank(_)
+            | Node::Branches(_)
+            | Node::AsOf(_)
+            | Node::Lookup(_) => return Origin::Other,
         }
     }
     Origin::Scan(column)

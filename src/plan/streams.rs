@@ -66,6 +66,13 @@ impl Times {
         Some(Self { left: left.clock()?, right: right.clock()?, bounds: Bounds::default() })
     }
 
+    /// The column `left` of the left side, and the clock of the right one, each row at its own moment.
+    pub(super) fn as_of(left: &Relation, column: usize, right: &Relation) -> Option<Self> {
+        let exact = |(column, pace): (usize, Pace)| (column, Pace { at_bound: false, ..pace });
+        let left = exact((column, left.pace_of_source(column)?));
+        Some(Self { left, right: exact(right.clock()?), bounds: Bounds::default() })
+    }
+
     /// Takes the conditions out that the bounds stand for.
     pub(super) fn claim(&self, condition: &mut Condition, width: usize) {
         condition.rest.retain(|(term, _)| !Bounds::default().take(term, self.left.0, self.right.0 + width));

@@ -66,6 +66,7 @@ impl Node {
                 let keys = node.keys.iter_mut().flat_map(|(left, right)| [left, right]);
                 keys.chain(&mut node.residual).collect()
             }
+            Self::AsOf(node) => node.keys.iter_mut().flat_map(|(left, right)| [left, right]).collect(),
             // Steps of branches are nodes of their own.
             Self::Branches(_) | Self::Rank(_) | Self::Sort(_) | Self::Limit { .. } => Vec::new(),
         }
