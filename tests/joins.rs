@@ -2,11 +2,20 @@
 //! number of partitions and batch size.
 
 mod harness;
+#[path = "reference/joins.rs"]
+mod reference;
 
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int32Array, RecordBatch, new_null_array};
+use corelane::batch::arrow_schema;
 use corelane::engine::Engine;
+use corelane::plan::{ProcessorKind, Scan};
 use corelane::types::Options;
+use harness::simulation::{Shape, simulated};
 use harness::sqlite::{add_table, ask, assert_close, by_exact_cells, generated, sqlite};
-use harness::{Cell, Row, everywhere};
+use harness::{Cell, Row, everywhere, options, run, sorted};
+use reference::Event;
 use rusqlite::Connection;
 
 /// Three streams with disorder within their bounds, NULL keys and repeated keys: their declarations, and the rows.
@@ -84,7 +93,8 @@ fn residuals_of_interval_joins_equal_sqlite() {
 /// Of sources that have no event time, or only one of them, rows meet at the end.
 #[test]
 fn tables_are_joined_on_either_side() {
-    let (a, a_rows) = generated("a (k_id INT, id BIGINT, x BIGINT)", "rows = '150', seed = '3', keys = '40', nulls = '0.1'");
+    let (a, a_rows) =
+        generated("a (k_id INT, id BIGINT, x BIGINT)", "rows = '150', seed = '3', keys = '40', nulls = '0.1'");
     let (b, b_rows) = generated(
         "b (k_id INT, at TIMESTAMP NOT NULL, y BIGINT, WATERMARK FOR at AS at - INTERVAL '1' SECOND)",
         "rows = '120', seed = '4', keys = '40', nulls = '0.1', splits = '3'",
@@ -93,7 +103,9 @@ fn tables_are_joined_on_either_side() {
     let connection = sqlite("a", "k_id, id, x", &a_rows);
     add_table(&connection, "b", "k_id, at, y", &b_rows);
     for kind in KINDS {
-        for on in ["a.k_id = b.k_id", "a.k_id = b.k_id AND a.x < b.y", "a.k_id + 1 = b.k_id * 2 AND a.id % 2 = 0 AND y > 100"] {
+        for on in
+            ["a.k_id = b.k_id", "a.k_id = b.k_id AND a.x < b.y", "a.k_id + 1 = b.k_id * 2 AND a.id % 2 = 0 AND y > 100"]
+        {
             for (left, right) in [("a", "b"), ("b", "a")] {
                 let query = format!("SELECT id, x, at, y FROM {left} {kind} {right} ON {on}");
                 let ours = everywhere(&format!("{a} {b} {query}"));
@@ -104,7 +116,9 @@ fn tables_are_joined_on_either_side() {
         let ours = everywhere(&format!("{a} {b} {query}"));
         assert_close(&query, &by_exact_cells(ours), &by_exact_cells(ask(&connection, &query)));
         // A side that groups is read first.
-        let query = format!("SELECT g.k_id, n, id, x FROM (SELECT k_id, COUNT(*) AS n FROM b GROUP BY k_id) AS g {kind} a ON g.k_id = a.k_id");
+        let query = format!(
+            "SELECT g.k_id, n, id, x FROM (SELECT k_id, COUNT(*) AS n FROM b GROUP BY k_id) AS g {kind} a ON g.k_id = a.k_id"
+        );
         let ours = everywhere(&format!("{a} {b} {query}"));
         assert_close(&query, &by_exact_cells(ours), &by_exact_cells(ask(&connection, &query)));
     }
@@ -200,30 +214,47 @@ fn three_inputs_equal_sqlite() {
 fn what_follows_joins_equals_sqlite() {
     let join = "a JOIN b ON a.k_id = b.k_id AND b.at BETWEEN a.ts AND a.ts + INTERVAL '8' SECOND";
     // Groups of groups over a join.
-    same(50, &format!("SELECT q.k, SUM(q.most) AS total, COUNT(*) AS n FROM (SELECT MAX(b.y) AS most, a.k_id AS k, a.id AS id FROM {join} GROUP BY a.id, a.k_id) AS q GROUP BY q.k"));
+    same(
+        50,
+        &format!(
+            "SELECT q.k, SUM(q.most) AS total, COUNT(*) AS n FROM (SELECT MAX(b.y) AS most, a.k_id AS k, a.id AS id FROM {join} GROUP BY a.id, a.k_id) AS q GROUP BY q.k"
+        ),
+    );
     // The first of each key, and a window over the event time of one side.
     let numbered = format!(
         "SELECT a.id AS id, a.x AS x, b.y AS y, b.at AS at, ROW_NUMBER() OVER (PARTITION BY a.id ORDER BY b.y DESC NULLS LAST, b.at, a.x NULLS LAST) AS n FROM {join}"
     );
     same(51, &format!("SELECT id, x, y, at FROM ({numbered}) AS t WHERE n = 1 AND id IS NOT NULL AND y IS NOT NULL"));
     for (column, seed) in [("ts", 52), ("at", 53)] {
-        let ours = format!("SELECT window_start AS s, k, COUNT(*) AS n, SUM(y) AS total FROM (SELECT ts, at, a.k_id AS k, y FROM {join}) AS j GROUP BY k WINDOW TUMBLING ({column}, 20s)");
-        let theirs = format!("SELECT {column} / 20000000 * 20000000 AS s, k, COUNT(*) AS n, SUM(y) AS total FROM (SELECT ts, at, a.k_id AS k, y FROM {join}) AS j GROUP BY s, k");
+        let ours = format!(
+            "SELECT window_start AS s, k, COUNT(*) AS n, SUM(y) AS total FROM (SELECT ts, at, a.k_id AS k, y FROM {join}) AS j GROUP BY k WINDOW TUMBLING ({column}, 20s)"
+        );
+        let theirs = format!(
+            "SELECT {column} / 20000000 * 20000000 AS s, k, COUNT(*) AS n, SUM(y) AS total FROM (SELECT ts, at, a.k_id AS k, y FROM {join}) AS j GROUP BY s, k"
+        );
         equal(seed, &ours, &theirs.replace("INTERVAL '8' SECOND", "8000000"));
     }
     // Sources that are read as one on one side.
     let both = "(SELECT ts, k_id, x FROM a UNION ALL SELECT at, k_id, y FROM b)";
-    same(54, &format!("SELECT u.ts, u.x, c.z FROM {both} AS u JOIN c ON u.k_id = c.z % 9 AND c.cs BETWEEN u.ts - INTERVAL '5' SECOND AND u.ts"));
+    same(
+        54,
+        &format!(
+            "SELECT u.ts, u.x, c.z FROM {both} AS u JOIN c ON u.k_id = c.z % 9 AND c.cs BETWEEN u.ts - INTERVAL '5' SECOND AND u.ts"
+        ),
+    );
 }
 
 /// What cannot be joined says what would do.
 #[test]
 fn streams_without_end_need_bounds() {
-    let declarations = "CREATE SOURCE a (ts TIMESTAMP, k BIGINT, WATERMARK FOR ts AS ts) WITH (connector = 'generator');
+    let declarations =
+        "CREATE SOURCE a (ts TIMESTAMP, k BIGINT, WATERMARK FOR ts AS ts) WITH (connector = 'generator');
         CREATE SOURCE b (at TIMESTAMP, k BIGINT, WATERMARK FOR at AS at) WITH (connector = 'generator');
         CREATE SOURCE t (k BIGINT, v BIGINT) WITH (connector = 'generator', rows = '10');
         CREATE SOURCE u (k BIGINT, w BIGINT) WITH (connector = 'generator');";
-    let error = |query: &str| Engine::new().compile(&format!("{declarations} {query}"), &Options::new()).unwrap_err().to_string();
+    let error = |query: &str| {
+        Engine::new().compile(&format!("{declarations} {query}"), &Options::new()).unwrap_err().to_string()
+    };
     for (query, expected) in [
         ("SELECT at FROM a JOIN b ON a.k = b.k", "SET state_ttl"),
         ("SELECT at FROM a JOIN b ON a.k = b.k AND at > ts", "bounds event time from both sides"),
@@ -233,8 +264,236 @@ fn streams_without_end_need_bounds() {
         ("SELECT v FROM t JOIN a ON a.k = t.k", "cannot be the table of a JOIN"),
     ] {
         let message = error(query);
-        assert!(message.contains(expected) && message.contains('^'), "{query}: {message}");
+        assert!(message.contains(expected) && message.contains("line 4"), "{query}: {message}");
     }
     let kept = "SET state_ttl = '1 minute'; SELECT at FROM a JOIN b ON a.k = b.k";
     Engine::new().compile(&format!("{declarations} {kept}"), &Options::new()).unwrap();
+}
+
+const EVENTS: [&str; 2] = [
+    "a (ts TIMESTAMP, k_id BIGINT, id BIGINT, WATERMARK FOR ts AS ts - INTERVAL '1' SECOND)",
+    "b (at TIMESTAMP, k_id BIGINT, name_id BIGINT, WATERMARK FOR at AS at - INTERVAL '1' SECOND)",
+];
+
+/// Two streams with rows far behind their watermarks: the declarations, and the rows, whose ids are unique.
+fn disordered(seed: u32) -> (String, [Vec<Event>; 2]) {
+    let mut declarations = String::new();
+    let events = [0, 1].map(|side| {
+        let with = format!(
+            "rows = '150', seed = '{}', keys = '4', nulls = '0.03', spacing = '{}ms', disorder = '0.3', disorder_by = '7s'",
+            seed + 100 * side,
+            400 + 150 * side
+        );
+        let (source, rows) = generated(EVENTS[side as usize], &with);
+        declarations.push_str(&source);
+        let number = |cell: &Cell| match cell {
+            Cell::Integer(value) => i64::try_from(*value).ok(),
+            _ => None,
+        };
+        // A row is known by its number, so that rows that look alike are told apart.
+        let event = |(id, row): (usize, &Row)| Event { time: number(&row[0]), key: number(&row[1]), id: id as i64 };
+        (0..).zip(&rows).map(|(id, row)| event((id, row))).collect()
+    });
+    (declarations, events)
+}
+
+/// Ids of the rows of `disordered` stand for their times: two rows of one time and key are one to both sides.
+fn shown(pairs: &[[Option<i64>; 2]], events: &[Vec<Event>; 2]) -> Vec<Row> {
+    let cell = |value: Option<i64>| value.map_or(Cell::Null, |value| Cell::Integer(value.into()));
+    let row = |pair: &[Option<i64>; 2]| {
+        let of = |side: usize| pair[side].map(|id| events[side][id as usize]);
+        let cells =
+            |event: Option<Event>| [cell(event.and_then(|event| event.time)), cell(event.and_then(|event| event.key))];
+        [cells(of(0)), cells(of(1))].concat()
+    };
+    sorted(pairs.iter().map(row).collect())
+}
+
+const SHOWN: &str = "SELECT a.ts, a.k_id AS ak, b.at, b.k_id AS bk FROM a";
+const SECOND: i64 = 1_000_000;
+
+/// Late rows are dropped and counted, and rows wait no longer for a partner than state is kept.
+#[test]
+fn state_is_dropped_after_its_time() {
+    for seed in 200..206 {
+        let (declarations, events) = disordered(seed);
+        let (left, left_late) = reference::on_time(&events[0], SECOND, |time| time + 1);
+        let (right, right_late) = reference::on_time(&events[1], SECOND, |time| time + 1);
+        assert!(left_late > 5 && right_late > 5);
+        for (kind, outer) in KINDS.into_iter().zip([[false, false], [true, false], [false, true], [true, true]]) {
+            let sql = format!("{declarations} {SHOWN} {kind} b ON a.k_id = b.k_id");
+            for (ttl, apart) in [("3s", 3 * SECOND), ("20s", 20 * SECOND), ("off", i64::MAX)] {
+                let expected = shown(&reference::paired(&left, &right, apart, outer), &events);
+                if ttl == "off" && kind != "FULL JOIN" {
+                    continue;
+                }
+                for (processor, partitions, batch_rows) in
+                    [("inline", "1", "64"), ("partitioned", "3", "7"), ("stp", "2", "1")]
+                {
+                    let kept = format!("SET state_ttl = '{ttl}'; {sql}");
+                    let settings = [
+                        ("processor", processor),
+                        ("partitions", partitions),
+                        ("batch_rows", batch_rows),
+                        ("state_ttl", ttl),
+                    ];
+                    let (report, rows) = run(&Engine::new(), &kept, &options(&settings));
+                    assert_eq!(sorted(rows), expected, "{settings:?}: {kept}");
+                    assert_eq!(report.records_late, left_late + right_late, "{settings:?}: {kept}");
+                }
+            }
+        }
+    }
+}
+
+/// A row is late for a window that has closed, on either side of a join of windows.
+#[test]
+fn late_rows_are_not_in_windows_that_are_joined() {
+    for seed in 210..216 {
+        let (declarations, events) = disordered(seed);
+        let size = 4 * SECOND;
+        let closes = |time: i64| time.div_euclid(size) * size + size;
+        let (left, left_late) = reference::on_time(&events[0], SECOND, closes);
+        let (right, right_late) = reference::on_time(&events[1], SECOND, closes);
+        assert!(left_late > 0 && right_late > 0);
+        let (left, right) = (reference::counts(&left, size), reference::counts(&right, size));
+        let number = |value: i64| Cell::Integer(value.into());
+        let mut expected: Vec<Row> = Vec::new();
+        for (&(start, key), &n) in &left {
+            let partner = key.and_then(|_| right.get(&(start, key)));
+            expected.push(vec![
+                number(start),
+                key.map_or(Cell::Null, number),
+                number(n),
+                partner.map_or(Cell::Null, |&n| number(n)),
+            ]);
+        }
+        let side = |name: &str, time: &str| {
+            format!(
+                "(SELECT k_id, COUNT(*) AS n, window_start AS s, window_end AS e FROM {name} GROUP BY k_id WINDOW TUMBLING ({time}, 4s))"
+            )
+        };
+        let sql = format!(
+            "{declarations} SELECT l.s, l.k_id, l.n AS ln, r.n AS rn FROM {} AS l LEFT JOIN {} AS r ON l.k_id = r.k_id AND l.s = r.s AND l.e = r.e",
+            side("a", "ts"),
+            side("b", "at")
+        );
+        assert_eq!(everywhere(&sql), sorted(expected), "{sql}");
+        let (report, _) = run(&Engine::new(), &sql, &options(&[("processor", "inline")]));
+        assert_eq!(report.records_late, left_late + right_late);
+    }
+}
+
+/// Versions by event time, late ones dropped.
+#[test]
+fn versions_are_those_that_held() {
+    for seed in 220..226 {
+        let (declarations, events) = disordered(seed);
+        let (left, _) = reference::on_time(&events[0], SECOND, |time| time + 1);
+        let (right, _) = reference::on_time(&events[1], SECOND, |time| time + 1);
+        for (kind, outer, clause) in [
+            ("JOIN", false, "b FOR SYSTEM_TIME AS OF a.ts"),
+            ("LEFT JOIN", true, "b FOR SYSTEM_TIME AS OF a.ts AS b"),
+            ("LEFT JOIN", true, "(SELECT at, k_id FROM b) FOR SYSTEM_TIME AS OF ts b"),
+        ] {
+            let expected = shown(&reference::as_of(&left, &right, outer), &events);
+            let sql = format!("{declarations} {SHOWN} {kind} {clause} ON a.k_id = b.k_id");
+            assert_eq!(everywhere(&sql), expected, "{sql}");
+        }
+    }
+}
+
+/// A batch of an input as the rows of all inputs.
+fn widened(scan: &Scan, input: usize, batch: &RecordBatch) -> RecordBatch {
+    let schema = Arc::new(arrow_schema(&scan.source.schema));
+    let own = &scan.source.inputs[input];
+    let columns = schema.fields().iter().enumerate().map(|(column, field)| -> ArrayRef {
+        match column {
+            0 => Arc::new(Int32Array::from(vec![input as i32; batch.num_rows()])),
+            1 => Arc::clone(batch.column(own.source.watermark.unwrap().column)),
+            _ if (own.start..own.start + batch.num_columns()).contains(&column) => {
+                Arc::clone(batch.column(column - own.start))
+            }
+            _ => new_null_array(field.data_type(), batch.num_rows()),
+        }
+    });
+    RecordBatch::try_new(Arc::clone(&schema), columns.collect()).unwrap()
+}
+
+/// The same rows and counts under schedules that a seed decides.
+#[test]
+fn two_hundred_schedules_of_joins() {
+    let (declarations, _) = disordered(230);
+    let side = |name: &str, time: &str| {
+        format!(
+            "(SELECT k_id, COUNT(*) AS n, window_end AS e FROM {name} GROUP BY k_id WINDOW SLIDING ({time}, 4s, 2s))"
+        )
+    };
+    for query in [
+        format!("{SHOWN} FULL JOIN b ON a.k_id = b.k_id AND a.ts <> b.at"),
+        format!("{SHOWN} JOIN b FOR SYSTEM_TIME AS OF a.ts ON a.k_id = b.k_id"),
+        format!(
+            "SELECT l.e, l.k_id, l.n, r.n AS rn FROM {} AS l FULL JOIN {} AS r ON l.k_id = r.k_id AND l.e = r.e",
+            side("a", "ts"),
+            side("b", "at")
+        ),
+    ] {
+        let sql = format!("{declarations} {query}");
+        let job = &Engine::new().compile(&sql, &Options::new()).unwrap()[0];
+        let (report, expected) = run(&Engine::new(), &sql, &options(&[("processor", "inline")]));
+        let expected = sorted(expected);
+        assert!(expected.len() > 20);
+        let inputs: Vec<Vec<RecordBatch>> = (0..)
+            .zip(["a", "b"])
+            .map(|(input, name)| {
+                let all =
+                    Engine::new().compile(&format!("{declarations} SELECT * FROM {name}"), &Options::new()).unwrap();
+                let batches = Engine::new().collect(&all[0], &options(&[("processor", "inline")])).unwrap().1;
+                batches.iter().map(|batch| widened(&job.plan.scan, input, batch)).collect()
+            })
+            .collect();
+        for seed in 0..200 {
+            let shape = Shape {
+                processor: if seed % 4 == 3 { ProcessorKind::Stp } else { ProcessorKind::Partitioned },
+                partitions: 1 + seed as usize % 5,
+                strategy: None,
+                batch_rows: [1, 3, 16, 100][seed as usize / 4 % 4],
+                ring_slots: 1 + seed as usize / 7 % 3,
+                seed,
+            };
+            let found = simulated(job, &inputs, shape);
+            assert_eq!(found.sum(|p| p.late), report.records_late, "{query} under {shape:?}");
+            assert_eq!(sorted(found.rows), expected, "{query} under {shape:?}");
+        }
+    }
+}
+
+/// Over sources without end rows leave as event time goes on.
+#[test]
+fn sources_without_end_are_joined() {
+    let declarations = "CREATE SOURCE a (ts TIMESTAMP, k_id BIGINT, WATERMARK FOR ts AS ts) WITH (connector = 'generator', keys = '3', spacing = '1s');
+        CREATE SOURCE b (at TIMESTAMP, k_id BIGINT, WATERMARK FOR at AS at) WITH (connector = 'generator', keys = '3', spacing = '1s', seed = '9');";
+    let side = |name: &str, time: &str| {
+        format!("(SELECT k_id, COUNT(*) AS n, window_end AS e FROM {name} GROUP BY k_id WINDOW TUMBLING ({time}, 10s))")
+    };
+    for query in [
+        format!("SET state_ttl = '5s'; {SHOWN} JOIN b ON a.k_id = b.k_id"),
+        format!("{SHOWN} LEFT JOIN b FOR SYSTEM_TIME AS OF a.ts ON a.k_id = b.k_id"),
+        format!(
+            "SELECT l.e, l.n, r.n AS rn FROM {} AS l FULL JOIN {} AS r ON l.k_id = r.k_id AND l.e = r.e",
+            side("a", "ts"),
+            side("b", "at")
+        ),
+    ] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_corelane"));
+        command.args(["run", "--progress", "never", "-"]).stdin(std::process::Stdio::piped());
+        let mut child =
+            command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), format!("{declarations} {query}").as_bytes())
+            .unwrap();
+        let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap())).take(50).count();
+        let _ = child.kill();
+        child.wait().unwrap();
+        assert_eq!(lines, 50, "{query}");
+    }
 }

@@ -2,8 +2,8 @@
 
 use crate::operator::expr::Evaluator;
 use crate::operator::{
-    Aggregate, AsOf, Branches, Chain, Changes, ChangesPerBatch, Delay, Filter, GroupBy, IntervalJoin, Late, LateRule, Lookup,
-    MergePanes, Operator, Project, Rank, Reorder, RowsOver,
+    Aggregate, AsOf, Branches, Chain, Changes, ChangesPerBatch, Delay, Filter, GroupBy, IntervalJoin, Late, LateRule,
+    Lookup, MergePanes, Operator, Project, Rank, Reorder, RowsOver,
 };
 use crate::plan::{Emit, Exchange, Layout, Node, Plan, RowsOrder, SourceInput, Step};
 use crate::state::KeyHasher;

@@ -58,8 +58,7 @@ impl IntervalJoinNode {
 
 /// The keys of a row of either side.
 pub(super) fn keys_of_sides(keys: &[(Expr, Expr)]) -> Vec<Expr> {
-    let key =
-        |(left, right): &(Expr, Expr)| by_input(vec![left.clone(), right.clone()], &[0..1, 1..2], left.data_type);
+    let key = |(left, right): &(Expr, Expr)| by_input(vec![left.clone(), right.clone()], &[0..1, 1..2], left.data_type);
     keys.iter().map(key).collect()
 }
 
@@ -149,4 +148,3 @@ fn moment(expr: &Expr) -> Option<(usize, i64)> {
         _ => None,
     }
 }
-

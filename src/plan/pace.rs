@@ -97,9 +97,7 @@ fn of_steps(of_scan: &dyn Fn(usize) -> Option<Pace>, steps: &[Step], column: usi
                 Windows::Session { .. } | Windows::All => None,
             };
             match (step.schema.len() - column, longest_us) {
-                (2, Some(size_us)) => {
-                    Some(Pace { lag_us: inner.lag_us.saturating_add(size_us), at_bound: false })
-                }
+                (2, Some(size_us)) => Some(Pace { lag_us: inner.lag_us.saturating_add(size_us), at_bound: false }),
                 (1, _) => Some(Pace { lag_us: inner.lag_us, at_bound: inner.lag_us == 0 }),
                 _ => None,
             }

@@ -438,9 +438,7 @@ impl Plan {
     pub fn is_chained(&self) -> bool {
         let mut keyed = self.steps.iter().filter(|step| step.node.is_keyed());
         let first = keyed.next();
-        first.is_some_and(|first| {
-            matches!(first.node, Node::Rank(_) | Node::Branches(_)) || keyed.next().is_some()
-        })
+        first.is_some_and(|first| matches!(first.node, Node::Rank(_) | Node::Branches(_)) || keyed.next().is_some())
     }
 
     /// Whether the rows that step `index` reads stand for records of the scan, one each.

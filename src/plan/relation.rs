@@ -103,7 +103,9 @@ pub(super) fn origin(steps: &[Step], mut column: usize) -> Origin {
             Node::Rows(node) if column + node.calls.len() < step.schema.len() => {}
             Node::Rank(_) if column + 1 < step.schema.len() => {}
             Node::Lookup(node) if column + node.columns.len() < step.schema.len() => {}
-            Node::Aggregate(AggregateNode { window: Some(window), emit: Emit::Final, changelog: false, keys, .. }) => {
+            Node::Aggregate(AggregateNode {
+                window: Some(window), emit: Emit::Final, changelog: false, keys, ..
+            }) => {
                 // Groups of results of one moment: their windows are those of the results.
                 if let (Some(key), Windows::Tumbling { size_us: 1 }) = (keys.get(column), window.windows) {
                     match key.kind {

@@ -49,9 +49,8 @@ impl Relations<'_> {
         let mut exprs = Vec::with_capacity(width);
         let mut fields = Vec::with_capacity(width);
         for column in 0..width {
-            let cell = |(arm, piece): (&Arm, &Piece)| {
-                Bound::typed(substituted(&arm.exprs[column], &piece.columns), arm.span)
-            };
+            let cell =
+                |(arm, piece): (&Arm, &Piece)| Bound::typed(substituted(&arm.exprs[column], &piece.columns), arm.span);
             let cells: Vec<Bound> = arms.iter().zip(&pieces).map(cell).collect();
             let data_type = common_of(&cells.iter().collect::<Vec<_>>(), "put into one column")?;
             let name = arms[0].schema.fields[column].name.clone();

@@ -16,8 +16,9 @@ pub(super) fn from(reader: &mut Reader) -> Read<(From, Vec<Join>, Option<Window>
     let mut window = None;
     let first = relation(reader, &mut window)?;
     if let Some(moment) = &first.as_of {
-        return Err(unsupported(moment.span, "FOR SYSTEM_TIME AS OF without a join")
-            .with_help("the versions are on the right of a JOIN: FROM a JOIN b FOR SYSTEM_TIME AS OF a.ts ON a.key = b.key"));
+        return Err(unsupported(moment.span, "FOR SYSTEM_TIME AS OF without a join").with_help(
+            "the versions are on the right of a JOIN: FROM a JOIN b FOR SYSTEM_TIME AS OF a.ts ON a.key = b.key",
+        ));
     }
     let mut joins = Vec::new();
     loop {
@@ -120,7 +121,9 @@ fn relation(reader: &mut Reader, window: &mut Option<Window>) -> Read<From> {
 
 /// `FOR SYSTEM_TIME AS OF moment`, before or after the alias.
 fn as_of(reader: &mut Reader) -> Read<Option<Expr>> {
-    if !(reader.is_word("FOR") && matches!(&reader.peek_two()[1], Token::Word(word) if word.value.eq_ignore_ascii_case("SYSTEM_TIME"))) {
+    if !(reader.is_word("FOR")
+        && matches!(&reader.peek_two()[1], Token::Word(word) if word.value.eq_ignore_ascii_case("SYSTEM_TIME")))
+    {
         return Ok(None);
     }
     for word in ["FOR", "SYSTEM_TIME", "AS", "OF"] {
