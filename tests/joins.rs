@@ -423,19 +423,21 @@ fn widened(scan: &Scan, input: usize, batch: &RecordBatch) -> RecordBatch {
 /// The same rows and counts under schedules that a seed decides.
 #[test]
 fn two_hundred_schedules_of_joins() {
-    let (declarations, _) = disordered(230);
-    let side = |name: &str, time: &str| {
+    // Columns in memory are found by their names.
+    let declarations = disordered(230).0.replace("at TIMESTAMP, k_id", "at TIMESTAMP, other_id");
+    let side = |name: &str, time: &str, key: &str| {
         format!(
-            "(SELECT k_id, COUNT(*) AS n, window_end AS e FROM {name} GROUP BY k_id WINDOW SLIDING ({time}, 4s, 2s))"
+            "(SELECT {key}, COUNT(*) AS n, window_end AS e FROM {name} GROUP BY {key} WINDOW SLIDING ({time}, 4s, 2s))"
         )
     };
+    let shown = "SELECT a.ts, k_id, b.at, other_id FROM a";
     for query in [
-        format!("{SHOWN} FULL JOIN b ON a.k_id = b.k_id AND a.ts <> b.at"),
-        format!("{SHOWN} JOIN b FOR SYSTEM_TIME AS OF a.ts ON a.k_id = b.k_id"),
+        format!("{shown} FULL JOIN b ON k_id = other_id AND a.ts <> b.at"),
+        format!("{shown} JOIN b FOR SYSTEM_TIME AS OF a.ts ON k_id = other_id"),
         format!(
-            "SELECT l.e, l.k_id, l.n, r.n AS rn FROM {} AS l FULL JOIN {} AS r ON l.k_id = r.k_id AND l.e = r.e",
-            side("a", "ts"),
-            side("b", "at")
+            "SELECT l.e, l.k_id, l.n, r.n AS rn FROM {} AS l FULL JOIN {} AS r ON l.k_id = r.other_id AND l.e = r.e",
+            side("a", "ts", "k_id"),
+            side("b", "at", "other_id")
         ),
     ] {
         let sql = format!("{declarations} {query}");
@@ -483,6 +485,10 @@ fn sources_without_end_are_joined() {
             "SELECT l.e, l.n, r.n AS rn FROM {} AS l FULL JOIN {} AS r ON l.k_id = r.k_id AND l.e = r.e",
             side("a", "ts"),
             side("b", "at")
+        ),
+        format!(
+            "WITH c AS {} SELECT c.e, c.k_id, c.n FROM c JOIN (SELECT MAX(n) AS most, e FROM c GROUP BY e) AS m ON c.e = m.e AND c.n = m.most",
+            side("a", "ts")
         ),
     ] {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_corelane"));

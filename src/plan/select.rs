@@ -227,7 +227,11 @@ impl<'a> Planner<'a> {
                 Some(Window { column, windows: windows(window)? })
             }
         };
-        let emit = self.emit(window, event_time)?;
+        let of_results = if window.is_none() { self.windows_of_results(&keys) } else { None };
+        let emit = match of_results {
+            Some(_) => Emit::Final,
+            None => self.emit(window, event_time)?,
+        };
         let grouping = Grouping { keys, calls: Vec::new(), names: Vec::new(), windowed: window.is_some() };
         let mut binder = Binder { scope: self.scope, mode: Mode::Grouped(grouping), aliases: Vec::new() };
         let mut outputs = self.outputs(&mut binder)?;
@@ -242,6 +246,7 @@ impl<'a> Planner<'a> {
         };
         fields.extend(calls.iter().zip(names).map(|(call, name)| Field::new(name, call.data_type)));
         let width = keys.len() + calls.len();
+        let window = window.or(of_results);
         if window.is_some() {
             fields.push(Field::new("window_start", DataType::Timestamp));
             fields.push(Field::new("window_end", DataType::Timestamp));
@@ -268,6 +273,22 @@ impl<'a> Planner<'a> {
             steps.push(Step { node: Node::Filter(having), schema });
         }
         Ok((outputs, order))
+    }
+
+    /// If results of windows are grouped by their windows, when these groups are complete: at that moment of each.
+    fn windows_of_results(&self, keys: &[Expr]) -> Option<Window> {
+        if !matches!(self.query.emit, None | Some((ast::Emit::Final, _))) || self.query.changelog.is_some() {
+            return None;
+        }
+        let bound = |key: &Expr| match key.kind {
+            ExprKind::Column(column) => Some((column, self.input.origin(column))),
+            _ => None,
+        };
+        let ends = |(_, origin): &(usize, Origin)| *origin == Origin::WindowEnd;
+        let starts = |(_, origin): &(usize, Origin)| matches!(origin, Origin::WindowStart(_));
+        let bounds = || keys.iter().filter_map(bound);
+        let (column, _) = bounds().find(ends).or_else(|| bounds().find(starts))?;
+        Some(Window { column, windows: Windows::Tumbling { size_us: 1 } })
     }
 
     /// A grouping key: an ordinal, a column, an alias or an expression. `None` for the window's own bounds, by which a
