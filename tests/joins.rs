@@ -346,6 +346,38 @@ fn state_is_dropped_after_its_time() {
     }
 }
 
+/// DISTINCT forgets a row after the time that state is kept; NULL is the same as NULL.
+#[test]
+fn distinct_rows_are_forgotten() {
+    for seed in 240..244 {
+        let (declarations, events) = disordered(seed);
+        let (kept, late) = reference::on_time(&events[0], SECOND, |time| time + 1);
+        for (ttl, forgets) in [("2s", 2 * SECOND), ("700ms", 700_000), ("1 hour", 3600 * SECOND)] {
+            let expected = reference::distinct(&kept, forgets);
+            let expected: Vec<Row> =
+                expected.iter().map(|key| vec![key.map_or(Cell::Null, |key| Cell::Integer(key.into()))]).collect();
+            let sql = format!("SET state_ttl = '{ttl}'; {declarations} SELECT DISTINCT k_id FROM a");
+            for (processor, partitions, batch_rows) in
+                [("inline", "1", "64"), ("inline", "1", "1"), ("partitioned", "5", "7"), ("stp", "2", "8192")]
+            {
+                let settings = [
+                    ("processor", processor),
+                    ("partitions", partitions),
+                    ("batch_rows", batch_rows),
+                    ("state_ttl", ttl),
+                ];
+                let (report, rows) = run(&Engine::new(), &sql, &options(&settings));
+                assert_eq!(rows, expected, "{settings:?}: {sql}");
+                assert_eq!(report.records_late, late);
+            }
+        }
+    }
+    let endless = "CREATE SOURCE a (ts TIMESTAMP, k BIGINT, WATERMARK FOR ts AS ts) WITH (connector = 'generator'); SELECT DISTINCT k FROM a";
+    let error = Engine::new().compile(endless, &Options::new()).unwrap_err().to_string();
+    assert!(error.contains("SET state_ttl"), "{error}");
+    Engine::new().compile(&format!("SET state_ttl = '1m'; {endless}"), &Options::new()).unwrap();
+}
+
 /// A row is late for a window that has closed, on either side of a join of windows.
 #[test]
 fn late_rows_are_not_in_windows_that_are_joined() {

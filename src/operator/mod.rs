@@ -4,7 +4,7 @@
 //! blocks, and takes scratch memory from the batch's arena only. Operators know nothing of threads, rings or files.
 //!
 //! ```text
-//! scan's columns ─► [filter] ─► [late] ─► [lookup] ─► aggregate | changes | rows | join (after reorder) ─► [filter] ─► [project] ─► [rank] ─► out
+//! scan's columns ─► [filter] ─► [late] ─► [lookup] ─► aggregate | changes | rows | join, first (after reorder) ─► [filter] ─► [project] ─► [rank] ─► out
 //! ```
 
 mod aggregate;
@@ -20,6 +20,7 @@ mod emit;
 mod expiry;
 pub mod expr;
 mod filter;
+mod first;
 mod gather;
 mod group_by;
 mod interval_join;
@@ -43,6 +44,7 @@ pub use context::{Context, Counts, OnError, RecordFailure};
 pub use delay::Delay;
 pub use emit::GroupEmitter;
 pub use filter::Filter;
+pub use first::First;
 pub use gather::Gather;
 pub use group_by::{GroupBy, Keyed, Panes, Run};
 pub use interval_join::IntervalJoin;

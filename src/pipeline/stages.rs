@@ -2,8 +2,8 @@
 
 use crate::operator::expr::Evaluator;
 use crate::operator::{
-    Aggregate, AsOf, Branches, Chain, Changes, ChangesPerBatch, Delay, Filter, GroupBy, IntervalJoin, Late, LateRule,
-    Lookup, MergePanes, Operator, Project, Rank, Reorder, RowsOver,
+    Aggregate, AsOf, Branches, Chain, Changes, ChangesPerBatch, Delay, Filter, First, GroupBy, IntervalJoin, Late,
+    LateRule, Lookup, MergePanes, Operator, Project, Rank, Reorder, RowsOver,
 };
 use crate::plan::{Emit, Exchange, Layout, Node, Plan, RowsOrder, SourceInput, Step};
 use crate::state::KeyHasher;
@@ -132,6 +132,7 @@ impl Stages {
                     Node::Rows(node) => node.partition_by.clone(),
                     Node::IntervalJoin(node) => node.exchange_keys(),
                     Node::AsOf(node) => node.exchange_keys(),
+                    Node::First(node) => node.keys.clone(),
                     other => panic!("{other:?} keeps no state by key"),
                 };
                 ExchangeStage::Rows { keys: keys.iter().map(Evaluator::new).collect(), to: None }
@@ -176,6 +177,10 @@ fn push_step(chain: &mut Chain, plan: &Plan, i: usize, hasher: KeyHasher, global
                 chain.push(Reorder::new(column, &plan.input_of(i)));
             }
             chain.push(RowsOver::new(node, hasher));
+        }
+        Node::First(node) => {
+            push_delayed(chain, Reorder::new(node.column, &plan.input_of(i)), node.delay_us);
+            chain.push(First::new(node, plan.timing.state_ttl_us));
         }
         Node::Branches(node) => {
             let chains = node.branches.iter().map(|branch| {

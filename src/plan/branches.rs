@@ -46,6 +46,14 @@ impl Plan {
         Self { scan, steps: branch.steps.clone(), timing: self.timing.clone(), tables: Vec::new() }
     }
 
+    /// Whether windows over records close, here or in a branch.
+    pub fn closes_windows(&self) -> bool {
+        let Some((index, Step { node: Node::Branches(node), .. })) = self.keyed_step() else {
+            return self.lateness().is_some();
+        };
+        node.branches.iter().any(|branch| self.branch(index, branch).closes_windows())
+    }
+
     /// Lets `f` change every node, those of branches included.
     pub fn change_nodes<E>(&mut self, f: &mut impl FnMut(&mut Node) -> Result<(), E>) -> Result<(), E> {
         change_nodes(&mut self.steps, f)

@@ -149,6 +149,7 @@ fn node(node: &Node, input: &Schema, output: &Schema) -> String {
             let _ = write!(line, " at={}", at.replace(' ', "_"));
             line
         }
+        Node::First(node) => format!("First of [{}] by {}", list(&node.keys, input), name(input, node.column)),
         Node::Branches(_) => "Branches".into(),
         Node::IntervalJoin(node) => {
             let kind = match (node.left_outer, node.right_outer) {

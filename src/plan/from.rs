@@ -59,7 +59,7 @@ impl<'p> Relations<'p> {
         let ordered = query.order_by.iter().flat_map(|(items, _)| items.iter().map(|item| &item.expr));
         let exprs = selected.chain(&query.filter).chain(&query.group_by).chain(&query.having).chain(ordered);
         let subqueries = self.subqueries(exprs, &input, &names)?;
-        Ok(select::plan(query, input, &subqueries)?)
+        Ok(select::plan(query, input, &subqueries, self.script.drops_state())?)
     }
 
     /// Plans the queries inside expressions, each as a table of the job.

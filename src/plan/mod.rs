@@ -47,3 +47,4 @@ pub use query::{
 pub use script::{SchemaProvider, Script, SourceFacts, plan_script};
 pub use tables::{LookupNode, TableInput, TablePlan, in_values};
 pub use timing::{LateRecords, MaxFuture, Timing};
+pub use top::FirstNode;

@@ -70,6 +70,8 @@ fn of_steps(of_scan: &dyn Fn(usize) -> Option<Pace>, steps: &[Step], column: usi
     let below = |column: usize| of_steps(of_scan, before, column);
     match &step.node {
         Node::Filter(_) => below(column),
+        // Rows wait until those before them have come.
+        Node::First(node) => below(column).map(|pace| Pace { lag_us: pace.lag_us.max(node.delay_us), at_bound: false }),
         Node::Project(exprs) => match exprs.get(column)?.kind {
             ExprKind::Column(column) => below(column),
             _ => None,

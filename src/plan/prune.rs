@@ -67,7 +67,7 @@ fn project(plan: &mut Plan, projection: Vec<usize>, remap: &mut impl FnMut(usize
     }
     for step in &mut plan.steps {
         match step.node {
-            Node::Filter(_) | Node::Rows(_) | Node::Rank(_) | Node::Lookup(_) => {
+            Node::Filter(_) | Node::First(_) | Node::Rows(_) | Node::Rank(_) | Node::Lookup(_) => {
                 let appended = step.schema.fields.split_off(width.min(step.schema.len()));
                 step.schema = plan.scan.source.schema.project(&projection);
                 step.schema.fields.extend(appended);
@@ -93,6 +93,10 @@ fn each_step(steps: &mut [Step], f: &mut impl FnMut(usize) -> usize) {
             Node::Rank(node) => {
                 let columns = node.partition_by.iter_mut().chain(&mut node.window);
                 columns.chain(node.order.iter_mut().map(|key| &mut key.column)).for_each(|column| *column = f(*column));
+            }
+            Node::First(node) => {
+                node.column = f(node.column);
+                node.keys.iter_mut().for_each(|key| key.map_columns(f));
             }
             Node::Lookup(node) => node.keys.iter_mut().for_each(|(key, _)| key.map_columns(f)),
             Node::Aggregate(node) => {

@@ -6,6 +6,7 @@ use super::as_of::AsOfNode;
 use super::branches::{Branch, BranchesNode};
 use super::interval::IntervalJoinNode;
 use super::tables::{LookupNode, TablePlan};
+use super::top::FirstNode;
 use super::{Expr, Timing};
 use crate::error::{Error, Result};
 use crate::time::Windows;
@@ -129,6 +130,8 @@ pub enum Node {
     Rows(RowsNode),
     /// Numbers the rows of each key in an order of their values.
     Rank(RankNode),
+    /// Drops rows whose key came before.
+    First(FirstNode),
     /// Sends the rows of each input through steps of its own.
     Branches(BranchesNode),
     /// Joins two streams.
@@ -411,6 +414,7 @@ impl Node {
             Self::Aggregate(_)
                 | Self::Rows(_)
                 | Self::Rank(_)
+                | Self::First(_)
                 | Self::Branches(_)
                 | Self::IntervalJoin(_)
                 | Self::AsOf(_)
@@ -451,7 +455,7 @@ impl Plan {
         for (index, step) in self.steps.iter().enumerate() {
             let input = self.input_of(index).len();
             let width = match &step.node {
-                Node::Filter(_) | Node::Sort(_) | Node::Limit { .. } => input,
+                Node::Filter(_) | Node::First(_) | Node::Sort(_) | Node::Limit { .. } => input,
                 Node::Project(exprs) => exprs.len(),
                 Node::Aggregate(node) => node.keys.len() + node.calls.len() + node.added_columns(),
                 Node::Rows(node) => input + node.calls.len(),

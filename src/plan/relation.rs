@@ -95,7 +95,7 @@ impl Relation {
 pub(super) fn origin(steps: &[Step], mut column: usize) -> Origin {
     for (index, step) in steps.iter().enumerate().rev() {
         match &step.node {
-            Node::Filter(_) | Node::Sort(_) | Node::Limit { .. } => {}
+            Node::Filter(_) | Node::First(_) | Node::Sort(_) | Node::Limit { .. } => {}
             Node::Project(exprs) => match exprs.get(column).map(|expr| &expr.kind) {
                 Some(ExprKind::Column(below)) => column = *below,
                 _ => return Origin::Other,

@@ -67,6 +67,7 @@ impl Node {
                 keys.chain(&mut node.residual).collect()
             }
             Self::AsOf(node) => node.keys.iter_mut().flat_map(|(left, right)| [left, right]).collect(),
+            Self::First(node) => node.keys.iter_mut().collect(),
             // Steps of branches are nodes of their own.
             Self::Branches(_) | Self::Rank(_) | Self::Sort(_) | Self::Limit { .. } => Vec::new(),
         }

@@ -99,7 +99,7 @@ impl Plan {
         let keyed = self.keyed_step().map(|(_, step)| &step.node);
         match keyed {
             Some(Node::Rows(node)) => matches!(node.order, RowsOrder::EventTime { .. }),
-            Some(Node::IntervalJoin(_) | Node::AsOf(_)) => true,
+            Some(Node::First(_) | Node::IntervalJoin(_) | Node::AsOf(_)) => true,
             _ => false,
         }
     }

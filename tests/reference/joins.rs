@@ -68,3 +68,19 @@ pub fn counts(events: &[Event], size: i64) -> BTreeMap<(i64, Option<i64>), i64> 
     }
     counts
 }
+
+/// Keys in the order in which they leave: each unless it left less than `ttl` before.
+pub fn distinct(events: &[Event], ttl: i64) -> Vec<Option<i64>> {
+    let mut events = events.to_vec();
+    events.sort_by_key(|event| event.time);
+    let mut left: BTreeMap<Option<i64>, i64> = BTreeMap::new();
+    let mut keys = Vec::new();
+    for event in events {
+        let time = event.time.unwrap();
+        if left.get(&event.key).is_none_or(|before| time - before >= ttl) {
+            left.insert(event.key, time);
+            keys.push(event.key);
+        }
+    }
+    keys
+}

@@ -78,6 +78,10 @@ fn check_steps(plan: &Plan, tables: &[TablePlan]) {
                     assert_eq!(table.fields[column].data_type, field.data_type);
                 }
             }
+            Node::First(node) => {
+                is_time(&input, node.column);
+                node.keys.iter().for_each(|key| check_expr(key, &input));
+            }
             Node::Branches(node) => {
                 for branch in &node.branches {
                     check_steps(&plan.branch(index, branch), tables);
