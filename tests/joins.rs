@@ -416,6 +416,23 @@ fn late_rows_are_not_in_windows_that_are_joined() {
     }
 }
 
+/// A correction of a window would be joined beside what it corrects.
+#[test]
+fn windows_that_are_joined_are_not_corrected() {
+    let side = |name: &str, time: &str| {
+        format!("(SELECT k_id, COUNT(*) AS n, window_end AS e FROM {name} GROUP BY k_id WINDOW TUMBLING ({time}, 4s))")
+    };
+    let (declarations, _) = disordered(250);
+    let sql = format!(
+        "{declarations} SELECT l.n FROM {} AS l JOIN {} AS r ON l.k_id = r.k_id AND l.e = r.e",
+        side("a", "ts"),
+        side("b", "at")
+    );
+    let job = &Engine::new().compile(&sql, &Options::new()).unwrap()[0];
+    let error = Engine::new().collect(job, &options(&[("late_records", "process_all")])).unwrap_err().to_string();
+    assert!(error.contains("late_records must be drop"), "{error}");
+}
+
 /// Versions by event time, late ones dropped.
 #[test]
 fn versions_are_those_that_held() {
