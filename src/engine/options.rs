@@ -79,7 +79,7 @@ pub const SETTING_OPTIONS: [OptionEntry; 16] = [
         "state_ttl",
         "a length of time, or off",
         "off",
-        "After how long without a record a group of running values without a window starts anew.",
+        "After how long without a record state is dropped: of running values, DISTINCT, joins without bounds of time.",
     ),
 ];
 /// Their names.

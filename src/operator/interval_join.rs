@@ -13,11 +13,13 @@ use bumpalo::collections::Vec as BumpVec;
 
 use crate::batch::{Batch, BatchBuffer, Column, ColumnBuffer, KeyChains, RowOrder, Selection, gather};
 use crate::error::Result;
+use crate::kernel::Simd;
 use crate::plan::{IntervalJoinNode, SourceInput};
 use crate::types::{DataType, EventTime, OrderKey, Schema};
 
 use super::expr::Evaluator;
 use super::project::evaluate_all;
+use super::residual::Residual;
 use super::{Context, Next, Operator};
 
 /// Rows of one side. Row 0 is all NULL: the partner of rows that have none.
@@ -100,6 +102,8 @@ pub struct IntervalJoin {
     left: usize,
     lower_us: i64,
     upper_us: i64,
+    /// What else must be true of a pair.
+    residual: Option<Residual>,
     scratch: Bump,
 }
 
@@ -120,8 +124,7 @@ impl Pairs<'_> {
 }
 
 impl IntervalJoin {
-    /// Columns of the input before those of the sides: the side, and the event time.
-    const FIRST: usize = 2;
+    const FIRST: usize = IntervalJoinNode::FIRST;
 
     /// For a node of a plan whose input is `schema`.
     pub fn new(node: &IntervalJoinNode, schema: &Schema) -> Self {
@@ -139,6 +142,7 @@ impl IntervalJoin {
             left: node.left_columns,
             lower_us: node.lower_us,
             upper_us: node.upper_us,
+            residual: node.residual.as_ref().map(Residual::new),
             scratch: Bump::new(),
         }
     }
@@ -164,15 +168,44 @@ impl IntervalJoin {
         }
     }
 
-    fn emit(&self, pairs: Pairs<'_>, arena: &Bump, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()> {
-        if pairs.keys.is_empty() {
-            return Ok(());
-        }
+    /// The columns that leave.
+    fn columns<'a>(&'a self, pairs: &Pairs<'_>, arena: &'a Bump) -> BumpVec<'a, Column<'a>> {
         let [left, right] = &self.sides;
         let right_columns = right.rows.columns.len() - right.keys.len();
         let left = left.rows.columns[..self.left].iter().map(|c| gather(&c.column(), &pairs.left, arena));
         let right = right.rows.columns[..right_columns].iter().map(|c| gather(&c.column(), &pairs.right, arena));
-        let columns = BumpVec::from_iter_in(left.chain(right), arena);
+        BumpVec::from_iter_in(left.chain(right), arena)
+    }
+
+    /// Drops pairs of which the residual is not true, and those without a partner that had one.
+    fn settled<'a>(&mut self, found: Pairs<'a>, arena: &'a Bump, simd: Simd) -> Result<Pairs<'a>> {
+        let Some(residual) = self.residual.as_ref().filter(|_| !found.keys.is_empty()) else { return Ok(found) };
+        let passing = residual.passing(&self.columns(&found, arena), found.keys.len(), arena, simd)?;
+        let mut kept = pairs(arena);
+        let [left, right] = &mut self.sides;
+        for (i, &key) in found.keys.iter().enumerate() {
+            let rows = (found.left[i] as usize, found.right[i] as usize);
+            let leaves = match rows {
+                (row, 0) => !left.matched[row],
+                (0, row) => !right.matched[row],
+                (row, partner) => {
+                    left.matched[row] |= passing[i];
+                    right.matched[partner] |= passing[i];
+                    passing[i]
+                }
+            };
+            if leaves {
+                kept.push(0, rows.0, rows.1, key);
+            }
+        }
+        Ok(kept)
+    }
+
+    fn emit(&self, pairs: Pairs<'_>, arena: &Bump, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()> {
+        if pairs.keys.is_empty() {
+            return Ok(());
+        }
+        let columns = self.columns(&pairs, arena);
         let order = RowOrder::Keys(&pairs.keys);
         let batch = Batch { rows: pairs.keys.len(), columns: &columns, selection: Selection::All, order };
         let mut inner = context.with_arena(arena);
@@ -220,7 +253,7 @@ impl Operator for IntervalJoin {
         // Lent out while the rest of the sides changes.
         let rows = [0, 1].map(|number| std::mem::replace(&mut self.sides[number].rows, BatchBuffer::new([])));
         {
-            let Self { sides, lower_us, upper_us, .. } = self;
+            let Self { sides, lower_us, upper_us, residual, .. } = self;
             let views = [0, 1].map(|number: usize| {
                 let columns = sides[number].keys.iter().map(|&key| rows[number].columns[key].column());
                 &*arena.alloc_slice_fill_iter(columns)
@@ -251,15 +284,17 @@ impl Operator for IntervalJoin {
                 let key = batch.key(i);
                 for &partner in partners.iter().rev() {
                     found.push(number, row, partner as usize, key);
-                    other.matched[partner as usize] = true;
-                    own.matched[row] = true;
+                    // With a residual it shows later which of them are pairs.
+                    other.matched[partner as usize] |= residual.is_none();
+                    own.matched[row] |= residual.is_none();
                 }
             });
         }
         for (side, rows) in self.sides.iter_mut().zip(rows) {
             side.rows = rows;
         }
-        let result = self.emit(found, &scratch, context, next);
+        let found = self.settled(found, &scratch, context.simd);
+        let result = found.and_then(|found| self.emit(found, &scratch, context, next));
         self.scratch = scratch;
         self.scratch.reset();
         self.sides.iter_mut().for_each(Side::compact);

@@ -4,11 +4,13 @@
 //! blocks, and takes scratch memory from the batch's arena only. Operators know nothing of threads, rings or files.
 //!
 //! ```text
-//! scan's columns ─► [filter] ─► [late] ─► [lookup] ─► aggregate | changes | rows | join (after reorder) ─► [filter] ─► [project] ─► [rank] ─► out
+//! scan's columns ─► [filter] ─► [late] ─► [lookup] ─► aggregate | changes | rows | join, first (after reorder) ─► [filter] ─► [project] ─► [rank] ─► out
 //! ```
 
 mod aggregate;
+mod as_of;
 mod blocks;
+mod branches;
 mod calls;
 mod changes;
 mod closing;
@@ -18,6 +20,7 @@ mod emit;
 mod expiry;
 pub mod expr;
 mod filter;
+mod first;
 mod gather;
 mod group_by;
 mod interval_join;
@@ -28,16 +31,20 @@ mod per_batch;
 mod project;
 mod rank;
 mod reorder;
+mod residual;
 mod revisions;
 mod rows;
 mod sessions;
 
 pub use aggregate::{Aggregate, MergePanes};
+pub use as_of::AsOf;
+pub use branches::Branches;
 pub use changes::Changes;
 pub use context::{Context, Counts, OnError, RecordFailure};
 pub use delay::Delay;
 pub use emit::GroupEmitter;
 pub use filter::Filter;
+pub use first::First;
 pub use gather::Gather;
 pub use group_by::{GroupBy, Keyed, Panes, Run};
 pub use interval_join::IntervalJoin;

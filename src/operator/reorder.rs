@@ -31,6 +31,8 @@ struct Segment {
 /// Releases rows by event time.
 pub struct Reorder {
     column: usize,
+    /// Of rows of one time those with this number in this column come first.
+    first: Option<(usize, i32)>,
     /// Waiting rows, ascending, from `released` on.
     held: Vec<Held>,
     released: usize,
@@ -56,6 +58,7 @@ impl Reorder {
     pub fn new(column: usize, schema: &Schema) -> Self {
         Self {
             column,
+            first: None,
             held: Vec::new(),
             released: 0,
             segments: VecDeque::new(),
@@ -68,6 +71,11 @@ impl Reorder {
             schema: schema.clone(),
             scratch: Bump::new(),
         }
+    }
+
+    /// Of rows of one time those that have `number` in an INT column come first.
+    pub fn with_first(self, column: usize, number: i32) -> Self {
+        Self { first: Some((column, number)), ..self }
     }
 
     /// Moves the first `count` held rows to the output buffer.
@@ -132,13 +140,14 @@ impl Operator for Reorder {
         self.in_order.clear();
         self.behind.clear();
         let mut row = 0;
-        let mut latest = EventTime::MIN;
-        // Rows of a batch ascend in the input, so that among equal times the order is that of the batch.
+        let first = self.first.map(|(column, number)| (batch.columns[column].int32(), number));
+        let mut latest = OrderKey::MIN;
         batch.for_each(|i| {
-            let key = OrderKey { time: EventTime(times[i]), ..batch.key(i) };
+            let stage = first.map_or(0, |(numbers, number)| u32::from(numbers[i] != number));
+            let key = OrderKey { time: EventTime(times[i]), stage, ..batch.key(i) };
             let held = Held { key, segment, row };
-            if key.time >= latest {
-                latest = key.time;
+            if key >= latest {
+                latest = key;
                 self.in_order.push(held);
             } else {
                 self.behind.push(held);

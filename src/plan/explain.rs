@@ -35,12 +35,24 @@ impl Plan {
         out
     }
 
-    fn explain_steps(&self, out: &mut String, mut depth: usize) {
+    /// The steps; returns how deep what they read is indented.
+    fn explain_chain(&self, out: &mut String, mut depth: usize) -> usize {
         for index in (0..self.steps.len()).rev() {
             let line = node(&self.steps[index].node, &self.input_of(index), &self.steps[index].schema);
             push(out, depth, &line);
             depth += 1;
+            if let Node::Branches(node) = &self.steps[index].node {
+                for branch in &node.branches {
+                    push(out, depth, &format!("Branch of inputs {}..{}", branch.inputs.start, branch.inputs.end));
+                    self.branch(index, branch).explain_chain(out, depth + 1);
+                }
+            }
         }
+        depth
+    }
+
+    fn explain_steps(&self, out: &mut String, depth: usize) {
+        let depth = self.explain_chain(out, depth);
         let mut line = scan(&self.scan);
         if let Some(lateness) = self.lateness().filter(|_| self.timing.late_records != LateRecords::Drop) {
             let _ = write!(line, " allowed_lateness={}", literal::duration_text(lateness.allowed_us));
@@ -137,6 +149,8 @@ fn node(node: &Node, input: &Schema, output: &Schema) -> String {
             let _ = write!(line, " at={}", at.replace(' ', "_"));
             line
         }
+        Node::First(node) => format!("First of [{}] by {}", list(&node.keys, input), name(input, node.column)),
+        Node::Branches(_) => "Branches".into(),
         Node::IntervalJoin(node) => {
             let kind = match (node.left_outer, node.right_outer) {
                 (false, false) => "INNER",
@@ -150,7 +164,19 @@ fn node(node: &Node, input: &Schema, output: &Schema) -> String {
                 0.. => literal::duration_text(us),
                 _ => format!("-{}", literal::duration_text(us.saturating_neg())),
             };
-            format!("Join {kind} on [{}] within [{}, {}]", keys.join(", "), us(node.lower_us), us(node.upper_us))
+            let bound = |is_open: bool, bound_us: i64| if is_open { "any".to_string() } else { us(bound_us) };
+            let (lower, upper) = (bound(node.is_open.0, node.lower_us), bound(node.is_open.1, node.upper_us));
+            let mut line = format!("Join {kind} on [{}] within [{lower}, {upper}]", keys.join(", "));
+            if let Some(residual) = &node.residual {
+                let _ = write!(line, " where {}", text(residual, output));
+            }
+            line
+        }
+        Node::AsOf(node) => {
+            let kind = if node.outer { "LEFT" } else { "INNER" };
+            let key = |(left, right): &(Expr, Expr)| format!("{} = {}", text(left, input), text(right, input));
+            let keys: Vec<String> = node.keys.iter().map(key).collect();
+            format!("AsOf {kind} on [{}]", keys.join(", "))
         }
         Node::Lookup(node) => {
             let kind = if node.outer { "LEFT" } else { "INNER" };

@@ -170,7 +170,7 @@ impl Layout {
     /// Lays `plan` out, or says why the request is refused.
     pub fn new(plan: &Plan, request: LayoutRequest) -> Result<Self> {
         let facts = Facts::of(plan);
-        if facts.chained && plan.timing.late_records != LateRecords::Drop && plan.lateness().is_some() {
+        if facts.chained && plan.timing.late_records != LateRecords::Drop && plan.closes_windows() {
             return Err(Error::Config(
                 "late_records must be drop: a correction of a result would count twice in the query that reads results"
                     .into(),
@@ -285,6 +285,11 @@ impl Facts {
             Some(Node::Aggregate(node)) => (Demand::InOrder, &node.keys[..]),
             Some(Node::Rows(node)) => (Demand::InOrder, &node.partition_by[..]),
             Some(Node::IntervalJoin(node)) => {
+                join_keys = node.exchange_keys();
+                (Demand::InOrder, &join_keys[..])
+            }
+            Some(Node::First(node)) => (Demand::InOrder, &node.keys[..]),
+            Some(Node::AsOf(node)) => {
                 join_keys = node.exchange_keys();
                 (Demand::InOrder, &join_keys[..])
             }

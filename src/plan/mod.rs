@@ -5,7 +5,9 @@
 //! [`SchemaProvider`]) or threads.
 
 mod aggregates;
+mod as_of;
 mod bind;
+mod branches;
 mod coerce;
 mod explain;
 mod expr;
@@ -16,6 +18,7 @@ mod interval;
 mod join;
 mod layout;
 mod literal;
+mod pace;
 mod prune;
 mod query;
 mod relation;
@@ -23,11 +26,14 @@ mod rows;
 mod scope;
 mod script;
 mod select;
+mod streams;
 mod tables;
 mod timing;
 mod top;
 mod union;
 
+pub use as_of::AsOfNode;
+pub use branches::{Branch, BranchesNode};
 pub use expr::{ArithmeticOp, CompareOp, DatePart, Expr, ExprKind, Function};
 pub use from::table_name;
 pub use functions::{FunctionEntry, Group, functions};
@@ -41,3 +47,4 @@ pub use query::{
 pub use script::{SchemaProvider, Script, SourceFacts, plan_script};
 pub use tables::{LookupNode, TableInput, TablePlan, in_values};
 pub use timing::{LateRecords, MaxFuture, Timing};
+pub use top::FirstNode;

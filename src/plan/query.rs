@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use super::as_of::AsOfNode;
+use super::branches::{Branch, BranchesNode};
 use super::interval::IntervalJoinNode;
 use super::tables::{LookupNode, TablePlan};
+use super::top::FirstNode;
 use super::{Expr, Timing};
 use crate::error::{Error, Result};
 use crate::time::Windows;
@@ -127,8 +130,14 @@ pub enum Node {
     Rows(RowsNode),
     /// Numbers the rows of each key in an order of their values.
     Rank(RankNode),
+    /// Drops rows whose key came before.
+    First(FirstNode),
+    /// Sends the rows of each input through steps of its own.
+    Branches(BranchesNode),
     /// Joins two streams.
     IntervalJoin(IntervalJoinNode),
+    /// Joins with the versions that held at the time of each row.
+    AsOf(AsOfNode),
     /// Joins with a table.
     Lookup(LookupNode),
     /// Sorts the whole result at the end of input.
@@ -400,7 +409,16 @@ pub struct SortKey {
 impl Node {
     /// Whether it keeps state by key.
     pub fn is_keyed(&self) -> bool {
-        matches!(self, Self::Aggregate(_) | Self::Rows(_) | Self::Rank(_) | Self::IntervalJoin(_))
+        matches!(
+            self,
+            Self::Aggregate(_)
+                | Self::Rows(_)
+                | Self::Rank(_)
+                | Self::First(_)
+                | Self::Branches(_)
+                | Self::IntervalJoin(_)
+                | Self::AsOf(_)
+        )
     }
 }
 
@@ -423,7 +441,8 @@ impl Plan {
     /// Whether all rows must meet in one place: a step that keeps state reads what another one gave, or numbers rows.
     pub fn is_chained(&self) -> bool {
         let mut keyed = self.steps.iter().filter(|step| step.node.is_keyed());
-        keyed.next().is_some_and(|first| matches!(first.node, Node::Rank(_)) || keyed.next().is_some())
+        let first = keyed.next();
+        first.is_some_and(|first| matches!(first.node, Node::Rank(_) | Node::Branches(_)) || keyed.next().is_some())
     }
 
     /// Whether the rows that step `index` reads stand for records of the scan, one each.
@@ -436,13 +455,19 @@ impl Plan {
         for (index, step) in self.steps.iter().enumerate() {
             let input = self.input_of(index).len();
             let width = match &step.node {
-                Node::Filter(_) | Node::Sort(_) | Node::Limit { .. } => input,
+                Node::Filter(_) | Node::First(_) | Node::Sort(_) | Node::Limit { .. } => input,
                 Node::Project(exprs) => exprs.len(),
                 Node::Aggregate(node) => node.keys.len() + node.calls.len() + node.added_columns(),
                 Node::Rows(node) => input + node.calls.len(),
                 Node::Rank(_) => input + 1,
+                Node::Branches(node) => {
+                    node.branches.iter().try_for_each(|branch| self.branch(index, branch).validate())?;
+                    let width = |branch: &Branch| branch.steps.last().map_or(0, |step| step.schema.len());
+                    let agree = node.branches.iter().all(|branch| width(branch) == step.schema.len());
+                    if agree { step.schema.len() } else { 0 }
+                }
                 // The side and the event time are left out.
-                Node::IntervalJoin(_) => input - 2,
+                Node::IntervalJoin(_) | Node::AsOf(_) => input - 2,
                 Node::Lookup(node) => input + node.columns.len(),
             };
             if width != step.schema.len() {

@@ -101,6 +101,11 @@ impl ScriptPlanner<'_> {
         Ok(())
     }
 
+    /// Whether state that nobody touches is dropped after a while.
+    pub(super) fn drops_state(&self) -> bool {
+        self.script.settings.get("state_ttl").is_some_and(|ttl| !ttl.eq_ignore_ascii_case("off"))
+    }
+
     /// Sources and sinks share one space of names.
     fn check_new(&self, name: &ast::Ident) -> Result<(), SqlError> {
         let source = self.find_source(&name.value).is_some();

@@ -1,6 +1,5 @@
 //! How a job treats event time, beside the WATERMARK clause of its source.
 
-use super::relation::{Origin, origin};
 use super::{AggregateNode, Emit, Node, Plan, RowsOrder};
 use crate::limits;
 use crate::time::{Lateness, Windows};
@@ -95,22 +94,12 @@ impl Plan {
         lateness_of(&self.steps[index].node, 0)
     }
 
-    /// How far behind the watermark the rows that step `index` reads may be, in microseconds: by the length of a window if
-    /// their time is its start, because they leave at its end.
-    pub fn rows_behind_us(&self, index: usize) -> i64 {
-        let Node::Aggregate(AggregateNode { window: Some(window), .. }) = &self.steps[index].node else { return 0 };
-        match origin(&self.steps[..index], window.column) {
-            Origin::WindowStart(size_us) => size_us,
-            _ => 0,
-        }
-    }
-
     /// Whether rows are released in the order of event time, so that those behind the watermark come too late.
     pub fn releases_in_order(&self) -> bool {
         let keyed = self.keyed_step().map(|(_, step)| &step.node);
         match keyed {
             Some(Node::Rows(node)) => matches!(node.order, RowsOrder::EventTime { .. }),
-            Some(Node::IntervalJoin(_)) => true,
+            Some(Node::First(_) | Node::IntervalJoin(_) | Node::AsOf(_)) => true,
             _ => false,
         }
     }

@@ -347,6 +347,8 @@ pub struct From {
     pub alias: Option<Ident>,
     /// `AS name (column, …)`: names of the columns.
     pub columns: Vec<Ident>,
+    /// `FOR SYSTEM_TIME AS OF moment`: rows are versions, of which the one that holds at a time is meant.
+    pub as_of: Option<Expr>,
     /// Where the source is named.
     pub span: Span,
 }

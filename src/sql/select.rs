@@ -81,7 +81,7 @@ pub(super) fn query(reader: &mut Reader) -> Read<Query> {
         None => (None, None, None),
     };
     let items = vec![SelectItem::Wildcard { table: None, span }];
-    let from = From { source: FromSource::Union(arms), alias: None, columns: Vec::new(), span };
+    let from = From { source: FromSource::Union(arms), alias: None, columns: Vec::new(), as_of: None, span };
     Ok(Query { with, order_by, limit, offset, ..plain(span, items, from) })
 }
 

@@ -1,6 +1,6 @@
 //! Whether a plan holds together: every index in range, every type as its neighbours expect.
 
-use corelane::plan::{Expr, ExprKind, Node, Plan, RowsOrder, TableInput, TablePlan};
+use corelane::plan::{AsOfNode, Expr, ExprKind, IntervalJoinNode, Node, Plan, RowsOrder, TableInput, TablePlan};
 use corelane::types::{DataType, Schema};
 
 /// Every column is there with its type; operands have one type; constants lie as their type says.
@@ -78,13 +78,24 @@ fn check_steps(plan: &Plan, tables: &[TablePlan]) {
                     assert_eq!(table.fields[column].data_type, field.data_type);
                 }
             }
-            Node::IntervalJoin(node) => {
-                for (left, right) in &node.keys {
+            Node::First(node) => {
+                is_time(&input, node.column);
+                node.keys.iter().for_each(|key| check_expr(key, &input));
+            }
+            Node::Branches(node) => {
+                for branch in &node.branches {
+                    check_steps(&plan.branch(index, branch), tables);
+                }
+            }
+            Node::IntervalJoin(IntervalJoinNode { keys, .. }) | Node::AsOf(AsOfNode { keys, .. }) => {
+                for (left, right) in keys {
                     check_expr(left, &input);
                     check_expr(right, &input);
                     assert_eq!(left.data_type, right.data_type);
                 }
-                assert!(plan.scan.event_time.is_some());
+                // Without event time rows meet at the end.
+                let is_open = matches!(&step.node, Node::IntervalJoin(node) if node.is_open == (true, true));
+                assert!(is_open || plan.scan.event_time.is_some());
             }
             Node::Rank(node) => {
                 let columns = node.partition_by.iter().chain(&node.window);
