@@ -5,10 +5,12 @@
 //! [`SchemaProvider`]) or threads.
 
 mod aggregates;
+mod arrange;
 mod bind;
 mod coerce;
 mod explain;
 mod expr;
+mod frames;
 mod from;
 mod functions;
 mod grouping;
@@ -29,6 +31,7 @@ mod top;
 mod union;
 
 pub use expr::{ArithmeticOp, CompareOp, DatePart, Expr, ExprKind, Function};
+pub use frames::{Arrangement, Distance, FrameBound, FrameBounds, FrameOrder, FramedCall, FramedFunction, FramesNode};
 pub use from::table_name;
 pub use functions::{FunctionEntry, Group, functions};
 pub use interval::IntervalJoinNode;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::expr::ExprKind;
-use super::query::{AggregateNode, Emit, EventTimeColumn, Node, Plan, RowsOrder, Scan, Step};
+use super::query::{AggregateNode, Emit, EventTimeColumn, Node, Plan, Scan, Step};
 use super::timing::Timing;
 use crate::limits;
 use crate::time::Windows;
@@ -88,8 +88,9 @@ impl Relation {
     /// Whether rows come in the order of a column of the scan, as its watermark goes on.
     pub(super) fn releases_by(&self, scanned: usize) -> bool {
         let keyed: Vec<&Step> = self.steps.iter().filter(|step| step.node.is_keyed()).collect();
-        let [Step { node: Node::Rows(node), .. }] = keyed.as_slice() else { return false };
-        matches!(node.order, RowsOrder::EventTime { .. })
+        let keeps = |step: &&Step| matches!(step.node, Node::Rows(_) | Node::Frames(_));
+        keyed.first().is_some_and(|step| step.node.releases_rows())
+            && keyed.iter().all(keeps)
             && self.scan.event_time.is_some_and(|event_time| event_time.column == scanned)
     }
 
@@ -109,6 +110,7 @@ pub(super) fn origin(steps: &[Step], mut column: usize) -> Origin {
                 _ => return Origin::Other,
             },
             Node::Rows(node) if column + node.calls.len() < step.schema.len() => {}
+            Node::Frames(node) if column + node.calls.len() < step.schema.len() => {}
             Node::Rank(_) if column + 1 < step.schema.len() => {}
             Node::Lookup(node) if column + node.columns.len() < step.schema.len() => {}
             Node::Aggregate(AggregateNode { window: Some(window), emit: Emit::Final, changelog: false, .. }) => {
@@ -124,9 +126,12 @@ pub(super) fn origin(steps: &[Step], mut column: usize) -> Origin {
                     _ => Origin::Other,
                 };
             }
-            Node::Aggregate(_) | Node::Rows(_) | Node::Rank(_) | Node::IntervalJoin(_) | Node::Lookup(_) => {
-                return Origin::Other;
-            }
+            Node::Aggregate(_)
+            | Node::Rows(_)
+            | Node::Frames(_)
+            | Node::Rank(_)
+            | Node::IntervalJoin(_)
+            | Node::Lookup(_) => return Origin::Other,
         }
     }
     Origin::Scan(column)
