@@ -2,10 +2,10 @@
 
 use crate::operator::expr::Evaluator;
 use crate::operator::{
-    Aggregate, AsOf, Branches, Chain, Changes, ChangesPerBatch, Delay, Filter, First, GroupBy, IntervalJoin, Late,
-    LateRule, Lookup, MergePanes, Operator, Project, Rank, Reorder, RowsOver,
+    Aggregate, AsOf, Branches, Chain, Changes, ChangesPerBatch, Delay, Filter, First, Frames, GroupBy, IntervalJoin,
+    Late, LateRule, Lookup, MergePanes, Operator, Project, Rank, Reorder, RowsOver, Sorter,
 };
-use crate::plan::{Emit, Exchange, Layout, Node, Plan, RowsOrder, SourceInput, Step};
+use crate::plan::{Arrangement, Emit, Exchange, Layout, Node, Plan, RowsOrder, SourceInput, Step};
 use crate::state::KeyHasher;
 use crate::types::Schema;
 
@@ -129,7 +129,7 @@ impl Stages {
                 push_steps(&mut owner, keyed);
                 let keys = match &step.node {
                     Node::Aggregate(node) => node.keys.clone(),
-                    Node::Rows(node) => node.partition_by.clone(),
+                    Node::Rows(_) | Node::Frames(_) => plan.over_keys().unwrap_or_default(),
                     Node::IntervalJoin(node) => node.exchange_keys(),
                     Node::AsOf(node) => node.exchange_keys(),
                     Node::First(node) => node.keys.clone(),
@@ -191,6 +191,19 @@ fn push_step(chain: &mut Chain, plan: &Plan, i: usize, hasher: KeyHasher, global
                 (branch.inputs.end, chain)
             });
             chain.push(Branches::new(SourceInput::NUMBER, chains.collect()));
+        }
+        Node::Frames(node) => {
+            let input = plan.input_of(i);
+            if let Arrangement::EventTime { column } = node.arrangement {
+                chain.push(Reorder::new(column, &input));
+            }
+            let Arrangement::Values { per_window } = node.arrangement else {
+                chain.push(Frames::new(node, &input, schema, hasher));
+                return;
+            };
+            chain.push(Sorter::by_values(&node.order, per_window, &input));
+            chain.push(Frames::new(node, &input, schema, hasher));
+            chain.push(Sorter::by_place(per_window, schema));
         }
         Node::IntervalJoin(node) => {
             let (input, node) = (plan.input_of(i), node.kept_for(plan.timing.state_ttl_us));

@@ -5,12 +5,14 @@
 //! [`SchemaProvider`]) or threads.
 
 mod aggregates;
+mod arrange;
 mod as_of;
 mod bind;
 mod branches;
 mod coerce;
 mod explain;
 mod expr;
+mod frames;
 mod from;
 mod functions;
 mod grouping;
@@ -35,6 +37,7 @@ mod union;
 pub use as_of::AsOfNode;
 pub use branches::{Branch, BranchesNode};
 pub use expr::{ArithmeticOp, CompareOp, DatePart, Expr, ExprKind, Function};
+pub use frames::{Arrangement, Distance, FrameBound, FrameBounds, FrameOrder, FramedCall, FramedFunction, FramesNode};
 pub use from::table_name;
 pub use functions::{FunctionEntry, Group, functions};
 pub use interval::IntervalJoinNode;

@@ -77,6 +77,7 @@ fn of_steps(of_scan: &dyn Fn(usize) -> Option<Pace>, steps: &[Step], column: usi
             _ => None,
         },
         Node::Rows(node) if column + node.calls.len() < step.schema.len() => below(column),
+        Node::Frames(node) if node.leaves_at_once() && column + node.calls.len() < step.schema.len() => below(column),
         Node::Rank(node) if node.window.is_some() && column + 1 < step.schema.len() => below(column),
         Node::Lookup(node) if column + node.columns.len() < step.schema.len() => below(column),
         Node::Aggregate(node @ AggregateNode { window: Some(window), emit: Emit::Final, changelog: false, .. }) => {

@@ -4,6 +4,7 @@
 //! to it moves along. Filter and Rows pass the scan's columns on; the first Project or Aggregate ends their reach.
 
 use super::expr::{Expr, ExprKind};
+use super::frames::Arrangement;
 use super::query::{Emit, Node, Plan, RowsOrder, Scan, SourceInput, Step, Window};
 use crate::types::Schema;
 
@@ -67,7 +68,7 @@ fn project(plan: &mut Plan, projection: Vec<usize>, remap: &mut impl FnMut(usize
     }
     for step in &mut plan.steps {
         match step.node {
-            Node::Filter(_) | Node::First(_) | Node::Rows(_) | Node::Rank(_) | Node::Lookup(_) => {
+            Node::Filter(_) | Node::First(_) | Node::Rows(_) | Node::Frames(_) | Node::Rank(_) | Node::Lookup(_) => {
                 let appended = step.schema.fields.split_off(width.min(step.schema.len()));
                 step.schema = plan.scan.source.schema.project(&projection);
                 step.schema.fields.extend(appended);
@@ -89,6 +90,12 @@ fn each_step(steps: &mut [Step], f: &mut impl FnMut(usize) -> usize) {
                     *column = f(*column);
                 }
                 node.calls.iter_mut().filter_map(|call| call.arg.as_mut()).for_each(|expr| expr.map_columns(f));
+            }
+            Node::Frames(node) => {
+                node.exprs_mut().for_each(|expr| expr.map_columns(f));
+                if let Arrangement::EventTime { column } = &mut node.arrangement {
+                    *column = f(*column);
+                }
             }
             Node::Rank(node) => {
                 let columns = node.partition_by.iter_mut().chain(&mut node.window);
@@ -139,7 +146,9 @@ pub(super) fn drop_identity(scan: &Scan, steps: &mut Vec<Step>) {
     if !same {
         // HAVING stands between; it passes the names of the step below on.
         let below = before.iter().rposition(|step| !matches!(step.node, Node::Filter(_)));
-        let named = |index: &usize| matches!(before[*index].node, Node::Aggregate(_) | Node::Rows(_) | Node::Rank(_));
+        let named = |index: &usize| {
+            matches!(before[*index].node, Node::Aggregate(_) | Node::Rows(_) | Node::Frames(_) | Node::Rank(_))
+        };
         let Some(below) = below.filter(named) else { return };
         for step in &mut before[below..] {
             step.schema = project.schema.clone();

@@ -101,6 +101,7 @@ pub(super) fn origin(steps: &[Step], mut column: usize) -> Origin {
                 _ => return Origin::Other,
             },
             Node::Rows(node) if column + node.calls.len() < step.schema.len() => {}
+            Node::Frames(node) if column + node.calls.len() < step.schema.len() => {}
             Node::Rank(_) if column + 1 < step.schema.len() => {}
             Node::Lookup(node) if column + node.columns.len() < step.schema.len() => {}
             Node::Aggregate(AggregateNode {
@@ -132,6 +133,7 @@ pub(super) fn origin(steps: &[Step], mut column: usize) -> Origin {
             }
             Node::Aggregate(_)
             | Node::Rows(_)
+            | Node::Frames(_)
             | Node::Rank(_)
             | Node::Branches(_)
             | Node::AsOf(_)

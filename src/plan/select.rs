@@ -1,10 +1,11 @@
 //! One SELECT as a plan: Filter, then Aggregate or Rows, then Filter (HAVING), Project, Sort, Limit.
 
+use super::arrange;
 use super::bind::{Binder, Mode};
 use super::coerce::{Bound, Planned};
 use super::expr::{Expr, ExprKind};
 use super::grouping::{self, Grouping, WINDOW_END, WINDOW_START};
-use super::query::{AggregateNode, Emit, EventTimeColumn, Node, RowsNode, RowsOrder, SortKey, Step, Window};
+use super::query::{AggregateNode, Emit, EventTimeColumn, Node, SortKey, Step, Window};
 use super::relation::{Origin, Part, Relation};
 use super::rows::RowsState;
 use super::scope::{PlannedSubquery, Scope, suggest, wrong};
@@ -200,6 +201,10 @@ impl<'a> Planner<'a> {
         {
             let help = "without GROUP BY every row leaves at once: leave EMIT out";
             return Err(wrong(span, format!("{what} needs GROUP BY or an aggregate"), help));
+        }
+        if let (Some(window), false) = (query.named_windows.first(), has_over) {
+            let message = format!("no function stands with OVER {}", window.name.value);
+            return Err(wrong(window.name.span, message, "write SUM(x) OVER name, or leave WINDOW out"));
         }
         if grouped && has_over {
             let over = self.select_exprs().chain(self.order_exprs()).find(|expr| grouping::contains_over(expr));
@@ -449,35 +454,20 @@ impl<'a> Planner<'a> {
         steps: &mut Vec<Step>,
         event_time: &mut Option<EventTimeColumn>,
     ) -> Planned<(Vec<Output>, Vec<SortKey>)> {
-        let state = RowsState { shared: None, calls: Vec::new(), names: Vec::new(), rank: None };
+        let state = RowsState::new(&self.query.named_windows);
         let mut binder = Binder { scope: self.scope, mode: Mode::Rows(state), aliases: Vec::new() };
-        let outputs = self.outputs(&mut binder)?;
+        let mut outputs = self.outputs(&mut binder)?;
         let order = self.order(&mut binder, &outputs)?;
-        if let Mode::Rows(RowsState { shared: None, rank: Some((node, name, span)), .. }) = &mut binder.mode {
-            let node = top::at_windows(node.clone(), self.input, *span)?;
-            let mut schema = self.scope.schema.clone();
-            schema.fields.push(Field { nullable: false, ..Field::new(name.clone(), DataType::BigInt) });
-            steps.push(Step { node: Node::Rank(node), schema });
-            return Ok((outputs, order));
-        }
-        if let Mode::Rows(RowsState { rank: Some((_, _, span)), .. }) = &binder.mode {
-            let message = "ROW_NUMBER by values beside other functions OVER is not supported yet";
-            return Err(wrong(*span, message, "put one of them into a query in FROM"));
-        }
-        let Mode::Rows(RowsState { shared: Some((partition_by, mut rows_order)), calls, names, .. }) = binder.mode
-        else {
-            return Err(SqlError::new(self.query.span, "the query has no function OVER"));
+        let Mode::Rows(state) = binder.mode else {
+            return Err(SqlError::new(self.query.span, "the query lost its functions OVER"));
         };
-        if let RowsOrder::EventTime { column } = rows_order {
-            self.follow_time(column, self.query.span, event_time)?;
-            if self.input.is_keyed() {
-                // They come in that order anyhow.
-                rows_order = RowsOrder::Arrival;
-            }
+        let mut follow = |column, span| self.follow_time(column, span, event_time);
+        let (over, places) = arrange::steps(state, self.input, &mut follow)?;
+        steps.extend(over);
+        let width = self.scope.schema.len();
+        for output in &mut outputs {
+            output.expr.map_columns(&mut |index| if index < width { index } else { places[index - width] });
         }
-        let mut schema = self.scope.schema.clone();
-        schema.fields.extend(calls.iter().zip(names).map(|(call, name)| Field::new(name, call.data_type)));
-        steps.push(Step { node: Node::Rows(RowsNode { partition_by, order: rows_order, calls }), schema });
         Ok((outputs, order))
     }
 

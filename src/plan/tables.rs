@@ -61,6 +61,7 @@ impl Node {
                 let args = node.calls.iter_mut().filter_map(|call| call.arg.as_mut());
                 node.partition_by.iter_mut().chain(args).collect()
             }
+            Self::Frames(node) => node.exprs_mut().collect(),
             Self::Lookup(node) => node.keys.iter_mut().map(|(key, _)| key).collect(),
             Self::IntervalJoin(node) => {
                 let keys = node.keys.iter_mut().flat_map(|(left, right)| [left, right]);

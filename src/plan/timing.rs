@@ -1,6 +1,6 @@
 //! How a job treats event time, beside the WATERMARK clause of its source.
 
-use super::{AggregateNode, Emit, Node, Plan, RowsOrder};
+use super::{AggregateNode, Emit, Node, Plan};
 use crate::limits;
 use crate::time::{Lateness, Windows};
 use crate::types::EventTime;
@@ -97,11 +97,7 @@ impl Plan {
     /// Whether rows are released in the order of event time, so that those behind the watermark come too late.
     pub fn releases_in_order(&self) -> bool {
         let keyed = self.keyed_step().map(|(_, step)| &step.node);
-        match keyed {
-            Some(Node::Rows(node)) => matches!(node.order, RowsOrder::EventTime { .. }),
-            Some(Node::First(_) | Node::IntervalJoin(_) | Node::AsOf(_)) => true,
-            _ => false,
-        }
+        keyed.is_some_and(Node::releases_rows)
     }
 }
 

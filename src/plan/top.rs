@@ -48,7 +48,9 @@ fn some(data_type: DataType) -> Value {
 
 /// The node, told when all rows of a key are there.
 pub(super) fn at_windows(mut node: RankNode, input: &Relation, span: Span) -> Planned<RankNode> {
-    node.window = node.partition_by.iter().copied().find(|&column| is_bound(input.origin(column)));
+    // A step before that holds rows back lets windows come in parts.
+    let held = input.steps.iter().any(|step| matches!(step.node, Node::Frames(_)));
+    node.window = node.partition_by.iter().copied().find(|&column| !held && is_bound(input.origin(column)));
     if node.window.is_none() && !input.bounded {
         let message = format!("ROW_NUMBER by values needs the end of the input, and {} has none", input.name);
         let help = "put window_start or window_end of a query in FROM into PARTITION BY, or order by event time";
@@ -57,7 +59,7 @@ pub(super) fn at_windows(mut node: RankNode, input: &Relation, span: Span) -> Pl
     Ok(node)
 }
 
-fn is_bound(origin: Origin) -> bool {
+pub(super) fn is_bound(origin: Origin) -> bool {
     matches!(origin, Origin::WindowStart(_) | Origin::WindowEnd)
 }
 

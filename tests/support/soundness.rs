@@ -1,6 +1,9 @@
 //! Whether a plan holds together: every index in range, every type as its neighbours expect.
 
-use corelane::plan::{AsOfNode, Expr, ExprKind, IntervalJoinNode, Node, Plan, RowsOrder, TableInput, TablePlan};
+use corelane::plan::{
+    Arrangement, AsOfNode, Expr, ExprKind, FramedFunction, IntervalJoinNode, Node, Plan, RowsOrder, TableInput,
+    TablePlan,
+};
 use corelane::types::{DataType, Schema};
 
 /// Every column is there with its type; operands have one type; constants lie as their type says.
@@ -65,6 +68,29 @@ fn check_steps(plan: &Plan, tables: &[TablePlan]) {
                 node.partition_by.iter().for_each(|key| check_expr(key, &input));
                 node.calls.iter().filter_map(|call| call.arg.as_ref()).for_each(|arg| check_expr(arg, &input));
                 if let RowsOrder::EventTime { column } = node.order {
+                    is_time(&input, column);
+                }
+            }
+            Node::Frames(node) => {
+                let order = node.order.iter().map(|key| &key.expr);
+                node.partition_by.iter().chain(order).for_each(|key| check_expr(key, &input));
+                for (call, field) in node.calls.iter().zip(&step.schema.fields[input.len()..]) {
+                    assert_eq!(call.data_type, field.data_type);
+                    match &call.function {
+                        FramedFunction::Aggregate(call) => {
+                            call.arg.iter().chain(&call.second).for_each(|arg| check_expr(arg, &input));
+                        }
+                        FramedFunction::FirstValue(arg)
+                        | FramedFunction::LastValue(arg)
+                        | FramedFunction::NthValue(arg, _)
+                        | FramedFunction::Shift { arg, .. } => {
+                            check_expr(arg, &input);
+                            assert_eq!(arg.data_type, call.data_type);
+                        }
+                        _ => {}
+                    }
+                }
+                if let Arrangement::EventTime { column } = node.arrangement {
                     is_time(&input, column);
                 }
             }
