@@ -15,6 +15,7 @@
 mod exchange;
 mod ledger;
 mod machine;
+mod measure;
 mod mesh;
 mod message;
 mod output;

@@ -1,9 +1,10 @@
-//! The only room that talks to OS and CPU: topology, pinning, clock, CPU features, memory, signals, terminals.
+//! The only room that talks to OS and CPU: topology, pinning, clock, CPU features and counters, memory, signals, terminals.
 //!
 //! Promises: every answer is read once and handed out as plain values; a fact the host does not tell is absent, never
 //! guessed. Knows nothing of jobs, partitions or SQL. Linux only; the CPU-feature check covers x86-64.
 
 mod clock;
+mod counters;
 mod cpu;
 mod memory;
 mod pin;
@@ -13,6 +14,7 @@ mod terminal;
 mod topology;
 
 pub use clock::{cycle_counter, monotonic_ns, thread_cpu_ns, wall_us};
+pub use counters::{Counter, Counts, ThreadCounters};
 pub use cpu::{build_features, has_avx512, model_name, refuse_unsupported_host};
 pub use memory::{
     HUGE_PAGE_BYTES, Mapping, advise_huge_pages, available_memory_bytes, huge_page_bytes, peak_rss_bytes,
