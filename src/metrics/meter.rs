@@ -128,8 +128,7 @@ impl Meter {
     fn with(name: String, core: Option<usize>, now: fn() -> u64, counters: Result<ThreadCounters, String>) -> Self {
         let counters = counters.map(RefCell::new);
         let counts = counters.as_ref().map_or_else(|_| Counts::default(), |counters| counters.borrow_mut().read());
-        let started =
-            Moment { ticks: now(), monotonic_ns: sys::monotonic_ns(), cpu_ns: sys::thread_cpu_ns(), counts };
+        let started = Moment { ticks: now(), monotonic_ns: sys::monotonic_ns(), cpu_ns: sys::thread_cpu_ns(), counts };
         let meter = Self {
             now,
             name,

@@ -153,9 +153,8 @@ impl PerfReport {
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![self.verdict.clone()];
         let hardware = self.counters_refused.is_none();
-        let mut header = vec![
-            "stage", "rows in", "rows out", "batches", "bytes", "time", "share", "rows/s", "cycles/row",
-        ];
+        let mut header =
+            vec!["stage", "rows in", "rows out", "batches", "bytes", "time", "share", "rows/s", "cycles/row"];
         if hardware {
             header.extend(["instr/row", "IPC", "L1/row", "LLC/row", "branch/row", "dTLB/row"]);
         }
@@ -210,6 +209,14 @@ impl PerfReport {
             lines.push(format!(
                 "skew: the fullest partition has {:.2} times the mean of records, the busiest {:.2} times the mean of time",
                 self.skew_records, self.skew_time
+            ));
+        }
+        let worked: f64 = self.threads.iter().map(|thread| thread.busy_ratio * thread.elapsed_s).sum();
+        let off_cpu: f64 = self.threads.iter().map(|t| (t.busy_ratio * t.elapsed_s - t.cpu_s).max(0.0)).sum();
+        if off_cpu > OFF_CPU_RATIO * worked {
+            lines.push(format!(
+                "{} of the time that threads worked they had no CPU: they waited in system calls, or other work has the cores",
+                percent(off_cpu / worked)
             ));
         }
         if self.commit_s >= 1e-3 {
@@ -341,6 +348,9 @@ impl ThreadProfile {
 
 /// Share of its life for which a thread must work, or wait for the source, to be what binds a job.
 const BOUND_RATIO: f64 = 0.5;
+
+/// Share of the worked time without a CPU that is worth a line: less is the kernel's own.
+const OFF_CPU_RATIO: f64 = 0.1;
 
 /// What bound the job: the thread that worked the greatest part of its life, and what it did most of that.
 fn verdict(threads: &[ThreadProfile], format: &str) -> String {

@@ -89,15 +89,22 @@ fn a_reader_that_blocks_waits_for_the_source() {
     let mut blocked = reader(990_000, 0, 10_000);
     blocked.cpu_ns = 100_000_000;
     let report = PerfReport::new(&[blocked], "JSON");
+    let lines = report.lines();
+    assert!(
+        lines.iter().any(|line| line.starts_with("90 % of the time that threads worked they had no CPU")),
+        "{lines:#?}"
+    );
     assert_eq!(report.verdict, "waiting for the source: it had nothing for 89 % of the time");
 }
 
 #[test]
 fn stages_are_summed_over_threads_in_the_order_of_the_way() {
-    let threads = [writer(100, 200), partition(0, 100_000, 1_000, 0), partition(1, 300_000, 3_000, 0), reader(10, 0, 999_990)];
+    let threads =
+        [writer(100, 200), partition(0, 100_000, 1_000, 0), partition(1, 300_000, 3_000, 0), reader(10, 0, 999_990)];
     let report = PerfReport::new(&threads, "CSV");
     let names: Vec<&str> = report.stages.iter().filter(|s| s.kind != "wait").map(|s| s.stage.as_str()).collect();
-    let way = ["read CSV", "decode CSV", "WHERE", "GROUP BY", "exchange", "putting rows in order", "writing", "scheduling"];
+    let way =
+        ["read CSV", "decode CSV", "WHERE", "GROUP BY", "exchange", "putting rows in order", "writing", "scheduling"];
     assert_eq!(names, way);
     let decode = &report.stages[1];
     assert_eq!((decode.rows_in, decode.batches, decode.bytes), (3_000, 2, 24_000));
@@ -114,10 +121,8 @@ fn stages_are_summed_over_threads_in_the_order_of_the_way() {
 
 #[test]
 fn two_operators_of_one_name_are_two_stages() {
-    let stages = vec![
-        stage(StageKind::Operator, "SELECT", 400_000, 10),
-        stage(StageKind::Operator, "SELECT", 600_000, 5),
-    ];
+    let stages =
+        vec![stage(StageKind::Operator, "SELECT", 400_000, 10), stage(StageKind::Operator, "SELECT", 600_000, 5)];
     let report = PerfReport::new(&[thread("p", None, stages)], "CSV");
     let rows: Vec<u64> = report.stages.iter().map(|stage| stage.rows_in).collect();
     assert_eq!(rows, [10, 5]);
@@ -129,7 +134,8 @@ fn the_tables_have_aligned_columns_and_say_why_there_are_no_counters() {
     let lines = report.lines();
     assert!(lines[1].starts_with("stage ") && lines[1].ends_with("skew"), "{lines:#?}");
     assert!(!lines[1].contains("IPC"));
-    let widths: Vec<usize> = lines[1..].iter().take_while(|line| !line.starts_with("thread")).map(|l| l.len()).collect();
+    let widths: Vec<usize> =
+        lines[1..].iter().take_while(|line| !line.starts_with("thread")).map(|l| l.len()).collect();
     assert!(widths.iter().all(|width| *width == widths[0]), "{lines:#?}");
     assert_eq!(lines.last().unwrap(), "cycles are ticks of the CPU's clock (TSC), no counters: no PMU: have one");
 }

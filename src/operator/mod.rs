@@ -1,7 +1,7 @@
 //! One file per operator: each takes batches in and passes batches on.
 //!
-//! Promises: an operator's output depends on the rows it was given and their order alone; it never reads a clock, never
-//! blocks, and takes scratch memory from the batch's arena only. Operators know nothing of threads, rings or files.
+//! Promises: an operator's output depends on the rows it was given and their order alone; it never reads a clock (where costs
+//! are measured its chain does), never blocks, and takes scratch memory from the batch's arena only. Operators know nothing of threads, rings or files.
 //!
 //! ```text
 //! scan's columns ─► [filter] ─► [late] ─► [lookup] ─► aggregate | changes | rows | join (after reorder) ─► [filter] ─► [project] ─► [rank] ─► out

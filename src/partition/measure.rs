@@ -36,7 +36,7 @@ impl At {
             Self::GroupBy => (StageKind::Operator, "GROUP BY"),
             Self::Exchange => (StageKind::Exchange, "exchange"),
             Self::Merge => (StageKind::Operator, "GROUP BY: merging"),
-            Self::Output => (StageKind::Exchange, "handing to the writer"),
+            Self::Output => (StageKind::Write, "handing to the writer"),
             Self::WaitInput => (StageKind::WaitInput, "waiting for input"),
             Self::WaitOutput => (StageKind::WaitOutput, "waiting for room"),
         }

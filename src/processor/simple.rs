@@ -136,7 +136,8 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
         while !joint_ref.is_halted() && writer.step()? != Step::Done {}
         let (writer, sink) = writer.into_sink();
         let profile = meter.finish();
-        let (reader_stats, read_ns, reader_profile) = reader.join().map_err(|_| Error::Execution("the reader panicked".into()))?;
+        let (reader_stats, read_ns, reader_profile) =
+            reader.join().map_err(|_| Error::Execution("the reader panicked".into()))?;
         let busy = process_ns as f64 / (process_ns + write_ns + read_ns).max(1) as f64;
         Ok(Finished {
             readers: vec![reader_stats],
