@@ -1,8 +1,8 @@
 """Draws a table as a chart: bars for names, lines for numbers in the first column. SVG, by the standard library alone.
 
-    python3 perf/chart.py [--title TEXT] [--unit TEXT] [--columns A,B] [--log] [FILE] > chart.svg
+    python3 perf/chart.py [--title TEXT] [--unit TEXT] [--columns A,B] [--log] [--after TEXT] [FILE] > chart.svg
 
-The table is the first one in FILE (or standard input): Markdown rows (`| a | b |`), or columns parted by tabs or by two
+The table is the first one in FILE (or standard input), or the first one after a line that holds TEXT: Markdown rows (`| a | b |`), or columns parted by tabs or by two
 and more spaces, with a header. Cells that are not numbers after `**`, `,` and `%` are taken off, and what stands in
 brackets, are left out. --log draws the values on a logarithmic scale.
 """
@@ -28,10 +28,13 @@ def cells(line):
     return parts if len(parts) > 1 else None
 
 
-def table(lines):
-    """Header and rows of the first table."""
+def table(lines, after=None):
+    """Header and rows of the first table, or the first after a line that holds `after`."""
     rows = []
     for line in lines:
+        if after is not None:
+            after = None if after in line else after
+            continue
         row = cells(line)
         if row is None:
             if rows:
@@ -69,12 +72,13 @@ def main():
     parser.add_argument("--unit", default="")
     parser.add_argument("--columns", help="headers of the columns to draw, by commas; default: all that hold numbers")
     parser.add_argument("--log", action="store_true")
+    parser.add_argument("--after", metavar="TEXT")
     arguments = parser.parse_args()
     if arguments.file:
         with open(arguments.file, encoding="utf-8") as lines:
-            header, rows = table(lines)
+            header, rows = table(lines, arguments.after)
     else:
-        header, rows = table(sys.stdin)
+        header, rows = table(sys.stdin, arguments.after)
 
     wanted = arguments.columns.split(",") if arguments.columns else None
     if wanted and (unknown := [name for name in wanted if name not in header]):
@@ -86,9 +90,9 @@ def main():
         values = [number(row[index]) for row in rows]
         if (header[index] in wanted) if wanted else any(value is not None for value in values):
             columns.append((header[index], values))
-    # Text beside the first column names the row with it.
-    names = [index for index in range(len(header)) if all(number(row[index]) is None for row in rows)]
-    labels = [" ".join(row[i] for i in (names or [0]) if row[i]) for row in rows]
+    # What stands before the first column that is drawn names the row.
+    first = min((header.index(name) for name, _ in columns), default=1)
+    labels = [" ".join(cell for cell in row[:first] if cell) for row in rows]
     values = [v for _, column in columns for v in column if v is not None and (v > 0 or not arguments.log)]
     if not values:
         sys.exit("chart.py: the table has no numbers to draw")
@@ -132,10 +136,10 @@ def main():
         out.append(f'<text x="{x}" y="{y_of}" text-anchor="{anchor}"{turned}>{escape(text)}</text>')
 
     if is_line:
-        first, last = min(xs), max(xs)
+        least, most = min(xs), max(xs)
 
         def x(value):
-            return LEFT + 20 + (WIDTH - LEFT - RIGHT - 40) * (value - first) / ((last - first) or 1)
+            return LEFT + 20 + (WIDTH - LEFT - RIGHT - 40) * (value - least) / ((most - least) or 1)
 
         for value, row in zip(xs, rows):
             label(x(value), row[0])

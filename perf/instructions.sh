@@ -55,7 +55,7 @@ if [[ ${1:-} == --update ]]; then
     measure >"$scratch/measured"
     {
         printf '{\n  "compiler": "%s",\n  "unit": "instructions per row",\n  "cases": {\n' "$compiler"
-        awk -F '\t' '{ printf "%s    \"%s\": %s", NR > 1 ? ",\n" : "", $1, $2 } END { print "" }' "$scratch/measured"
+        awk -F '\t' '{ printf "%s    \"%s\": %s", (NR > 1 ? ",\n" : ""), $1, $2 } END { print "" }' "$scratch/measured"
         printf '  }\n}\n'
     } >"$record"
     cat "$record"
@@ -81,7 +81,7 @@ awk -F '\t' -v tolerance=$tolerance '
     $2 == "" { printf "%-36s %12.2f %12s %8s  gone\n", $1, $3, "-", "-"; wrong++; next }
     {
         change = ($2 - $3) / $3
-        note = change > tolerance ? "  MORE" : change < -tolerance ? "  less: record it" : ""
+        note = (change > tolerance) ? "  MORE" : (change < -tolerance) ? "  less: record it" : ""
         printf "%-36s %12.2f %12.2f %+7.2f%%%s\n", $1, $3, $2, 100 * change, note
         if (change > tolerance) wrong++
         if (change < -tolerance) better++
@@ -89,5 +89,5 @@ awk -F '\t' -v tolerance=$tolerance '
     END {
         if (wrong) print "instructions differ from perf/instructions.json: find out why, or perf/instructions.sh --update"
         else if (better) print "fewer instructions than recorded: perf/instructions.sh --update"
-        exit wrong > 0
+        exit (wrong > 0)
     }' "$scratch/compared"

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::meter::{StageKind, StageProfile, ThreadProfile};
+use super::meter::{SAMPLED_BATCH, StageKind, StageProfile, ThreadProfile};
 use super::report::group_digits;
 use crate::sys::{Counter, Counts};
 
@@ -224,7 +224,9 @@ impl PerfReport {
         }
         lines.push(match &self.counters_refused {
             Some(reason) => format!("cycles are ticks of the CPU's clock (TSC), no counters: {reason}"),
-            None => "cycles, instructions and misses are the core's in user mode, of one batch in 64".into(),
+            None => {
+                format!("cycles, instructions and misses are the core's in user mode, of one batch in {SAMPLED_BATCH}")
+            }
         });
         lines
     }
