@@ -139,9 +139,9 @@ impl PerfReport {
         let partitions = || threads.iter().filter(|thread| records(thread) > 0 || thread.decodes());
         Self {
             verdict: verdict(threads, format),
+            stages: totals.iter().map(|total| total.report(worked_s, format, refused.is_some())).collect(),
             cycles: if refused.is_some() { "tsc" } else { "core" },
             counters_refused: refused,
-            stages: totals.iter().map(|total| total.report(worked_s, format)).collect(),
             threads: threads.iter().map(|thread| ThreadReport::new(thread, format)).collect(),
             skew_records: skew(partitions().map(|thread| records(thread) as f64)),
             skew_time: skew(partitions().map(|thread| thread.ticks_in(StageKind::works) as f64)),
@@ -189,11 +189,14 @@ impl PerfReport {
             rows.push(row);
         }
         lines.extend(table(&rows));
-        let header = ["thread", "core", "records", "worked", "on a CPU", "no source", "no input", "no room"];
-        let mut rows = vec![header.map(String::from).to_vec()];
+        let mut header = vec!["thread", "core", "records", "worked", "on a CPU", "no source", "no input", "no room"];
+        if hardware {
+            header.extend(["cycles", "IPC"]);
+        }
+        let mut rows = vec![header.into_iter().map(String::from).collect()];
         for thread in &self.threads {
             let share = |seconds: f64| percent(seconds / thread.elapsed_s.max(1e-9));
-            rows.push(vec![
+            let mut row = vec![
                 thread.thread.clone(),
                 thread.core.map_or("-".into(), |core| core.to_string()),
                 group_digits(thread.records),
@@ -202,7 +205,13 @@ impl PerfReport {
                 share(thread.wait_source_s),
                 share(thread.wait_input_s),
                 share(thread.wait_output_s),
-            ]);
+            ];
+            if hardware {
+                let cycles = thread.cycles.map(|cycles| cycles as f64);
+                let ipc = thread.instructions.zip(cycles.filter(|&c| c > 0.0)).map(|(i, c)| i as f64 / c);
+                row.extend([cycles.map_or("-".into(), rate), figure(ipc, 2)]);
+            }
+            rows.push(row);
         }
         lines.extend(table(&rows));
         if self.threads.iter().filter(|thread| thread.records > 0).count() > 1 {
@@ -279,7 +288,8 @@ impl Total {
         self.sampled += stage.sampled;
     }
 
-    fn report(&self, worked_s: f64, format: &str) -> StageReport {
+    /// Ticks stand in for cycles only where all cycles are ticks.
+    fn report(&self, worked_s: f64, format: &str, in_ticks: bool) -> StageReport {
         let time_s: f64 = self.seconds.iter().sum();
         let per_row = |counter| {
             let count = self.sampled.get(counter)? as f64;
@@ -298,7 +308,7 @@ impl Total {
             time_s,
             share: if self.kind.works() { time_s / worked_s.max(1e-12) } else { 0.0 },
             rows_per_s: if time_s > 0.0 { self.rows_in as f64 / time_s } else { 0.0 },
-            cycles_per_row: cycles.or(ticks_per_row.filter(|_| self.sampled == Counts::default())),
+            cycles_per_row: if in_ticks { ticks_per_row } else { cycles },
             instructions_per_row: instructions,
             instructions_per_cycle: instructions.zip(cycles.filter(|&cycles| cycles > 0.0)).map(|(i, c)| i / c),
             l1_misses_per_row: per_row(Counter::L1Misses),
@@ -318,7 +328,7 @@ impl ThreadReport {
         let stage = |stage: &StageProfile| {
             let mut total = Total::new(stage, 0);
             total.add(stage, thread);
-            total.report(worked_s, format)
+            total.report(worked_s, format, thread.counts.is_err())
         };
         let count = |counter| thread.counts.as_ref().ok().and_then(|counts| counts.get(counter));
         Self {

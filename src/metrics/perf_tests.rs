@@ -146,5 +146,8 @@ fn with_counters_the_columns_of_the_cpu_are_there() {
     counted.counts = Ok(Counts::default());
     let report = PerfReport::new(&[counted], "CSV");
     assert_eq!((report.cycles, &report.counters_refused), ("core", &None));
-    assert!(report.lines()[1].contains("instr/row   IPC"), "{:#?}", report.lines());
+    let lines = report.lines();
+    assert!(lines[1].contains("instr/row  IPC"), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.ends_with("  no room  cycles  IPC")), "{lines:#?}");
+    assert_eq!(report.stages[1].cycles_per_row, None, "ticks are not mixed with cycles");
 }
