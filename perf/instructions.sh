@@ -6,7 +6,7 @@
 #   perf/instructions.sh             compares
 #   perf/instructions.sh --update    records; the change of the file belongs into the commit that changed the counts
 #
-# Counts do not depend on the clock or on what else runs; between two runs of one binary they differ by less than 0.2 %
+# Counts do not depend on the clock or on what else runs; between two runs of one binary they differ by less than 0.5 %
 # (hashes are seeded anew in each process). They do depend on the compiler: with another one than the recorded the
 # comparison is skipped. Kernels (wide: valgrind runs no AVX-512) are what a pass does over what making its input does;
 # scenarios run under inline, over Arrow files and the first also over CSV and JSON, and are what a run over 2N rows does over

@@ -52,11 +52,12 @@ def fit(points):
     for chosen in choices:
         rows = [[terms[t](n) * x / n for t in chosen] for n, x in points]
         solution = solve(rows, [1.0] * len(points))
-        if solution is None or solution[0] <= 0 or any(value < 0 for value in solution[1:]):
+        if solution is None or solution[0] <= 0 or any(value < -1e-12 for value in solution[1:]):
             continue
         full = [0.0, 0.0, 0.0]
         for t, value in zip(chosen, solution):
-            full[t] = value
+            # What is left of rounding is nothing.
+            full[t] = value if value > 1e-12 else 0.0
         error = sum((1.0 - sum(a * b for a, b in zip(row, solution))) ** 2 for row in rows)
         if best is None or error < best[0] - 1e-15:
             best = (error, (1 / full[0], full[1] / full[0], full[2] / full[0]))

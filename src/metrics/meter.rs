@@ -232,7 +232,7 @@ impl Meter {
             core: self.core,
             elapsed_ns: sys::monotonic_ns() - self.started.monotonic_ns,
             cpu_ns: sys::thread_cpu_ns() - self.started.cpu_ns,
-            ticks: (self.now)().wrapping_sub(self.started.ticks),
+            ticks: self.since.get().wrapping_sub(self.started.ticks),
             stages: self.stages.borrow().clone(),
             counts,
         }
