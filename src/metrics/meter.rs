@@ -335,6 +335,36 @@ mod tests {
         assert_eq!(decode.per_row(Counter::Cycles), None);
     }
 
+    /// Events that the kernel counts stand in for those of a CPU.
+    #[test]
+    fn one_batch_in_many_is_counted_by_the_cpu() {
+        let counters = match ThreadCounters::open_software() {
+            Ok(counters) => counters,
+            Err(error) => return println!("not run: {error}"),
+        };
+        let meter = Meter::with("t".into(), None, sys::monotonic_ns, Ok(counters));
+        let decode = meter.stage(StageKind::Decode, "decode");
+        let other = meter.stage(StageKind::Operator, "other");
+        for batch in 0..SAMPLED_BATCH + 2 {
+            meter.begin_batch();
+            let before = meter.enter(decode);
+            let mut memory = vec![0_u8; 1 << 20];
+            memory.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
+            std::hint::black_box(&memory);
+            meter.enter(other);
+            meter.enter(before);
+            meter.count_in(decode, 100 + batch, 0);
+        }
+        let profile = meter.finish();
+        let [_, decode, other] = &profile.stages[..] else { panic!("{profile:?}") };
+        assert_eq!(decode.sampled_rows, 101 + 101 + SAMPLED_BATCH, "the second batch, and the one 64 after it");
+        assert!(decode.per_row(Counter::Cycles).unwrap() > 0.0, "{decode:?}");
+        assert!(decode.sampled.get(Counter::Cycles) > other.sampled.get(Counter::Cycles), "{profile:?}");
+        assert_eq!(decode.per_row(Counter::Instructions), None, "there is no such counter");
+        let whole = profile.counts.as_ref().unwrap().get(Counter::Cycles);
+        assert!(whole > decode.sampled.get(Counter::Cycles), "the thread is counted from start to finish: {whole:?}");
+    }
+
     #[test]
     fn a_thread_without_work_is_measured_too() {
         let meter = Meter::start("idle", None);

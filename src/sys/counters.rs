@@ -116,6 +116,12 @@ impl ThreadCounters {
         Self::open_groups(GROUPS).map_err(|error| refusal(&error, paranoid_level(), is_virtual()))
     }
 
+    /// The same over events that the kernel counts itself: cycles are nanoseconds on a CPU, misses page faults. For tests.
+    #[cfg(test)]
+    pub(crate) fn open_software() -> io::Result<Self> {
+        Self::open_groups(tests::SOFTWARE)
+    }
+
     /// Opens what there is of `groups`; fails if the very first event cannot be had.
     fn open_groups(groups: &[&[(Counter, Event)]]) -> io::Result<Self> {
         let mut opened = Vec::new();
@@ -235,7 +241,7 @@ mod tests {
     use super::*;
 
     /// Events that the kernel counts stand in for those of the CPU.
-    const SOFTWARE: &[&[(Counter, Event)]] = &[
+    pub(super) const SOFTWARE: &[&[(Counter, Event)]] = &[
         &[(Counter::Cycles, Event::Software(Software::TASK_CLOCK))],
         &[
             (Counter::L1Misses, Event::Software(Software::PAGE_FAULTS)),
@@ -253,7 +259,7 @@ mod tests {
 
     #[test]
     fn what_a_thread_does_is_counted_for_that_thread() {
-        let mut counters = match ThreadCounters::open_groups(SOFTWARE) {
+        let mut counters = match ThreadCounters::open_software() {
             Ok(counters) => counters,
             Err(error) => return println!("not run: {}", refusal(&error, paranoid_level(), is_virtual())),
         };
