@@ -8,7 +8,7 @@
 //! | 0 | [`error`], [`limits`] | public errors; every bound with its name, unit and reason |
 //! | 0 | [`sys`] | the only room that talks to OS and CPU |
 //! | 1 | [`types`] | data types, schema, values and their text, event time, sequence, order |
-//! | 1 | [`ring`], [`arena`], [`metrics`] | SPSC ring pairs and wait strategies; memory freed whole; one-writer counters |
+//! | 1 | [`ring`], [`arena`], [`metrics`] | SPSC ring pairs and wait strategies; memory freed whole; one-writer counters, meters of time |
 //! | 2 | [`kernel`] | pure loops over slices |
 //! | 2 | [`function`] | what scalar functions compute |
 //! | 2 | [`batch`], [`time`], [`sql`] | columns and chunks; watermark and window arithmetic; text to syntax tree |

@@ -129,8 +129,16 @@ fn run_with_fault(
         clock: Clock::new(|| 0),
         ring_slots: 2,
     });
-    let setup =
-        MachinesSetup { plan: &job.plan, layout: &layout, hasher, cores: &[], wait, batch_rows: 16, stop: &stop };
+    let setup = MachinesSetup {
+        plan: &job.plan,
+        layout: &layout,
+        hasher,
+        cores: &[],
+        wait,
+        batch_rows: 16,
+        stop: &stop,
+        is_measured: false,
+    };
     process(Machines { setup, wired, sink: Box::new(sink) }).map(|_| ())
 }
 

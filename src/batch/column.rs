@@ -220,6 +220,23 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// About the bytes that the `selected` rows have in their columns: text by the mean length, codes without their
+    /// dictionary, validity left out.
+    pub fn size_bytes(&self, selected: usize) -> usize {
+        let of_column = |column: &Column<'_>| match column.values {
+            Values::Boolean(_) => selected.div_ceil(8),
+            Values::Int32(_) | Values::Dictionary { .. } => 4 * selected,
+            Values::Int64(_) | Values::Float64(_) => 8 * selected,
+            Values::Int128(_) => 16 * selected,
+            Values::Utf8(strings) => {
+                let (first, last) = (strings.offsets.first(), strings.offsets.last());
+                let text = first.zip(last).map_or(0, |(first, last)| (last - first) as usize);
+                4 * selected + text * selected / strings.len().max(1)
+            }
+        };
+        self.columns.iter().map(of_column).sum()
+    }
+
     /// The first surviving row.
     pub fn first(&self) -> Option<usize> {
         match self.selection {

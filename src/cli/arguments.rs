@@ -156,7 +156,7 @@ pub(super) struct ExplainArguments {
     /// SQL text instead of a file
     #[arg(short, long, value_name = "SQL")]
     pub(super) query: Option<String>,
-    /// Run the jobs too, throw their rows away, and show their reports
+    /// Run the jobs too, throw their rows away, and show their reports and where the time went
     #[arg(long)]
     pub(super) analyze: bool,
     #[command(flatten)]
@@ -334,6 +334,9 @@ pub(super) struct WatchFlags {
     /// Write the job's report as JSON to FILE; - is standard output
     #[arg(long, value_name = "FILE")]
     pub(super) stats_json: Option<PathBuf>,
+    /// Say on standard error where the time went: by stage and thread, with the CPU's counters where there are any
+    #[arg(long)]
+    pub(super) perf: bool,
     /// Progress line on standard error; auto shows it on a terminal
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = ProgressWhen::Auto)]
     pub(super) progress: ProgressWhen,

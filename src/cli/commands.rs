@@ -122,7 +122,7 @@ fn explain(arguments: &ExplainArguments) -> Outcome {
 fn analyze(script: &Script, mut job: JobPlan, options: &RunOptions) -> Result<String, Failure> {
     job.sink.options = Options::new();
     job.sink.options.set("connector", "blackhole");
-    let control = Control::default();
+    let control = Control { is_measured: true, ..Control::default() };
     sys::stop_on_signals(&control.stop)?;
     let report = Engine::new().run(&job, options, &control).map_err(|error| script.failure(error))?;
     let mut text = String::from("Run: ");
@@ -131,7 +131,14 @@ fn analyze(script: &Script, mut job: JobPlan, options: &RunOptions) -> Result<St
     for line in report.event_time_lines() {
         text.push_str(&format!("  {line}\n"));
     }
+    text.push_str(&perf_text(&report));
     Ok(text)
+}
+
+/// Where the time of a job went, if that was measured; ends with a line feed.
+fn perf_text(report: &JobReport) -> String {
+    let lines = report.perf.iter().flat_map(|perf| perf.lines()).enumerate();
+    lines.map(|(index, line)| format!("{}{line}\n", if index == 0 { "Perf: " } else { "  " })).collect()
 }
 
 fn check(arguments: &CheckArguments) -> Outcome {
@@ -188,14 +195,17 @@ pub(super) fn run_jobs(
             write_stderr(&format!("stopped before the job that writes to {}", job.sink.name));
             break;
         }
-        let control = Control { stop: stop.clone(), ..Control::default() };
-        let watching = Watching {
+        let control = Control { stop: stop.clone(), is_measured: watching.perf, ..Control::default() };
+        let shown = Watching {
             shown: shows_progress(watching.progress, job),
             warned: options.timing.late_records != LateRecords::ProcessAll,
         };
-        let report = progress::watch(&control.progress, watching, || Engine::new().run(job, options, &control))
+        let report = progress::watch(&control.progress, shown, || Engine::new().run(job, options, &control))
             .map_err(|error| script.failure(error))?;
         finished(&report);
+        if watching.perf {
+            write_stderr(perf_text(&report).trim_end());
+        }
         reports.push(report);
     }
     Ok(Reports { target, reports })

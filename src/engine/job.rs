@@ -34,11 +34,18 @@ pub struct Control {
     pub progress: Arc<Progress>,
     /// What time it is: idle splits and `max_future` go by it.
     pub clock: Clock,
+    /// Whether to measure where the time goes, for [`JobReport::perf`].
+    pub is_measured: bool,
 }
 
 impl Default for Control {
     fn default() -> Self {
-        Self { stop: StopFlag::default(), progress: Arc::default(), clock: Clock::new(sys::wall_us) }
+        Self {
+            stop: StopFlag::default(),
+            progress: Arc::default(),
+            clock: Clock::new(sys::wall_us),
+            is_measured: false,
+        }
     }
 }
 
@@ -140,6 +147,7 @@ impl Engine {
         let placement = topology.placement(layout.partitions, options.cores.as_deref())?;
         let sink = sink.with_late(late).with_dead_letters(source.dead_letters()?, source.names());
         let (names, on_error, source_is_bounded) = (source.names(), source.on_error(), source.is_bounded());
+        let decoded = source.decoded();
         let hasher = KeyHasher::new(RandomState::new().hash_one("corelane"));
         let Started { splits, decoders } = source.start(layout.partitions, control)?;
         let memory = options.memory_limit_bytes.map(MemoryLimit::new);
@@ -171,11 +179,12 @@ impl Engine {
             wait: options.wait,
             batch_rows: options.batch_rows,
             stop: &control.stop,
+            is_measured: control.is_measured,
         };
         let (sink, commit) = sink.into_parts(source_is_bounded);
         let finished = process(Machines { setup, wired, sink })?;
         let write_started_ns = sys::monotonic_ns();
-        let mut report = report(job, &layout, &placement, &finished, &names);
+        let mut report = report(job, &layout, &placement, &finished, &names, &decoded);
         tables.report(&mut report);
         if on_error == OnError::Fail
             && let Some(first) = report.failures.first()
@@ -188,7 +197,11 @@ impl Engine {
         let sink = finished.sink;
         commit.commit(sink)?;
         let now_ns = sys::monotonic_ns();
-        report.write_s += (now_ns - write_started_ns) as f64 / 1e9;
+        let commit_s = (now_ns - write_started_ns) as f64 / 1e9;
+        report.write_s += commit_s;
+        if let Some(perf) = &mut report.perf {
+            perf.commit_s = commit_s;
+        }
         report.elapsed_s = (now_ns - started_ns) as f64 / 1e9;
         report.records_per_s = report.records_read as f64 / report.elapsed_s.max(1e-9);
         report.peak_rss_bytes = sys::peak_rss_bytes();

@@ -26,7 +26,7 @@ mod source;
 mod split;
 mod tables;
 
-pub use crate::metrics::{JobReport, Progress};
+pub use crate::metrics::{JobReport, PerfReport, Progress};
 pub use crate::plan::{JobPlan, LateRecords, ProcessorKind, Strategy, Timing};
 pub use crate::sys::StopFlag;
 pub use job::{Control, Engine};

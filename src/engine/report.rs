@@ -2,7 +2,7 @@
 
 use super::split::SplitNames;
 use crate::limits::FAILURE_SAMPLES;
-use crate::metrics::{FailureSample, JobReport, LatenessHistogram, PartitionReport, WatermarkReport};
+use crate::metrics::{FailureSample, JobReport, LatenessHistogram, PartitionReport, PerfReport, WatermarkReport};
 use crate::plan::{Deal, Exchange, JobPlan, Layout, Strategy};
 use crate::processor::Finished;
 use crate::sys::Placement;
@@ -17,6 +17,7 @@ pub(super) fn report(
     placement: &Placement,
     finished: &Finished,
     split_names: &SplitNames,
+    decoded: &str,
 ) -> JobReport {
     let high_water: Vec<usize> = finished.readers.iter().flat_map(|r| r.queue_high_water.iter().copied()).collect();
     let mut report = JobReport {
@@ -59,6 +60,9 @@ pub(super) fn report(
     report.failures.sort_by(|a, b| (&a.source, a.record).cmp(&(&b.source, b.record)));
     report.failures.truncate(FAILURE_SAMPLES);
     report.lateness = lateness.report();
+    if !finished.profiles.is_empty() {
+        report.perf = Some(PerfReport::new(&finished.profiles, decoded));
+    }
     report.watermark = watermark(layout, finished).map(|state| WatermarkReport {
         event_time: (state.watermark > EventTime::MIN).then(|| text(state.watermark)),
         held_back_by: split_names.name(state.held_by),

@@ -13,7 +13,7 @@ use crate::connector::{
     SourceConnector, memory_reader,
 };
 use crate::error::{Error, Result};
-use crate::format::{self, ByteRange, FORMAT_KEYS, FormatOptions, SourceFormat, infer_schema, split_points};
+use crate::format::{self, ByteRange, FORMAT_KEYS, Format, FormatOptions, SourceFormat, infer_schema, split_points};
 use crate::operator::OnError;
 use crate::partition::SourceSplit;
 use crate::plan::{JobPlan, ProcessorKind, SchemaProvider, SourceDefinition, SourceFacts};
@@ -50,6 +50,18 @@ struct Parsed {
 }
 
 impl Parsed {
+    /// What is decoded, as it is said to people.
+    fn decoded(&self) -> &'static str {
+        match (&self.connector, self.format.as_ref().map(|format| format.format)) {
+            (_, Some(Format::Csv)) => "CSV",
+            (_, Some(Format::Json)) => "JSON",
+            (_, Some(Format::Parquet)) => "Parquet",
+            (_, Some(Format::Arrow)) => "Arrow",
+            (SourceConnector::Generator(_), _) => "generated rows",
+            _ => "rows in memory",
+        }
+    }
+
     fn new(options: &Options, schema: &Schema) -> Result<Self> {
         let mut rest = options.clone();
         let connector = SourceConnector::take(&mut rest, schema)?;
@@ -242,6 +254,13 @@ impl<'j> OpenSource<'j> {
     /// What to do with records that fail.
     pub(super) fn on_error(&self) -> OnError {
         self.inputs.first().map_or(OnError::Skip, |input| input.parsed.on_error)
+    }
+
+    /// What is decoded, as it is said to people.
+    pub(super) fn decoded(&self) -> String {
+        let mut names: Vec<&str> = self.inputs.iter().map(|input| input.parsed.decoded()).collect();
+        names.dedup();
+        names.join(" and ")
     }
 
     /// The dead-letter file, if there is one, not visible before it is committed.

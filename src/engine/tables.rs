@@ -93,7 +93,7 @@ impl Tables {
             ..options.clone()
         };
         options.timing.late_sink = None;
-        let control = Control { progress: Arc::new(Progress::new()), ..control.clone() };
+        let control = Control { progress: Arc::new(Progress::new()), is_measured: false, ..control.clone() };
         let (report, rows) = self.engine.collect_with(&job, &options, &control)?;
         if report.records_failed + report.records_dropped > 0 {
             self.reports.push((name.to_string(), report));

@@ -1,4 +1,4 @@
-//! One-writer counters for what runs, and the report of what ran.
+//! One-writer counters for what runs, meters of where time goes, and the report of what ran.
 //!
 //! Promises: a counter costs its writer a load and a store, no locked instruction, and shares its cache line with no
 //! other writer; the counts of a report add up ([`JobReport::records_balance`]). Knows nothing of queries or threads.
@@ -6,9 +6,13 @@
 mod counters;
 mod lateness;
 mod memory;
+mod meter;
+mod perf;
 mod report;
 
 pub use counters::{Progress, ProgressTotals, ProgressWriter};
 pub use lateness::{LatenessBucket, LatenessHistogram, LatenessReport};
 pub use memory::{MemoryExceeded, MemoryLimit, MemoryShare};
+pub use meter::{Meter, SAMPLED_BATCH, StageId, StageKind, StageProfile, ThreadProfile};
+pub use perf::{PerfReport, StageReport, ThreadReport};
 pub use report::{FailureSample, JobReport, PartitionReport, WatermarkReport, group_digits};

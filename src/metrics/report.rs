@@ -6,6 +6,7 @@
 use serde::Serialize;
 
 use super::lateness::LatenessReport;
+use super::perf::PerfReport;
 
 /// The report of one job.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -64,6 +65,9 @@ pub struct JobReport {
     pub lateness: Option<LatenessReport>,
     /// How far event time came; `None` if the query does not depend on it.
     pub watermark: Option<WatermarkReport>,
+    /// Where the time went; only if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub perf: Option<PerfReport>,
 }
 
 /// The least watermark over the splits when reading ended, and what kept it from being greater.

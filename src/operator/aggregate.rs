@@ -35,6 +35,10 @@ impl Aggregate {
 }
 
 impl Operator for Aggregate {
+    fn name(&self) -> &'static str {
+        "GROUP BY"
+    }
+
     fn takes_masks(&self) -> bool {
         true
     }

@@ -85,6 +85,10 @@ fn none_of(types: impl Iterator<Item = DataType>) -> BatchBuffer {
 }
 
 impl Operator for AsOf {
+    fn name(&self) -> &'static str {
+        "JOIN AS OF"
+    }
+
     fn state(&self) -> Option<(&'static str, usize)> {
         let bytes = self.versions.size_bytes() + self.chains.size_bytes() + self.holds.capacity();
         Some(("the versions of a JOIN", bytes))

@@ -24,6 +24,10 @@ impl Branches {
 }
 
 impl Operator for Branches {
+    fn name(&self) -> &'static str {
+        "sides of a JOIN"
+    }
+
     fn takes_masks(&self) -> bool {
         true
     }

@@ -133,6 +133,10 @@ impl Changes {
 }
 
 impl Operator for Changes {
+    fn name(&self) -> &'static str {
+        "GROUP BY"
+    }
+
     fn process(&mut self, batch: Batch<'_>, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()> {
         let (arena, simd) = (context.arena, context.simd);
         let Self { group_by, windowed, added, running, expiry, changelog } = self;

@@ -20,6 +20,10 @@ impl<O: Operator> Delay<O> {
 }
 
 impl<O: Operator> Operator for Delay<O> {
+    fn name(&self) -> &'static str {
+        self.operator.name()
+    }
+
     fn takes_masks(&self) -> bool {
         self.operator.takes_masks()
     }

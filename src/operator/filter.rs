@@ -22,6 +22,10 @@ impl Filter {
 }
 
 impl Operator for Filter {
+    fn name(&self) -> &'static str {
+        if self.counts_records { "WHERE" } else { "HAVING" }
+    }
+
     fn takes_masks(&self) -> bool {
         true
     }

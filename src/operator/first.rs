@@ -80,6 +80,10 @@ impl First {
 }
 
 impl Operator for First {
+    fn name(&self) -> &'static str {
+        "first rows"
+    }
+
     fn state(&self) -> Option<(&'static str, usize)> {
         let bytes = self.keys.size_bytes() + self.chains.size_bytes() + self.times.capacity() * 8;
         Some(("DISTINCT", bytes))

@@ -219,6 +219,10 @@ fn pairs(arena: &Bump) -> Pairs<'_> {
 }
 
 impl Operator for IntervalJoin {
+    fn name(&self) -> &'static str {
+        "JOIN"
+    }
+
     fn state(&self) -> Option<(&'static str, usize)> {
         Some(("JOIN", self.sides.iter().map(Side::held_bytes).sum()))
     }

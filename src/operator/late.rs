@@ -81,6 +81,10 @@ impl Late {
 }
 
 impl Operator for Late {
+    fn name(&self) -> &'static str {
+        "late records"
+    }
+
     fn takes_masks(&self) -> bool {
         true
     }

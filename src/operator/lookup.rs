@@ -37,6 +37,10 @@ impl Lookup {
 }
 
 impl Operator for Lookup {
+    fn name(&self) -> &'static str {
+        "JOIN with a table"
+    }
+
     fn state(&self) -> Option<(&'static str, usize)> {
         self.accounts.then(|| ("the table of a JOIN", self.table.size_bytes()))
     }

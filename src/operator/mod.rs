@@ -1,7 +1,7 @@
 //! One file per operator: each takes batches in and passes batches on.
 //!
-//! Promises: an operator's output depends on the rows it was given and their order alone; it never reads a clock, never
-//! blocks, and takes scratch memory from the batch's arena only. Operators know nothing of threads, rings or files.
+//! Promises: an operator's output depends on the rows it was given and their order alone; it never reads a clock (where costs
+//! are measured its chain does), never blocks, and takes scratch memory from the batch's arena only. Operators know nothing of threads, rings or files.
 //!
 //! ```text
 //! scan's columns ─► [filter] ─► [late] ─► [lookup] ─► aggregate | changes | rows | frames | join, first (after reorder) ─► [filter] ─► [project] ─► [rank] ─► out
@@ -60,11 +60,14 @@ pub use reorder::Reorder;
 pub use rows::RowsOver;
 pub use sorter::Sorter;
 
+use std::rc::Rc;
+
 use bumpalo::Bump;
 
 use crate::batch::{Batch, Selection};
 use crate::error::Result;
 use crate::kernel::{Simd, selection};
+use crate::metrics::{Meter, StageId, StageKind};
 use crate::types::{EventTime, OrderKey};
 
 /// Where an operator's output goes.
@@ -75,6 +78,9 @@ type Tell<'t> = dyn FnMut(&mut dyn Operator, &mut Context<'_>, &mut Next<'_>) ->
 
 /// One step of a chain.
 pub trait Operator {
+    /// What to call it where costs are shown: the clause that it stands for.
+    fn name(&self) -> &'static str;
+
     /// Takes a batch; what comes of it goes to `next` before this returns, or stays as state.
     fn process(&mut self, batch: Batch<'_>, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()>;
 
@@ -112,6 +118,24 @@ pub trait Operator {
 #[derive(Default)]
 pub struct Chain {
     operators: Vec<Box<dyn Operator>>,
+    /// If the thread is measured: its meter, and the stage of each operator.
+    measured: Option<(Rc<Meter>, Vec<StageId>)>,
+}
+
+/// Who measures the operators that are left of a chain.
+#[derive(Clone, Copy)]
+struct Probe<'m> {
+    meter: &'m Meter,
+    stages: &'m [StageId],
+    /// The operator whose rows come.
+    from: Option<StageId>,
+}
+
+impl<'m> Probe<'m> {
+    /// For the operators after the first, and the first.
+    fn split(self) -> (StageId, Self) {
+        (self.stages[0], Self { stages: &self.stages[1..], from: Some(self.stages[0]), ..self })
+    }
 }
 
 impl Chain {
@@ -125,6 +149,22 @@ impl Chain {
         self.operators.iter().filter_map(|operator| operator.state())
     }
 
+    /// From now on the operators are measured, each as a stage of its own.
+    pub fn measure(&mut self, meter: &Rc<Meter>) {
+        let stages = self.operators.iter().map(|operator| meter.add(StageKind::Operator, operator.name())).collect();
+        self.measured = Some((Rc::clone(meter), stages));
+    }
+
+    /// Tells the meter, if there is one, what state holds now.
+    pub fn measure_states(&self) {
+        let Some((meter, stages)) = &self.measured else { return };
+        for (operator, stage) in self.operators.iter().zip(stages) {
+            if let Some((_, bytes)) = operator.state() {
+                meter.hold(*stage, bytes as u64);
+            }
+        }
+    }
+
     /// Whether the chain passes batches on as they are.
     pub fn is_empty(&self) -> bool {
         self.operators.is_empty()
@@ -132,7 +172,8 @@ impl Chain {
 
     /// Runs a batch through all operators; what leaves the last goes to `out`.
     pub fn process(&mut self, batch: Batch<'_>, context: &mut Context<'_>, out: &mut Next<'_>) -> Result<()> {
-        process_all(&mut self.operators, batch, context, out)
+        let probe = self.measured.as_ref().map(|(meter, stages)| Probe { meter, stages, from: None });
+        process_all(&mut self.operators, probe, batch, context, out)
     }
 
     /// Tells every operator, first to last, that a batch of the input is through.
@@ -161,7 +202,15 @@ impl Chain {
     fn tell(&mut self, context: &mut Context<'_>, out: &mut Next<'_>, what: &mut Tell<'_>) -> Result<()> {
         for i in 0..self.operators.len() {
             let (operator, rest) = self.operators[i..].split_first_mut().expect("i is below the length");
-            what(operator.as_mut(), context, &mut |batch, context| process_all(rest, batch, context, out))?;
+            let probe = self.measured.as_ref().map(|(meter, stages)| {
+                let (stage, rest) = Probe { meter, stages: &stages[i..], from: None }.split();
+                (meter.enter(stage), rest)
+            });
+            let after = probe.map(|(_, rest)| rest);
+            what(operator.as_mut(), context, &mut |batch, context| process_all(rest, after, batch, context, out))?;
+            if let Some((before, rest)) = probe {
+                rest.meter.enter(before);
+            }
         }
         Ok(())
     }
@@ -177,18 +226,30 @@ pub fn listed<'a>(batch: Batch<'a>, arena: &'a Bump, simd: Simd) -> Batch<'a> {
 
 fn process_all(
     operators: &mut [Box<dyn Operator>],
+    probe: Option<Probe<'_>>,
     batch: Batch<'_>,
     context: &mut Context<'_>,
     out: &mut Next<'_>,
 ) -> Result<()> {
-    if batch.selected() == 0 {
+    let selected = batch.selected();
+    if selected == 0 {
         return Ok(());
     }
-    match operators.split_first_mut() {
-        None => out(batch, context),
-        Some((first, rest)) => {
-            let batch = if first.takes_masks() { batch } else { listed(batch, context.arena, context.simd) };
-            first.process(batch, context, &mut |batch, context| process_all(rest, batch, context, out))
-        }
+    if let Some(Probe { meter, from: Some(from), .. }) = probe {
+        meter.count_out(from, selected as u64);
     }
+    let Some((first, rest)) = operators.split_first_mut() else { return out(batch, context) };
+    let entered = probe.map(|probe| {
+        let (stage, rest) = probe.split();
+        let before = probe.meter.enter(stage);
+        probe.meter.count_in(stage, selected as u64, batch.size_bytes(selected) as u64);
+        (before, rest)
+    });
+    let after = entered.map(|(_, rest)| rest);
+    let batch = if first.takes_masks() { batch } else { listed(batch, context.arena, context.simd) };
+    first.process(batch, context, &mut |batch, context| process_all(rest, after, batch, context, out))?;
+    if let Some((before, rest)) = entered {
+        rest.meter.enter(before);
+    }
+    Ok(())
 }

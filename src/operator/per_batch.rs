@@ -66,6 +66,10 @@ impl ChangesPerBatch {
 }
 
 impl Operator for ChangesPerBatch {
+    fn name(&self) -> &'static str {
+        "GROUP BY"
+    }
+
     fn process(&mut self, batch: Batch<'_>, context: &mut Context<'_>, _: &mut Next<'_>) -> Result<()> {
         let (arena, simd) = (context.arena, context.simd);
         let Self { group_by, touched, before, old, old_rows, known, numbers, revisions, expiry, now, .. } = self;

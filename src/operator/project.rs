@@ -38,6 +38,10 @@ pub(super) fn evaluate_all<'a>(
 }
 
 impl Operator for Project {
+    fn name(&self) -> &'static str {
+        "SELECT"
+    }
+
     fn process(&mut self, batch: Batch<'_>, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()> {
         let arena = context.arena;
         let (batch, columns) = evaluate_all(&self.exprs, batch, arena, context)?;

@@ -90,6 +90,10 @@ impl Rank {
 }
 
 impl Operator for Rank {
+    fn name(&self) -> &'static str {
+        "ROW_NUMBER"
+    }
+
     fn state(&self) -> Option<(&'static str, usize)> {
         Some(("ROW_NUMBER", self.held.size_bytes()))
     }

@@ -131,6 +131,10 @@ fn merge(held: &mut Vec<Held>, first: usize, rows: &[Held]) {
 }
 
 impl Operator for Reorder {
+    fn name(&self) -> &'static str {
+        "order by event time"
+    }
+
     fn process(&mut self, batch: Batch<'_>, _: &mut Context<'_>, _: &mut Next<'_>) -> Result<()> {
         let mut rows = self.free.pop().unwrap_or_else(|| BatchBuffer::for_schema(&self.schema));
         rows.clear();

@@ -90,6 +90,10 @@ fn argument(call: &RowsCall, function: &FrameFunction) -> Option<Expr> {
 }
 
 impl Operator for RowsOver {
+    fn name(&self) -> &'static str {
+        "OVER"
+    }
+
     fn state(&self) -> Option<(&'static str, usize)> {
         Some(("OVER", self.frames.held_bytes() + self.memory.held_bytes()))
     }

@@ -94,6 +94,10 @@ impl Sorter {
 }
 
 impl Operator for Sorter {
+    fn name(&self) -> &'static str {
+        "order of OVER"
+    }
+
     fn state(&self) -> Option<(&'static str, usize)> {
         Some(("ORDER BY inside OVER", self.held.size_bytes() + self.keys.capacity() * size_of::<OrderKey>()))
     }

@@ -322,8 +322,8 @@ impl PartialsExchange {
         }
     }
 
-    /// Takes one message in; false if none was there.
-    pub fn receive(&mut self) -> bool {
+    /// Takes one message in and says how many groups it had; `None` if none was there.
+    pub fn receive(&mut self) -> Option<usize> {
         for offset in 0..self.mesh.partitions() {
             // The one after the last that was served comes first, so that a busy partition delays nobody.
             let partition = (self.served + 1 + offset) % self.mesh.partitions();
@@ -334,18 +334,19 @@ impl PartialsExchange {
             match message {
                 Some(PartialMessage::Groups(pane, mut groups)) => {
                     self.merge.merge(pane, &groups);
+                    let count = groups.len();
                     groups.clear();
                     self.mesh.give_back(partition, groups);
-                    return true;
+                    return Some(count);
                 }
                 Some(PartialMessage::Closed { watermark, idle }) => {
                     self.closed[partition] = (watermark, idle);
-                    return true;
+                    return Some(0);
                 }
                 None => {}
             }
         }
-        false
+        None
     }
 
     /// Passes on what every partition has closed since the last call, and says up to where that is.

@@ -4,11 +4,14 @@
 //! its mark of event time; run a decoded chunk whose watermark is known. Nothing is computed while earlier output waits,
 //! so memory is bounded by what one chunk (or one closing pane) yields.
 
+use std::rc::Rc;
+
 use bumpalo::Bump;
 
 use super::Step;
 use super::exchange::{Exchanger, MeshEnds};
 use super::ledger::Ledger;
+use super::measure::{At, PartitionMeter};
 use super::message::{DeadLetter, Input, Mark, Origin, Shown};
 use super::output::OutputPort;
 use super::parts::{PartitionParts, PartitionStats};
@@ -16,7 +19,7 @@ use crate::batch::{Batch, Chunk, Decode, Decoded, Failure, RowOrder, Selection, 
 use crate::error::{Error, Result};
 use crate::kernel::Simd;
 use crate::limits::FAILURE_SAMPLES;
-use crate::metrics::{MemoryExceeded, MemoryShare, ProgressWriter};
+use crate::metrics::{MemoryExceeded, MemoryShare, Meter, ProgressWriter};
 use crate::operator::{Chain, Context, Counts, OnError};
 use crate::pipeline::{Frontier, Stages};
 use crate::plan::MaxFuture;
@@ -72,6 +75,7 @@ pub struct Partition {
     owner_done: bool,
     counts: Counts,
     stats: PartitionStats,
+    meter: PartitionMeter,
     /// Greatest event time of each decoded slice.
     greatest: Vec<EventTime>,
 }
@@ -129,6 +133,7 @@ impl Partition {
             owner_done: false,
             counts: Counts::default(),
             stats: PartitionStats::default(),
+            meter: PartitionMeter::default(),
             greatest: Vec::new(),
         };
         if partition.in_turns && matches!(partition.exchanger, Exchanger::None) {
@@ -138,8 +143,24 @@ impl Partition {
         partition
     }
 
+    /// From now on `meter`, which is that of the thread that steps it, is told where the time goes.
+    pub fn measure(&mut self, meter: &Rc<Meter>) {
+        let Self { local, owner, exchanger, .. } = self;
+        self.meter = PartitionMeter::new(meter, exchanger, || local.measure(meter), || owner.measure(meter));
+    }
+
     /// Works a little.
     pub fn step(&mut self) -> Result<Step> {
+        self.meter.enter(At::Schedule);
+        let step = self.work()?;
+        if step == Step::Idle {
+            let is_clear = self.output.is_clear() && self.exchanger.is_clear();
+            self.meter.enter(if is_clear { At::WaitInput } else { At::WaitOutput });
+        }
+        Ok(step)
+    }
+
+    fn work(&mut self) -> Result<Step> {
         let mut worked = self.output.flush() | self.exchanger.flush();
         if self.output.is_clear() {
             worked |= self.receive()?;
@@ -183,6 +204,16 @@ impl Partition {
         self.stats.lateness = self.counts.lateness;
         self.stats.watermark = self.ledger.as_ref().and_then(Ledger::state);
         (self.stats.natural, self.stats.repartitioned) = self.exchanger.hits();
+        let left = (self.stats.natural + self.stats.repartitioned) as usize;
+        match self.exchanger {
+            Exchanger::None => {}
+            Exchanger::Rows(_) => self.meter.count_out(At::Exchange, || left),
+            Exchanger::Partials(_) => {
+                self.meter.count_out(At::GroupBy, || left);
+                self.meter.count_in(At::Exchange, || (left, 0));
+                self.meter.count_out(At::Exchange, || left);
+            }
+        }
         self.stats
     }
 
@@ -205,11 +236,8 @@ impl Partition {
         }
         let Some((partition, message)) = exchange.receive() else { return Ok(false) };
         self.arena.reset();
-        let output = &mut self.output;
-        let mut collect = |batch: Batch<'_>, context: &mut Context<'_>| {
-            output.collect(batch, context);
-            Ok(())
-        };
+        let (output, meter) = (&mut self.output, &self.meter);
+        let mut collect = |batch: Batch<'_>, context: &mut Context<'_>| collect(output, meter, batch, context);
         let mut context = context!(self, EventTime::MIN);
         if let (Some(rows), Some(origin)) = (&message.rows, message.origin) {
             context.now = origin.read_at;
@@ -237,18 +265,25 @@ impl Partition {
 
     fn receive_partials(&mut self) -> Result<bool> {
         let Exchanger::Partials(exchange) = &mut self.exchanger else { return Ok(false) };
-        if self.owner_done || !exchange.receive() {
+        if self.owner_done {
             return Ok(false);
         }
+        let before = self.meter.enter(At::Merge);
+        let Some(groups) = exchange.receive() else {
+            self.meter.leave(before);
+            return Ok(false);
+        };
+        if groups > 0 {
+            self.meter.count_in(At::Merge, || (groups, 0));
+        }
         self.arena.reset();
-        let (output, owner) = (&mut self.output, &mut self.owner);
+        let (output, owner, meter) = (&mut self.output, &mut self.owner, &self.meter);
         let mut context = context!(self, EventTime::MIN);
         let passed = exchange.pass_on(&mut context, &mut |batch, context| {
-            owner.process(batch, context, &mut |batch, context| {
-                output.collect(batch, context);
-                Ok(())
-            })
+            meter.count_out(At::Merge, || batch.selected());
+            owner.process(batch, context, &mut |batch, context| collect(output, meter, batch, context))
         })?;
+        self.meter.leave(before);
         if let Some(watermark) = passed {
             self.owner_done = watermark == EventTime::MAX;
             self.promise(None, watermark);
@@ -268,7 +303,9 @@ impl Partition {
             && exchange.closes_more(self.advanced, watermark)
         {
             ledger.follow(watermark);
+            let before = self.meter.enter(At::Exchange);
             exchange.close(watermark, true);
+            self.meter.leave(before);
             self.advanced = watermark;
         }
     }
@@ -351,7 +388,10 @@ impl Partition {
         let split = chunk.split();
         let latest = self.max_future.latest(read_at);
         self.decoded.clear();
+        self.meter.begin_batch();
+        let before = self.meter.enter(At::Decode);
         self.decoder.decode(&chunk, self.batch_rows, &mut self.decoded)?;
+        self.meter.leave(before);
         if let (Some(ledger), Some(column)) = (&mut self.ledger, self.event_time_column) {
             self.arena.reset();
             self.greatest.clear();
@@ -363,6 +403,8 @@ impl Partition {
         let failed = self.decoded.failures.len() as u64;
         let records = self.decoded.rows() as u64 + failed;
         self.stats.records += records;
+        self.meter.count_in(At::Decode, || (records as usize, chunk.size_bytes()));
+        self.meter.count_out(At::Decode, || self.decoded.rows());
         self.progress.add_read(records, chunk.size_bytes() as u64);
         if failed > 0 {
             self.stats.failed += failed;
@@ -389,14 +431,22 @@ impl Partition {
             let batch = Batch { rows: slice.rows, columns, selection: Selection::All, order };
             let mut context = context!(self, greatest_before);
             (context.latest, context.now) = (self.max_future.latest(read_at), read_at);
-            let (exchanger, output) = (&mut self.exchanger, &mut self.output);
-            self.local.process(batch, &mut context, &mut |batch, context| match exchanger {
-                Exchanger::None => {
-                    output.collect(batch, context);
-                    Ok(())
+            let (exchanger, output, meter) = (&mut self.exchanger, &mut self.output, &self.meter);
+            self.local.process(batch, &mut context, &mut |batch, context| {
+                let at = match exchanger {
+                    Exchanger::None => return collect(output, meter, batch, context),
+                    Exchanger::Rows(_) => At::Exchange,
+                    Exchanger::Partials(_) => At::GroupBy,
+                };
+                let before = meter.enter(at);
+                meter.count_in(at, || (batch.selected(), batch.size_bytes(batch.selected())));
+                match exchanger {
+                    Exchanger::None => {}
+                    Exchanger::Rows(exchange) => exchange.scatter(batch, context)?,
+                    Exchanger::Partials(exchange) => exchange.ingest(batch, context)?,
                 }
-                Exchanger::Rows(exchange) => exchange.scatter(batch, context),
-                Exchanger::Partials(exchange) => exchange.ingest(batch, context),
+                meter.leave(before);
+                Ok(())
             })?;
             if let Some(greatest) = self.greatest.get(number) {
                 greatest_before = greatest_before.max(*greatest);
@@ -426,12 +476,9 @@ impl Partition {
         if !matches!(self.exchanger, Exchanger::None) {
             return Ok(());
         }
-        let output = &mut self.output;
+        let (output, meter) = (&mut self.output, &self.meter);
         let mut context = context!(self, greatest_before);
-        self.local.end_batch(&mut context, &mut |batch, context| {
-            output.collect(batch, context);
-            Ok(())
-        })
+        self.local.end_batch(&mut context, &mut |batch, context| collect(output, meter, batch, context))
     }
 
     /// A turn is through: event time goes on, and with it everything that waits for it.
@@ -439,9 +486,12 @@ impl Partition {
         if let Some(ledger) = &mut self.ledger {
             if self.in_turns { ledger.fold_own(turn) } else { ledger.fold_kept() }
         }
+        self.measure_states();
         let watermark = self.ledger.as_ref().map_or(EventTime::MIN, Ledger::watermark);
         if let Exchanger::Rows(exchange) = &mut self.exchanger {
+            let before = self.meter.enter(At::Exchange);
             exchange.end_chunk(origin, watermark);
+            self.meter.leave(before);
             return Ok(());
         }
         self.advance_local()?;
@@ -467,7 +517,9 @@ impl Partition {
             Exchanger::Rows(_) => Ok(()),
             Exchanger::Partials(exchange) => {
                 if exchange.closes_more(self.advanced, watermark) {
+                    let before = self.meter.enter(At::Exchange);
                     exchange.close(watermark, false);
+                    self.meter.leave(before);
                     self.advanced = watermark;
                 }
                 Ok(())
@@ -478,12 +530,9 @@ impl Partition {
     fn advance_chain(&mut self, watermark: EventTime) -> Result<()> {
         self.advanced = watermark;
         self.arena.reset();
-        let output = &mut self.output;
+        let (output, meter) = (&mut self.output, &self.meter);
         let mut context = context!(self, EventTime::MIN);
-        self.local.advance(watermark, &mut context, &mut |batch, context| {
-            output.collect(batch, context);
-            Ok(())
-        })?;
+        self.local.advance(watermark, &mut context, &mut |batch, context| collect(output, meter, batch, context))?;
         self.settle_failures(SplitId(0), 0);
         Ok(())
     }
@@ -497,9 +546,25 @@ impl Partition {
                 self.owner_done = true;
             }
             Exchanger::Rows(exchange) => exchange.end_input(),
-            Exchanger::Partials(exchange) => exchange.close(EventTime::MAX, false),
+            Exchanger::Partials(exchange) => {
+                let before = self.meter.enter(At::Exchange);
+                exchange.close(EventTime::MAX, false);
+                self.meter.leave(before);
+            }
         }
         Ok(())
+    }
+
+    /// Tells the meter what state holds, before anything closes.
+    fn measure_states(&self) {
+        if !self.meter.is_on() {
+            return;
+        }
+        self.local.measure_states();
+        self.owner.measure_states();
+        if let Some((_, bytes)) = self.exchanger.state() {
+            self.meter.hold(At::GroupBy, bytes);
+        }
     }
 
     /// Sends off what was collected; where the writer merges, with the promise that follows from progress.
@@ -559,6 +624,16 @@ impl Partition {
             self.output.dead_letters(letters);
         }
     }
+}
+
+/// Rows that leave the last operator go to the writer.
+fn collect(output: &mut OutputPort, meter: &PartitionMeter, batch: Batch<'_>, context: &mut Context<'_>) -> Result<()> {
+    let before = meter.enter(At::Output);
+    meter.count_in(At::Output, || (batch.selected(), batch.size_bytes(batch.selected())));
+    meter.count_out(At::Output, || batch.selected());
+    output.collect(batch, context);
+    meter.leave(before);
+    Ok(())
 }
 
 /// Why a job ends whose state takes too much memory; `name` is who holds most of it here.

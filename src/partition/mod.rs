@@ -8,13 +8,14 @@
 //!          mesh of rings: rows of a key, or groups of a closed pane; marks of event time
 //! ```
 //!
-//! Promises: a step never blocks, never sleeps and reads no clock; with full rings it returns [`Step::Idle`] and loses
+//! Promises: a step never blocks, never sleeps and reads no clock (a thread that is measured lends it a meter, on which nothing depends); with full rings it returns [`Step::Idle`] and loses
 //! nothing. The rows that leave the writer are a function of the input and the query alone. Between partitions there are
 //! only rings.
 
 mod exchange;
 mod ledger;
 mod machine;
+mod measure;
 mod mesh;
 mod message;
 mod output;

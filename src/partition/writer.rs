@@ -1,6 +1,7 @@
 //! The writer: merges the partitions' outputs into the order of the result and hands them to the sink.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -11,7 +12,7 @@ use super::machine::memory_exceeded;
 use super::message::{DeadLetter, Output, OutputRows};
 use crate::batch::{BatchBuffer, arrow_schema};
 use crate::error::Result;
-use crate::metrics::{MemoryShare, ProgressWriter};
+use crate::metrics::{MemoryShare, Meter, ProgressWriter, StageId, StageKind};
 use crate::operator::Gather;
 use crate::ring::{Consumer, Producer};
 use crate::types::{OrderKey, Schema};
@@ -148,6 +149,8 @@ pub struct Writer {
     memory: Option<MemoryShare>,
     stats: WriterStats,
     flushed: bool,
+    /// If the thread is measured: its meter, the stages of putting in order and of writing.
+    measured: Option<(Rc<Meter>, StageId, StageId)>,
 }
 
 impl Writer {
@@ -176,6 +179,7 @@ impl Writer {
             memory: parts.memory,
             stats: WriterStats::default(),
             flushed: true,
+            measured: None,
         }
     }
 
@@ -184,8 +188,17 @@ impl Writer {
         self.gather.is_full()
     }
 
+    /// From now on `meter`, which is that of the thread that steps it, is told where the time goes.
+    pub fn measure(&mut self, meter: &Rc<Meter>) {
+        let order = meter.stage(StageKind::Write, if self.ordered { "putting rows in order" } else { "taking rows" });
+        self.measured = Some((Rc::clone(meter), order, meter.stage(StageKind::Write, "writing")));
+    }
+
     /// Works a little.
     pub fn step(&mut self) -> Result<Step> {
+        if let Some((meter, order, _)) = &self.measured {
+            meter.enter(*order);
+        }
         let mut worked = false;
         for index in 0..self.lanes.len() {
             worked |= self.fill(index)?;
@@ -203,11 +216,11 @@ impl Writer {
             if let Some(rest) = self.gather.finish()? {
                 self.write(&rest)?;
             }
-            self.sink.flush()?;
+            self.writing(|sink| sink.flush())?;
             return Ok(Step::Done);
         }
         if !self.flushed {
-            self.sink.flush()?;
+            self.writing(|sink| sink.flush())?;
             self.flushed = true;
         }
         Ok(Step::Idle)
@@ -332,8 +345,7 @@ impl Writer {
 
     fn write_rows(&mut self, rows: &BatchBuffer) -> Result<()> {
         if self.sink.discards() && self.gather.is_empty() {
-            self.stats.rows += rows.len() as u64;
-            self.progress.add_emitted(rows.len() as u64);
+            self.count(rows.len());
             return Ok(());
         }
         self.write_batch(rows.to_record_batch(&self.schema))
@@ -346,8 +358,28 @@ impl Writer {
     }
 
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.stats.rows += batch.num_rows() as u64;
-        self.progress.add_emitted(batch.num_rows() as u64);
-        self.sink.write(batch)
+        self.count(batch.num_rows());
+        self.writing(|sink| sink.write(batch))
+    }
+
+    /// Rows leave.
+    fn count(&mut self, rows: usize) {
+        let rows = rows as u64;
+        self.stats.rows += rows;
+        self.progress.add_emitted(rows);
+        if let Some((meter, _, write)) = &self.measured {
+            meter.count_in(*write, rows, 0);
+            meter.count_out(*write, rows);
+        }
+    }
+
+    /// Does something with the sink.
+    fn writing(&mut self, work: impl FnOnce(&mut dyn RowSink) -> Result<()>) -> Result<()> {
+        let before = self.measured.as_ref().map(|(meter, _, write)| meter.enter(*write));
+        work(&mut *self.sink)?;
+        if let (Some((meter, ..)), Some(before)) = (&self.measured, before) {
+            meter.enter(before);
+        }
+        Ok(())
     }
 }

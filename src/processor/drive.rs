@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
+use crate::metrics::ThreadProfile;
 use crate::partition::{PartitionStats, ReaderStats, RowSink, Wired, WriterStats};
 use crate::pipeline::Stages;
 use crate::plan::{Layout, Plan};
@@ -27,6 +28,8 @@ pub struct MachinesSetup<'a> {
     pub batch_rows: usize,
     /// The user's wish to stop.
     pub stop: &'a StopFlag,
+    /// Whether to measure where the time goes.
+    pub is_measured: bool,
 }
 
 /// All machines of a job, in parts, and where rows end up.
@@ -63,6 +66,8 @@ pub struct Finished {
     pub process_ns: u64,
     /// See `read_ns`.
     pub write_ns: u64,
+    /// Where the time of each thread went; empty if that was not measured.
+    pub profiles: Vec<ThreadProfile>,
 }
 
 /// What the threads of a job tell each other beside the rings: that it failed, or that enough was read.

@@ -1,6 +1,7 @@
 //! `inline`: reader, one partition and writer stepped in turn on the caller's thread.
 
 use super::drive::{Finished, Machines};
+use super::measure::ThreadMeter;
 use crate::error::Result;
 use crate::partition::{Partition, Reader, Step, Writer};
 use crate::sys::monotonic_ns;
@@ -8,13 +9,14 @@ use crate::sys::monotonic_ns;
 /// Runs a job on the caller's thread, which it does not pin.
 pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
     let Machines { setup, wired, sink } = machines;
+    let meter = ThreadMeter::start(setup.is_measured, "one", None);
     let mut reader = wired.reader.map(|(parts, _)| Reader::new(parts));
     let mut partitions: Vec<Option<Partition>> = Vec::new();
     for (index, lane) in wired.lanes.into_iter().enumerate() {
         reader = reader.or(lane.reader.map(Reader::new));
-        partitions.push(Some(Partition::new(lane.partition, setup.stages(index))));
+        partitions.push(Some(meter.partition(Partition::new(lane.partition, setup.stages(index)))));
     }
-    let mut writer = Writer::new(wired.writer.0, sink, setup.batch_rows);
+    let mut writer = meter.writer(Writer::new(wired.writer.0, sink, setup.batch_rows));
     let mut finished_readers = Vec::new();
     let mut finished_partitions = Vec::new();
     let (mut read_ns, mut process_ns, mut write_ns) = (0, 0, 0);
@@ -29,7 +31,8 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
         let mut sleep_ns = None;
         if let Some(machine) = &mut reader {
             let failing = partitions.iter().flatten().any(Partition::is_failing);
-            let step = machine.step(setup.stop.is_set() || writer.is_full() || failing)?;
+            let stop = setup.stop.is_set() || writer.is_full() || failing;
+            let step = meter.read(|| machine.step(stop))?;
             worked |= step == Step::Worked;
             if let Step::IdleFor(ns) = step {
                 sleep_ns = Some(ns);
@@ -64,6 +67,7 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
         if let Some(ns) = sleep_ns
             && !worked
         {
+            meter.wait_for_source();
             std::thread::park_timeout(std::time::Duration::from_nanos(ns.min(super::threads::SLEEP_NS_MAX)));
         }
     }
@@ -80,5 +84,6 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
         read_ns,
         process_ns,
         write_ns,
+        profiles: meter.finish().into_iter().collect(),
     })
 }

@@ -7,6 +7,7 @@
 
 mod drive;
 mod inline;
+mod measure;
 mod simple;
 mod threads;
 

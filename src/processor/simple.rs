@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Barrier, Condvar, Mutex, PoisonError};
 
 use super::drive::{Finished, HaltOnPanic, Joint, Machines, Stopwatch};
+use super::measure::ThreadMeter;
 use super::threads::{drive, spawn};
 use crate::error::{Error, Result};
 use crate::limits::RING_SLOTS;
@@ -88,23 +89,25 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
             let mut waiter = Waiter::claim(setup.wait, &reader_bell);
             barrier.wait();
             let mut watch = Stopwatch::start();
+            let meter = ThreadMeter::start(setup.is_measured, "reader", None);
             let mut reader = Reader::new(reader_parts);
             drive(joint_ref, &mut waiter, &mut watch, || {
-                let step = reader.step(setup.stop.is_set() || joint_ref.is_enough());
+                let step = meter.read(|| reader.step(setup.stop.is_set() || joint_ref.is_enough()));
                 while let Some(input) = from_reader.pop() {
-                    queue_ref.push(input, joint_ref);
+                    meter.wait_for_room(|| queue_ref.push(input, joint_ref));
                 }
                 step
             });
-            (reader.stats(), watch.stop().0)
+            (reader.stats(), watch.stop().0, meter.finish())
         })?;
         let _guard = HaltOnPanic(joint_ref);
         let _close = CloseOnDrop(queue_ref);
         let _waiter = Waiter::claim(setup.wait, &lane.bell);
         barrier.wait();
+        let meter = ThreadMeter::start(setup.is_measured, "worker", None);
         let mut worker = Worker {
-            partition: Mutex::new(Partition::new(lane.partition, setup.stages(0))),
-            writer: Writer::new(wired.writer.0, sink, setup.batch_rows),
+            partition: Mutex::new(meter.partition(Partition::new(lane.partition, setup.stages(0)))),
+            writer: meter.writer(Writer::new(wired.writer.0, sink, setup.batch_rows)),
             process_ns: 0,
             write_ns: 0,
         };
@@ -116,6 +119,7 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
             // The feed is empty: the worker took the last chunk through before it came for this one.
             let _ = feed.push(input);
             result = worker.exhaust();
+            meter.wait_for_input();
             if worker.writer.is_full() || worker.is_failing() {
                 joint_ref.set_enough();
             }
@@ -131,7 +135,9 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
         // The partition is gone, so the writer sees the end of what it sent.
         while !joint_ref.is_halted() && writer.step()? != Step::Done {}
         let (writer, sink) = writer.into_sink();
-        let (reader_stats, read_ns) = reader.join().map_err(|_| Error::Execution("the reader panicked".into()))?;
+        let profile = meter.finish();
+        let (reader_stats, read_ns, reader_profile) =
+            reader.join().map_err(|_| Error::Execution("the reader panicked".into()))?;
         let busy = process_ns as f64 / (process_ns + write_ns + read_ns).max(1) as f64;
         Ok(Finished {
             readers: vec![reader_stats],
@@ -142,6 +148,7 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
             read_ns,
             process_ns,
             write_ns,
+            profiles: reader_profile.into_iter().chain(profile).collect(),
         })
     });
     joint.into_result()?;

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use super::drive::{Finished, Gate, HaltOnPanic, Joint, Machines, MachinesSetup, Stopwatch};
+use super::measure::ThreadMeter;
 use crate::error::{Error, Result};
+use crate::metrics::ThreadProfile;
 use crate::partition::{Lane, Partition, PartitionStats, Reader, ReaderStats, Step, Writer};
 use crate::ring::{WaitMode, Waiter};
 use crate::sys;
@@ -19,6 +21,7 @@ struct LaneFinished {
     busy_ns: u64,
     busy_ratio: f64,
     reader: Option<ReaderStats>,
+    profile: Option<ThreadProfile>,
 }
 
 /// Steps a machine until it is done or the job is halted; true if it is done.
@@ -75,12 +78,13 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
                 let mut waiter = Waiter::claim(blocking(setup.wait), &bell);
                 let go = gate.wait();
                 let mut watch = Stopwatch::start();
+                let meter = ThreadMeter::start(setup.is_measured, "reader", None);
                 let mut reader = Reader::new(parts);
                 let stop = || setup.stop.is_set() || joint_ref.is_enough();
                 if go {
-                    drive(joint_ref, &mut waiter, &mut watch, || reader.step(stop()));
+                    drive(joint_ref, &mut waiter, &mut watch, || meter.read(|| reader.step(stop())));
                 }
-                (reader.stats(), watch.stop().0)
+                (reader.stats(), watch.stop().0, meter.finish())
             })?),
         };
         let _guard = HaltOnPanic(joint_ref);
@@ -88,9 +92,13 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
         let mut waiter = Waiter::claim(blocking(setup.wait), &bell);
         gate.open(threads);
         let mut watch = Stopwatch::start();
-        let mut writer = Writer::new(parts, sink, setup.batch_rows);
+        let meter = ThreadMeter::start(setup.is_measured, "writer", None);
+        let mut writer = meter.writer(Writer::new(parts, sink, setup.batch_rows));
         drive(joint_ref, &mut waiter, &mut watch, || {
             let step = writer.step();
+            if matches!(step, Ok(Step::Idle)) {
+                meter.wait_for_input();
+            }
             if writer.is_full() {
                 joint_ref.set_enough();
             }
@@ -107,7 +115,9 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
             read_ns: 0,
             process_ns: 0,
             write_ns,
+            profiles: Vec::new(),
         };
+        let writer_profile = meter.finish();
         for handle in handles {
             // A panic was noted by the thread's guard.
             let Ok(lane) = handle.join() else { continue };
@@ -115,11 +125,15 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
             finished.busy_ratios.push(lane.busy_ratio);
             finished.partitions.push((lane.stats, lane.core));
             finished.readers.extend(lane.reader);
+            finished.profiles.extend(lane.profile);
         }
-        if let Some(Ok((stats, busy_ns))) = reader.map(|handle| handle.join()) {
+        if let Some(Ok((stats, busy_ns, profile))) = reader.map(|handle| handle.join()) {
             finished.readers.push(stats);
             finished.read_ns = busy_ns;
+            finished.profiles.extend(profile);
+            finished.profiles.rotate_right(usize::from(setup.is_measured));
         }
+        finished.profiles.extend(writer_profile);
         Ok(finished)
     });
     joint.into_result()?;
@@ -151,11 +165,12 @@ fn run_lane(
     let mut watch = Stopwatch::start();
     let mut reader = lane.reader.map(Reader::new);
     let mut reader_stats = None;
-    let mut partition = Partition::new(lane.partition, setup.stages(index));
+    let meter = ThreadMeter::start(setup.is_measured, &format!("partition {index}"), core);
+    let mut partition = meter.partition(Partition::new(lane.partition, setup.stages(index)));
     let mut step = || {
         let mut read = Step::Idle;
         if let Some(machine) = &mut reader {
-            read = machine.step(setup.stop.is_set() || joint.is_enough())?;
+            read = meter.read(|| machine.step(setup.stop.is_set() || joint.is_enough()))?;
             if read == Step::Done {
                 reader_stats = reader.take().map(|reader| reader.stats());
                 read = Step::Worked;
@@ -166,7 +181,12 @@ fn run_lane(
             joint.set_enough();
         }
         Ok(match (stepped, read) {
-            (Step::Idle, read) => read,
+            (Step::Idle, read) => {
+                if let Step::IdleFor(_) = read {
+                    meter.wait_for_source();
+                }
+                read
+            }
             (step, _) => step,
         })
     };
@@ -174,7 +194,8 @@ fn run_lane(
         drive(joint, &mut waiter, &mut watch, &mut step);
     }
     let (busy_ns, busy_ratio) = watch.stop();
-    LaneFinished { stats: partition.into_stats(), core, busy_ns, busy_ratio, reader: reader_stats }
+    let stats = partition.into_stats();
+    LaneFinished { stats, core, busy_ns, busy_ratio, reader: reader_stats, profile: meter.finish() }
 }
 
 /// Reader and writer are not pinned and wait for disks and pipes: they do not burn a core that a partition may need.

@@ -1,7 +1,7 @@
 //! The clocks: monotonic nanoseconds for durations, wall-clock microseconds for people and for idle sources, and what a
 //! thread has had of its CPU.
 //!
-//! Nothing below the drivers calls these; state machines are handed the time. Cost: one vDSO call, about 20 ns.
+//! Nothing below the drivers calls these, but the meter of a thread that is measured; state machines are handed the time. Cost: one vDSO call, about 20 ns.
 
 /// Nanoseconds of the monotonic clock. The zero point is arbitrary; only differences mean anything.
 pub fn monotonic_ns() -> u64 {

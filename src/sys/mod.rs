@@ -1,9 +1,10 @@
-//! The only room that talks to OS and CPU: topology, pinning, clock, CPU features, memory, signals, terminals.
+//! The only room that talks to OS and CPU: topology, pinning, clock, CPU features and counters, memory, signals, terminals.
 //!
 //! Promises: every answer is read once and handed out as plain values; a fact the host does not tell is absent, never
 //! guessed. Knows nothing of jobs, partitions or SQL. Linux only; the CPU-feature check covers x86-64.
 
 mod clock;
+mod counters;
 mod cpu;
 mod host;
 mod memory;
@@ -14,6 +15,7 @@ mod terminal;
 mod topology;
 
 pub use clock::{cycle_counter, monotonic_ns, thread_cpu_ns, wall_us};
+pub use counters::{Counter, Counts, ThreadCounters};
 pub use cpu::{build_features, has_avx512, model_name, refuse_unsupported_host};
 pub use host::HostSettings;
 pub use memory::{

@@ -352,6 +352,10 @@ impl Frames {
 }
 
 impl Operator for Frames {
+    fn name(&self) -> &'static str {
+        "OVER"
+    }
+
     fn state(&self) -> Option<(&'static str, usize)> {
         let waiting = self.waiting.iter().map(|segment| {
             segment.rows.size_bytes()
