@@ -9,7 +9,7 @@ use std::time::Duration;
 use arrow_array::RecordBatch;
 use corelane::batch::{Chunk, ChunkSource, Decode, Decoded, Pull};
 use corelane::connector::{MemoryDecoder, memory_reader};
-use corelane::engine::{Engine, Progress, StopFlag};
+use corelane::engine::{Engine, PauseFlag, Progress, StopFlag};
 use corelane::error::{Error, Result};
 use corelane::operator::OnError;
 use corelane::partition::{RowSink, SourceSplit, Wiring, wire};
@@ -129,8 +129,18 @@ fn run_with_fault(
         clock: Clock::new(|| 0),
         ring_slots: 2,
     });
-    let setup =
-        MachinesSetup { plan: &job.plan, layout: &layout, hasher, cores: &[], wait, batch_rows: 16, stop: &stop };
+    let (pause, clock) = (PauseFlag::new(), Clock::new(|| 0));
+    let setup = MachinesSetup {
+        plan: &job.plan,
+        layout: &layout,
+        hasher,
+        cores: &[],
+        wait,
+        batch_rows: 16,
+        stop: &stop,
+        pause: &pause,
+        clock: &clock,
+    };
     process(Machines { setup, wired, sink: Box::new(sink) }).map(|_| ())
 }
 

@@ -17,6 +17,7 @@ mod source;
 
 pub use dead_letter::DeadLetters;
 pub use generator::{Clock, GENERATOR_KEYS, Generator, GeneratorDecoder, GeneratorSource};
+pub use glob::before_wildcards;
 pub use memory::{MemoryDecoder, MemorySource, memory_reader};
 pub use sink::{Blackhole, MemorySink, Output, SINK_KEYS, Sink, SinkConnector};
 pub use source::{Location, SOURCE_KEYS, SourceConnector};

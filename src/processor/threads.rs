@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::drive::{Finished, Gate, HaltOnPanic, Joint, Machines, MachinesSetup, Stopwatch};
 use crate::error::{Error, Result};
+use crate::metrics::LaneMeters;
 use crate::partition::{Lane, Partition, PartitionStats, Reader, ReaderStats, Step, Writer};
 use crate::ring::{WaitMode, Waiter};
 use crate::sys;
@@ -76,9 +77,8 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
                 let go = gate.wait();
                 let mut watch = Stopwatch::start();
                 let mut reader = Reader::new(parts);
-                let stop = || setup.stop.is_set() || joint_ref.is_enough();
                 if go {
-                    drive(joint_ref, &mut waiter, &mut watch, || reader.step(stop()));
+                    drive(joint_ref, &mut waiter, &mut watch, || setup.read(&mut reader, joint_ref.is_enough()));
                 }
                 (reader.stats(), watch.stop().0)
             })?),
@@ -148,20 +148,21 @@ fn run_lane(
     let core = core.filter(|&core| sys::pin_current_thread(core).is_ok());
     let mut waiter = Waiter::claim(setup.wait, &lane.bell);
     let go = gate.wait();
-    let mut watch = Stopwatch::start();
+    let LaneMeters { activity, mut latency } = lane.meters;
+    let mut watch = Stopwatch::start_shown(activity, core);
     let mut reader = lane.reader.map(Reader::new);
     let mut reader_stats = None;
     let mut partition = Partition::new(lane.partition, setup.stages(index));
     let mut step = || {
         let mut read = Step::Idle;
         if let Some(machine) = &mut reader {
-            read = machine.step(setup.stop.is_set() || joint.is_enough())?;
+            read = setup.read(machine, joint.is_enough())?;
             if read == Step::Done {
                 reader_stats = reader.take().map(|reader| reader.stats());
                 read = Step::Worked;
             }
         }
-        let stepped = partition.step()?;
+        let stepped = setup.process(&mut partition, &mut latency)?;
         if partition.is_failing() {
             joint.set_enough();
         }

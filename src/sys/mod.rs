@@ -6,6 +6,7 @@
 mod clock;
 mod cpu;
 mod memory;
+mod pause;
 mod pin;
 mod signal;
 mod stdin;
@@ -17,6 +18,7 @@ pub use cpu::{build_features, has_avx512, model_name, refuse_unsupported_host};
 pub use memory::{
     HUGE_PAGE_BYTES, Mapping, advise_huge_pages, available_memory_bytes, huge_page_bytes, peak_rss_bytes,
 };
+pub use pause::PauseFlag;
 pub use pin::{name_current_thread, pin_current_thread, pin_current_thread_to};
 pub use signal::{StopFlag, stop_on_signals};
 pub use stdin::{StoppablePipe, StoppableStdin};
