@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::progress::Watching;
 use super::script::Script;
 use super::stats::{StatsTarget, write_stdout};
-use super::{bench, functions, progress, topology};
+use super::{bench, functions, progress, serve, topology};
 use crate::engine::{Control, Engine, JobPlan, JobReport, LateRecords, RunOptions, SETTINGS, StopFlag, reads_stdin};
 use crate::error::{Error, Result};
 use crate::sys::{self, Stream};
@@ -31,6 +31,8 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check(&arguments),
         Command::Functions(arguments) => functions::show(&arguments).map_err(Failure::from),
         Command::Topology(arguments) => topology::show(&arguments).map_err(Failure::from),
+        Command::Serve(arguments) => serve::serve(&arguments),
+        Command::Config(command) => serve::config(&command),
         Command::Bench(BenchCommand::Kernels(arguments)) => bench::kernels(&arguments).map_err(Failure::from),
     };
     match outcome {

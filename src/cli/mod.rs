@@ -11,6 +11,7 @@ mod failure;
 mod functions;
 mod progress;
 mod script;
+mod serve;
 mod stats;
 mod topology;
 
