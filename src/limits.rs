@@ -39,6 +39,8 @@ pub const JOINED_TEXT_BYTES_MAX: usize = 64 << 20;
 /// Memory of a compiled regular expression in bytes; a greater one is an error where it is a literal, else its record
 /// has failed.
 pub const PATTERN_BYTES_MAX: usize = 4 << 20;
+/// Stack of a thread that plans SQL, in bytes: planning recurses as deep as SQL may be nested.
+pub const PLANNER_STACK_BYTES: usize = 8 << 20;
 /// Head of an HTTP request in bytes: request line and headers. A longer one is answered with 431.
 pub const HTTP_HEAD_BYTES_MAX: usize = 16 << 10;
 /// Body of an HTTP request in bytes. A longer one is answered with 413.

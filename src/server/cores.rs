@@ -125,7 +125,8 @@ mod tests {
         let topology = Topology::read();
         let all = topology.placement_order();
         let cores = Cores::new(topology, None, Oversubscribe::Refuse).unwrap();
-        let held: Vec<Reservation> = all.iter().map(|_| cores.reserve("a", &options(Some(1))).unwrap()).collect();
+        let held: Vec<Reservation> =
+            all.iter().map(|cpu| cores.reserve(&format!("a{cpu}"), &options(Some(1))).unwrap()).collect();
         let mut cpus: Vec<usize> = held.iter().flat_map(|held| held.cpus.clone()).collect();
         cpus.sort_unstable();
         let mut sorted = all.clone();
@@ -133,7 +134,7 @@ mod tests {
         assert_eq!(cpus, sorted);
         let refused = cores.reserve("b", &options(Some(1))).unwrap_err();
         assert_eq!((refused.status, refused.code), (409, "cores_taken"));
-        assert!(refused.message.contains("shared with a"), "{}", refused.message);
+        assert!(refused.message.contains(&format!("shared with a{}", all[0])), "{}", refused.message);
         let inline = RunOptions { processor: ProcessorKind::Inline, ..RunOptions::default() };
         assert!(cores.reserve("b", &inline).unwrap().cpus.is_empty());
         drop(held);

@@ -13,7 +13,7 @@ use super::position::Cause;
 use super::refusal::{Outcome, Refusal};
 use super::registry::{Recorded, Records, Registry};
 use crate::error::{Error, Result, nearest};
-use crate::limits::{JOB_DRAIN_WAIT_MS, JOBS_MAX};
+use crate::limits::{JOB_DRAIN_WAIT_MS, JOBS_MAX, PLANNER_STACK_BYTES};
 
 /// The jobs.
 pub(super) struct Jobs {
@@ -191,7 +191,8 @@ impl Jobs {
     fn spawn(self: &Arc<Self>, job: &Arc<Job>, ready: Option<Ready>) -> Result<()> {
         let (jobs, job) = (Arc::clone(self), Arc::clone(job));
         let body = move || job.live(&jobs.host, ready, || jobs.ended(&job));
-        let spawned = std::thread::Builder::new().name("corelane-job".into()).spawn(body);
+        let spawned =
+            std::thread::Builder::new().name("corelane-job".into()).stack_size(PLANNER_STACK_BYTES).spawn(body);
         spawned.map(|_| ()).map_err(|error| Error::Execution(format!("cannot start a thread: {error}")))
     }
 

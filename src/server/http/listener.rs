@@ -8,12 +8,10 @@ use std::time::{Duration, Instant};
 use super::connection::Connection;
 use super::message::{Request, Response};
 use crate::error::{Error, Result};
-use crate::limits::HTTP_CONNECTIONS_MAX;
+use crate::limits::{HTTP_CONNECTIONS_MAX, PLANNER_STACK_BYTES};
 use crate::server::refusal::Refusal;
 use crate::sys::StopFlag;
 
-/// Stack of a connection's thread: planning recurses as deep as SQL may be nested.
-const STACK_BYTES: usize = 8 << 20;
 /// After an error of accept (no descriptors left, say): it would come again at once.
 const ACCEPT_RETRY: Duration = Duration::from_millis(20);
 /// How long connections may finish when the server ends.
@@ -129,7 +127,7 @@ fn serve(stream: TcpStream, open: &Arc<Open>, answer: &Arc<Answer>, stopping: &S
         drop(held);
     };
     // Without a thread the connection is dropped, which closes it.
-    let _ = std::thread::Builder::new().name("corelane-http".into()).stack_size(STACK_BYTES).spawn(body);
+    let _ = std::thread::Builder::new().name("corelane-http".into()).stack_size(PLANNER_STACK_BYTES).spawn(body);
 }
 
 /// Answers without waiting for anything: the listening thread must not.
