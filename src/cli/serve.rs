@@ -22,7 +22,7 @@ pub(super) fn serve(arguments: &ServeArguments) -> Result<(), Failure> {
         let _ = tell.send(());
     })?;
     let guarded = config.token.is_some();
-    let server = Server::start(config, |line| log(line))?;
+    let server = Server::start(config, log)?;
     let token = if guarded { "changes need the token" } else { "no token is needed from this host" };
     log(&format!("listening on http://{}, {token}", server.address()));
     // The sender lives as long as the thread that waits for signals.

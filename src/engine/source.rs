@@ -74,11 +74,11 @@ impl Parsed {
         let extensions = self.format.as_ref().map_or(&[][..], |format| format.format.extensions());
         let locations = self.connector.splits(extensions)?;
         if let Some(roots) = engine.roots() {
-            let files = locations.iter().filter_map(|location| match location {
+            let mut files = locations.iter().filter_map(|location| match location {
                 Location::File(path) => Some(path),
                 Location::Stdin => None,
             });
-            files.map(|path| roots.admit(path)).collect::<Result<()>>()?;
+            files.try_for_each(|path| roots.admit(path))?;
         }
         Ok(locations)
     }

@@ -3,7 +3,7 @@
 //! A job gets the CPUs that the fewest others have. One that asks for more than are free shares, with a note that says
 //! with whom, or is refused, as configured.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::config::Oversubscribe;
@@ -50,9 +50,10 @@ impl Cores {
 
     /// Takes CPUs for `job`.
     pub(super) fn reserve(&self, job: &str, options: &RunOptions) -> Outcome<Reservation> {
-        let nothing = |cpus| Reservation { cores: self.clone(), job: job.to_string(), cpus, note: None };
+        // A reservation locks when it is dropped: it is made when nothing is locked any more.
+        let reservation = |cpus, note| Reservation { cores: self.clone(), job: job.to_string(), cpus, note };
         if matches!(options.processor, ProcessorKind::Inline | ProcessorKind::Simple) {
-            return Ok(nothing(Vec::new()));
+            return Ok(reservation(Vec::new(), None));
         }
         if let Some(asked) = &options.cores {
             self.topology.placement(asked.len(), Some(asked))?;
@@ -60,42 +61,51 @@ impl Cores {
         let default = self.topology.physical_cores().min(self.pool.len());
         let wanted = options.partitions.or(options.cores.as_ref().map(Vec::len)).unwrap_or(default);
         let mut held = self.lock();
-        // A job that replaces itself gives its CPUs to itself.
-        let users = |cpu: &usize| held.get(cpu).map_or(0, |jobs| jobs.iter().filter(|other| *other != job).count());
-        let mut order = options.cores.clone().unwrap_or_else(|| self.pool.to_vec());
-        if options.cores.is_none() {
-            // Stable: among equals the best first.
-            order.sort_by_key(users);
+        let (cpus, note) = self.choose(&held, job, options.cores.as_deref(), wanted);
+        if let (Some(found), Oversubscribe::Refuse) = (&note, self.policy) {
+            return Err(Refusal::new(
+                409,
+                "cores_taken",
+                format!(
+                    "job {job} would oversubscribe the host: {found}; ask for fewer with the option partitions, stop a job, \
+                     or configure runtime.oversubscribe: note"
+                ),
+            ));
         }
-        order.truncate(wanted);
-        let shared: Vec<usize> = order.iter().copied().filter(|cpu| users(cpu) > 0).collect();
-        let mut others: Vec<String> = shared.iter().filter_map(|cpu| held.get(cpu)).flatten().cloned().collect();
-        others.retain(|other| other != job);
-        others.sort();
-        others.dedup();
-        let mut reservation = nothing(Vec::new());
-        if !shared.is_empty() || wanted > order.len() {
-            let found = match others.len() {
-                0 => format!("{wanted} partitions for {} CPUs", order.len()),
-                _ => format!("CPU {} is shared with {}", format_cpu_list(&shared), others.join(", ")),
-            };
-            if self.policy == Oversubscribe::Refuse {
-                return Err(Refusal::new(
-                    409,
-                    "cores_taken",
-                    format!(
-                        "job {job} would oversubscribe the host: {found}; ask for fewer with the option partitions, stop a \
-                         job, or configure runtime.oversubscribe: note"
-                    ),
-                ));
-            }
-            reservation.note = Some(found);
-        }
-        for cpu in &order {
+        for cpu in &cpus {
             held.entry(*cpu).or_default().push(job.to_string());
         }
-        reservation.cpus = order;
-        Ok(reservation)
+        drop(held);
+        Ok(reservation(cpus, note))
+    }
+
+    /// CPUs for `wanted` partitions, and what there is to note about them.
+    fn choose(
+        &self,
+        held: &BTreeMap<usize, Vec<String>>,
+        job: &str,
+        asked: Option<&[usize]>,
+        wanted: usize,
+    ) -> (Vec<usize>, Option<String>) {
+        // A job that replaces itself gives its CPUs to itself.
+        let others = |cpu: &usize| held.get(cpu).into_iter().flatten().filter(|other| *other != job);
+        let mut cpus = asked.unwrap_or(&self.pool).to_vec();
+        if asked.is_none() {
+            // Stable: among equals the best first.
+            cpus.sort_by_key(|cpu| others(cpu).count());
+        }
+        cpus.truncate(wanted);
+        let shared: Vec<usize> = cpus.iter().copied().filter(|cpu| others(cpu).next().is_some()).collect();
+        let names: BTreeSet<&str> = shared.iter().flat_map(others).map(String::as_str).collect();
+        let note = if !names.is_empty() {
+            let names: Vec<&str> = names.into_iter().collect();
+            Some(format!("CPU {} is shared with {}", format_cpu_list(&shared), names.join(", ")))
+        } else if wanted > cpus.len() {
+            Some(format!("{wanted} partitions for {} CPUs", cpus.len()))
+        } else {
+            None
+        };
+        (cpus, note)
     }
 }
 

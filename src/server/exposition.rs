@@ -170,6 +170,8 @@ const LANE_METRICS: &[LaneMetric] = &[
     },
 ];
 
+/// Reads a counter of a job.
+type JobCount = fn(&Scraped) -> u64;
 type Encoded = Result<(), std::fmt::Error>;
 
 impl Scrape {
@@ -233,7 +235,7 @@ impl Scrape {
                 family.encode_family(&labels)?.encode_gauge(&i64::from(job.state == state))?;
             }
         }
-        let counters: [(&str, &str, fn(&Scraped) -> u64); 2] = [
+        let counters: [(&str, &str, JobCount); 2] = [
             ("corelane_job_emitted_rows", "Rows that left the job", |job| job.emitted),
             ("corelane_job_restarts", "How often the job was started again after a failure", |job| {
                 u64::from(job.runs.saturating_sub(1))
