@@ -19,7 +19,8 @@
 //! | 6 | [`partition`] | the state machine: `step`, strategies, exchange, watermark ledger |
 //! | 7 | [`processor`], [`sim`] | inline, simple, partitioned, stp on pinned threads; the seeded simulator |
 //! | 8 | [`engine`] | the library's face |
-//! | 9 | [`cli`] | arguments and terminal output |
+//! | 9 | [`server`] | many jobs at once: registry, HTTP API, metrics |
+//! | 10 | [`cli`] | arguments and terminal output |
 //!
 //! # The life of a batch
 //! A reader cuts its split into numbered chunks and pushes their descriptors into the ring of a partition. The partition
@@ -48,6 +49,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod processor;
 pub mod ring;
+pub mod server;
 pub mod sim;
 pub mod sql;
 pub mod state;

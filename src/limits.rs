@@ -39,3 +39,35 @@ pub const JOINED_TEXT_BYTES_MAX: usize = 64 << 20;
 /// Memory of a compiled regular expression in bytes; a greater one is an error where it is a literal, else its record
 /// has failed.
 pub const PATTERN_BYTES_MAX: usize = 4 << 20;
+/// Stack of a thread that plans SQL, in bytes: planning recurses as deep as SQL may be nested.
+pub const PLANNER_STACK_BYTES: usize = 8 << 20;
+/// Head of an HTTP request in bytes: request line and headers. A longer one is answered with 431.
+pub const HTTP_HEAD_BYTES_MAX: usize = 16 << 10;
+/// Body of an HTTP request in bytes. A longer one is answered with 413.
+pub const HTTP_BODY_BYTES_MAX: usize = 1 << 20;
+/// Time in milliseconds in which a request must have come whole, and in which its answer must have been taken; who is
+/// slower is hung up on.
+pub const HTTP_EXCHANGE_MS: u64 = 10_000;
+/// How long a connection may wait for its next request, in milliseconds.
+pub const HTTP_IDLE_MS: u64 = 15_000;
+/// Connections at once; one more is answered with 503. Each has a thread, and slow ones keep theirs for
+/// [`HTTP_EXCHANGE_MS`].
+pub const HTTP_CONNECTIONS_MAX: usize = 256;
+/// Jobs of a server; one more is refused.
+pub const JOBS_MAX: usize = 1_000;
+/// Length of a job's name in bytes.
+pub const JOB_NAME_BYTES_MAX: usize = 64;
+/// How often in a row a job that fails is started again before it is left alone.
+pub const RESTARTS_MAX: u32 = 8;
+/// Wait before a failed job starts again, in milliseconds; it doubles with every failure in a row.
+pub const RESTART_WAIT_MS: u64 = 500;
+/// Longest such wait in milliseconds.
+pub const RESTART_WAIT_MS_MAX: u64 = 30_000;
+/// A job that ran for so long, in milliseconds, has recovered: the next failure is the first in a row.
+pub const RESTART_RECOVERED_MS: u64 = 60_000;
+/// Errors kept of each job; older ones are forgotten.
+pub const JOB_ERRORS_KEPT: usize = 20;
+/// Samples of its lanes kept of each job, one a second.
+pub const JOB_SAMPLES_KEPT: usize = 61;
+/// How long a request that stops a job waits for it to drain, in milliseconds; after that it is answered with 202.
+pub const JOB_DRAIN_WAIT_MS: u64 = 30_000;

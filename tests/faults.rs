@@ -9,7 +9,7 @@ use std::time::Duration;
 use arrow_array::RecordBatch;
 use corelane::batch::{Chunk, ChunkSource, Decode, Decoded, Pull};
 use corelane::connector::{MemoryDecoder, memory_reader};
-use corelane::engine::{Engine, Progress, StopFlag};
+use corelane::engine::{Engine, PauseFlag, Progress, StopFlag};
 use corelane::error::{Error, Result};
 use corelane::operator::OnError;
 use corelane::partition::{RowSink, SourceSplit, Wiring, wire};
@@ -129,6 +129,7 @@ fn run_with_fault(
         clock: Clock::new(|| 0),
         ring_slots: 2,
     });
+    let (pause, clock) = (PauseFlag::new(), Clock::new(|| 0));
     let setup = MachinesSetup {
         plan: &job.plan,
         layout: &layout,
@@ -138,6 +139,8 @@ fn run_with_fault(
         batch_rows: 16,
         stop: &stop,
         is_measured: false,
+        pause: &pause,
+        clock: &clock,
     };
     process(Machines { setup, wired, sink: Box::new(sink) }).map(|_| ())
 }

@@ -60,8 +60,9 @@ const FLOOR_PLAN: &[Room] = &[
     room(7, "sim"),
     room(7, "cluster"),
     room(8, "engine").with_atomics(),
-    room(9, "cli").with_atomics(),
     room(9, "server"),
+    // Above the server, which one of its commands starts.
+    room(10, "cli").with_atomics(),
 ];
 
 /// Longest source file, tests at its end included.

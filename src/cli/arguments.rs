@@ -43,6 +43,11 @@ pub(super) enum Command {
     Check(CheckArguments),
     /// Show the CPUs of this host and which of them partitions get
     Topology(TopologyArguments),
+    /// Run a server: many jobs, steered and watched over HTTP
+    Serve(ServeArguments),
+    /// Check a server's configuration file, or print its schema
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// List the functions that SQL may call, with their types and examples
     Functions(FunctionsArguments),
     /// Type SQL and see rows: with history, statements over several lines, and live results
@@ -62,6 +67,29 @@ pub(super) enum Command {
     /// Measure this host
     #[command(subcommand)]
     Bench(BenchCommand),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArguments {
+    /// Configuration file
+    #[arg(long, value_name = "FILE.yaml")]
+    pub(super) config: PathBuf,
+}
+
+/// What is asked of configuration files.
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Check a file, and plan its jobs, without starting anything
+    Check(ConfigCheckArguments),
+    /// Print the JSON Schema of the file
+    Schema,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConfigCheckArguments {
+    /// Configuration file
+    #[arg(value_name = "FILE.yaml")]
+    pub(super) file: PathBuf,
 }
 
 /// What is measured.

@@ -17,6 +17,7 @@ mod list;
 mod options;
 mod progress;
 mod script;
+mod serve;
 mod shell;
 mod stats;
 mod topology;

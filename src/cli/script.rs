@@ -29,7 +29,7 @@ impl Script {
             Ok(text) => Ok(Self { name, text }),
             Err(error) => {
                 let offset = error.utf8_error().valid_up_to();
-                Err(Error::Config(format!("{name} is not SQL text: byte {offset} is not UTF-8")))
+                Err(Error::Config(format!("{name} is not text: byte {offset} is not UTF-8")))
             }
         }
     }

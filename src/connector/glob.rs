@@ -12,6 +12,16 @@ pub(super) fn has_wildcard(path: &str) -> bool {
     path.contains(['*', '?', '['])
 }
 
+/// The part of a path before its first wildcard: every file that it can name is in there.
+pub fn before_wildcards(path: &str) -> PathBuf {
+    if Path::new(path).exists() {
+        return PathBuf::from(path);
+    }
+    let root = if path.starts_with('/') { "/" } else { "" };
+    let plain = path.split('/').filter(|part| !part.is_empty()).take_while(|part| !has_wildcard(part));
+    plain.fold(PathBuf::from(root), |directory, part| directory.join(part))
+}
+
 /// The files that match, sorted.
 pub(super) fn expand(pattern: &str) -> Result<Vec<PathBuf>> {
     let root = if pattern.starts_with('/') { PathBuf::from("/") } else { PathBuf::new() };

@@ -19,6 +19,7 @@ mod source;
 
 pub use dead_letter::DeadLetters;
 pub use generator::{GENERATOR_KEYS, GENERATOR_OPTIONS, Generator, GeneratorDecoder};
+pub use glob::before_wildcards;
 pub use memory::{MemoryDecoder, MemorySource, memory_reader};
 pub use nexmark::{NEXMARK_KEYS, NEXMARK_OPTIONS, Nexmark, NexmarkDecoder};
 pub use shares::{Clock, GeneratorSource, Shares};

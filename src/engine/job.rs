@@ -10,6 +10,7 @@ use arrow_array::RecordBatch;
 use super::options::RunOptions;
 use super::outputs;
 use super::report::report;
+use super::roots::Roots;
 use super::sink::{Collected, OpenSink};
 use super::source::{OpenSource, Provider, Started};
 use super::tables::Tables;
@@ -21,7 +22,7 @@ use crate::partition::{Wiring, memory_exceeded, wire};
 use crate::plan::{JobPlan, Layout, LayoutRequest, MaxFuture, plan_script, table_name};
 use crate::processor::{Machines, MachinesSetup, process};
 use crate::state::KeyHasher;
-use crate::sys::{self, StopFlag, Topology};
+use crate::sys::{self, PauseFlag, StopFlag, Topology};
 use crate::time::Clock;
 use crate::types::Options;
 
@@ -30,6 +31,8 @@ use crate::types::Options;
 pub struct Control {
     /// Asks the job to stop reading, drain, flush and report.
     pub stop: StopFlag,
+    /// Asks the job to read nothing for a while; its state stays.
+    pub pause: PauseFlag,
     /// Counts to watch.
     pub progress: Arc<Progress>,
     /// What time it is: idle splits and `max_future` go by it.
@@ -42,6 +45,7 @@ impl Default for Control {
     fn default() -> Self {
         Self {
             stop: StopFlag::default(),
+            pause: PauseFlag::default(),
             progress: Arc::default(),
             clock: Clock::new(sys::wall_us),
             is_measured: false,
@@ -56,6 +60,7 @@ pub(super) type Table = Arc<Vec<Vec<Arc<RecordBatch>>>>;
 #[derive(Debug, Default, Clone)]
 pub struct Engine {
     tables: BTreeMap<String, Table>,
+    roots: Option<Arc<Roots>>,
 }
 
 impl Engine {
@@ -75,6 +80,21 @@ impl Engine {
         self.tables.insert(name.to_ascii_lowercase(), Arc::new(splits));
     }
 
+    /// From now on jobs may use files in `roots` only, and neither standard input nor standard output.
+    pub fn confine(&mut self, roots: Roots) {
+        self.roots = Some(Arc::new(roots));
+    }
+
+    pub(super) fn roots(&self) -> Option<&Roots> {
+        self.roots.as_deref()
+    }
+
+    /// Refuses jobs that get in each other's way, or leave the roots.
+    fn check(&self, jobs: &[JobPlan]) -> Result<()> {
+        outputs::check(jobs)?;
+        self.roots().map_or(Ok(()), |roots| jobs.iter().try_for_each(|job| roots.admit_sinks(job)))
+    }
+
     pub(super) fn table(&self, name: &str) -> Option<&Table> {
         self.tables.get(&name.to_ascii_lowercase())
     }
@@ -82,7 +102,7 @@ impl Engine {
     /// Parses and plans every job of `text`; schemas of files that declare none are inferred. `settings` win over SET.
     pub fn compile(&self, text: &str, settings: &Options) -> Result<Vec<JobPlan>> {
         let script = plan_script(text, settings, &Provider::new(self))?;
-        outputs::check(&script.jobs)?;
+        self.check(&script.jobs)?;
         Ok(script.jobs)
     }
 
@@ -111,7 +131,7 @@ impl Engine {
     /// Runs `job` to the end of its input, or until it is asked to stop.
     pub fn run(&self, job: &JobPlan, options: &RunOptions, control: &Control) -> Result<JobReport> {
         // Once more for this job alone: its sink may be another than the one it was compiled with.
-        outputs::check(std::slice::from_ref(job))?;
+        self.check(std::slice::from_ref(job))?;
         let sink = OpenSink::open(&job.sink, &job.plan.output())?;
         self.run_into(job, options, control, sink)
     }
@@ -134,12 +154,20 @@ impl Engine {
         Ok((report, collected.take()))
     }
 
+    /// The sink for late records, open, if one is named.
+    fn late_sink(&self, job: &JobPlan) -> Result<Option<OpenSink>> {
+        let Some(name) = &job.plan.timing.late_sink else { return Ok(None) };
+        let definition = outputs::declared_sink(job, name)?;
+        self.roots().map_or(Ok(()), |roots| roots.admit_sink(definition))?;
+        OpenSink::open(definition, &job.plan.scan.schema()).map(Some)
+    }
+
     fn run_into(&self, job: &JobPlan, options: &RunOptions, control: &Control, sink: OpenSink) -> Result<JobReport> {
         let started_ns = sys::monotonic_ns();
         let mut job = timed(job, options);
         let tables = Tables::read(self, &mut job, options, control)?;
         let job = &job;
-        let late = late_sink(job)?;
+        let late = self.late_sink(job)?;
         let wanted = partitions(options)?;
         let source = OpenSource::open(&tables.engine, job, options, wanted)?;
         let layout = layout(job, options, source.splits())?;
@@ -180,6 +208,8 @@ impl Engine {
             batch_rows: options.batch_rows,
             stop: &control.stop,
             is_measured: control.is_measured,
+            pause: &control.pause,
+            clock: &control.clock,
         };
         let (sink, commit) = sink.into_parts(source_is_bounded);
         let finished = process(Machines { setup, wired, sink })?;
@@ -221,13 +251,6 @@ fn timed(job: &JobPlan, options: &RunOptions) -> JobPlan {
         job.plan.read_all_columns();
     }
     job
-}
-
-/// The sink for late records, open, if one is named.
-fn late_sink(job: &JobPlan) -> Result<Option<OpenSink>> {
-    let Some(name) = &job.plan.timing.late_sink else { return Ok(None) };
-    let definition = outputs::declared_sink(job, name)?;
-    OpenSink::open(definition, &job.plan.scan.schema()).map(Some)
 }
 
 /// Partitions asked for: one per physical core unless said otherwise.

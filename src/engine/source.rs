@@ -91,9 +91,25 @@ impl Parsed {
         Ok(Self { connector, format, table, on_error, dead_letter_path })
     }
 
-    fn locations(&self) -> Result<Vec<Location>> {
+    /// Refuses what leads out of the engine's roots, if it has any.
+    fn admitted(self, engine: &Engine) -> Result<Self> {
+        if let Some(roots) = engine.roots() {
+            roots.admit_source(&self.connector, self.dead_letter_path.as_deref())?;
+        }
+        Ok(self)
+    }
+
+    fn locations(&self, engine: &Engine) -> Result<Vec<Location>> {
         let extensions = self.format.as_ref().map_or(&[][..], |format| format.format.extensions());
-        self.connector.splits(extensions)
+        let locations = self.connector.splits(extensions)?;
+        if let Some(roots) = engine.roots() {
+            let mut files = locations.iter().filter_map(|location| match location {
+                Location::File(path) => Some(path),
+                Location::Stdin => None,
+            });
+            files.try_for_each(|path| roots.admit(path))?;
+        }
+        Ok(locations)
     }
 }
 
@@ -110,14 +126,14 @@ impl<'e> Provider<'e> {
 
 impl SchemaProvider for Provider<'_> {
     fn bounded(&self, options: &Options, schema: &Schema) -> Result<bool> {
-        Ok(Parsed::new(options, schema)?.connector.is_bounded())
+        Ok(Parsed::new(options, schema)?.admitted(self.engine)?.connector.is_bounded())
     }
 
     fn describe(&self, options: &Options) -> Result<SourceFacts> {
-        let parsed = Parsed::new(options, &Schema::default())?;
+        let parsed = Parsed::new(options, &Schema::default())?.admitted(self.engine)?;
         let bounded = parsed.connector.is_bounded();
         let schema = match (&parsed.connector, &parsed.format) {
-            (SourceConnector::File { .. }, Some(format)) => match parsed.locations()?.first() {
+            (SourceConnector::File { .. }, Some(format)) => match parsed.locations(self.engine)?.first() {
                 Some(Location::File(path)) if !can_be_read_twice(path) => {
                     return Err(cannot_infer(&path.display().to_string()));
                 }
@@ -308,11 +324,12 @@ impl OpenInput {
             Error::Config(message) => Error::Config(format!("source {}: {message}", source.name)),
             other => other,
         };
-        let parsed = Parsed::new(&source.options, &source.schema).map_err(named)?;
+        let parsed =
+            Parsed::new(&source.options, &source.schema).and_then(|parsed| parsed.admitted(engine)).map_err(named)?;
         let mut table = None;
         let places = match &parsed.connector {
             SourceConnector::File { .. } | SourceConnector::Stdin => {
-                let locations = parsed.locations()?;
+                let locations = parsed.locations(engine)?;
                 // Only a file can be opened once for each of its parts.
                 match (&locations[..], &parsed.format, cut) {
                     ([Location::File(path)], Some(format), Some(parts)) if can_be_read_twice(path) => {

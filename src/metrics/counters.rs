@@ -13,10 +13,36 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_utils::CachePadded;
 
+use super::lane::{LaneCells, LaneMeters, LaneSnapshot, QueueWriter, lane};
+
 /// The counts of one job while it runs. Shared by reference between the job and whoever watches.
 #[derive(Debug, Default)]
 pub struct Progress {
     slots: Mutex<Vec<Arc<CachePadded<Slot>>>>,
+    lanes: Mutex<Vec<(Arc<CachePadded<Slot>>, LaneCells)>>,
+    failures: Arc<Mutex<Vec<LiveFailure>>>,
+}
+
+/// One of the first records that failed, as it is known while the job runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveFailure {
+    /// Number of the split.
+    pub split: u32,
+    /// Number of the record in it.
+    pub record: u64,
+    /// What was wrong with it.
+    pub reason: String,
+}
+
+/// What the machines of one lane count with.
+#[derive(Debug)]
+pub struct LaneWriters {
+    /// For the partition.
+    pub partition: ProgressWriter,
+    /// For whoever fills its queue.
+    pub queue: QueueWriter,
+    /// For its thread.
+    pub meters: LaneMeters,
 }
 
 /// What one writer has counted.
@@ -28,12 +54,18 @@ struct Slot {
     records_late: AtomicU64,
     bytes_read: AtomicU64,
     bytes_expected: AtomicU64,
+    records_dropped: AtomicU64,
+    /// Descriptors taken from the queue.
+    taken: AtomicU64,
+    /// Microseconds since the epoch plus 2^63, so that 0 is none.
+    watermark: AtomicU64,
 }
 
 /// The right to count into one slot.
 #[derive(Debug)]
 pub struct ProgressWriter {
     slot: Arc<CachePadded<Slot>>,
+    failures: Arc<Mutex<Vec<LiveFailure>>>,
 }
 
 /// Sums over all writers at about one moment.
@@ -51,6 +83,8 @@ pub struct ProgressTotals {
     pub bytes_read: u64,
     /// Input bytes there are to read, as far as known; 0 if unknown.
     pub bytes_expected: u64,
+    /// Late records that were dropped.
+    pub records_dropped: u64,
 }
 
 impl Progress {
@@ -63,7 +97,42 @@ impl Progress {
     pub fn writer(&self) -> ProgressWriter {
         let slot = Arc::<CachePadded<Slot>>::default();
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&slot));
-        ProgressWriter { slot }
+        ProgressWriter { slot, failures: Arc::clone(&self.failures) }
+    }
+
+    /// The writers of one more lane, whose queue holds `capacity` descriptors. Lanes are numbered as they are made.
+    pub fn lane(&self, capacity: usize) -> LaneWriters {
+        let partition = self.writer();
+        let (cells, queue, meters) = lane(capacity);
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        lanes.push((Arc::clone(&partition.slot), cells));
+        LaneWriters { partition, queue, meters }
+    }
+
+    /// All lanes at about one moment, which is `now_ns` on the clock that the threads go by.
+    pub fn lanes(&self, now_ns: u64) -> Vec<LaneSnapshot> {
+        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = |(slot, cells): &(Arc<CachePadded<Slot>>, LaneCells)| {
+            let mut snapshot = LaneSnapshot {
+                records: get(&slot.records_read),
+                failed: get(&slot.records_failed),
+                late: get(&slot.records_late),
+                dropped: get(&slot.records_dropped),
+                watermark_us: match get(&slot.watermark) {
+                    0 => None,
+                    shifted => Some((shifted ^ (1 << 63)).cast_signed()),
+                },
+                ..LaneSnapshot::default()
+            };
+            cells.fill(&mut snapshot, get(&slot.taken), now_ns);
+            snapshot
+        };
+        lanes.iter().map(snapshot).collect()
+    }
+
+    /// The first records of each partition that failed.
+    pub fn failures(&self) -> Vec<LiveFailure> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Adds the slots up.
@@ -78,6 +147,7 @@ impl Progress {
             records_late: sum(|slot| &slot.records_late),
             bytes_read: sum(|slot| &slot.bytes_read),
             bytes_expected: sum(|slot| &slot.bytes_expected),
+            records_dropped: sum(|slot| &slot.records_dropped),
         }
     }
 }
@@ -104,6 +174,26 @@ impl ProgressWriter {
         add(&self.slot.records_late, records);
     }
 
+    /// Counts late records that were dropped.
+    pub fn add_dropped(&mut self, records: u64) {
+        add(&self.slot.records_dropped, records);
+    }
+
+    /// Counts a descriptor taken from the queue.
+    pub fn add_taken(&mut self) {
+        add(&self.slot.taken, 1);
+    }
+
+    /// The watermark that the partition goes by, in microseconds since the epoch.
+    pub fn set_watermark(&mut self, us: i64) {
+        set(&self.slot.watermark, us.cast_unsigned() ^ (1 << 63));
+    }
+
+    /// Shows a record that failed. Takes a lock: for the first few only.
+    pub fn show_failure(&mut self, failure: LiveFailure) {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
+    }
+
     /// Announces input of known size, a file say.
     pub fn expect_bytes(&mut self, bytes: u64) {
         add(&self.slot.bytes_expected, bytes);
@@ -111,8 +201,18 @@ impl ProgressWriter {
 }
 
 /// Adds to a counter that only the caller writes. Relaxed on both sides: see `Progress::totals`.
-fn add(counter: &AtomicU64, by: u64) {
-    counter.store(counter.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
+pub(super) fn add(counter: &AtomicU64, by: u64) {
+    set(counter, get(counter).wrapping_add(by));
+}
+
+/// Sets a value that only the caller writes. Relaxed: see `Progress::totals`.
+pub(super) fn set(cell: &AtomicU64, value: u64) {
+    cell.store(value, Ordering::Relaxed);
+}
+
+/// Reads a value. Relaxed: see `Progress::totals`.
+pub(super) fn get(cell: &AtomicU64) -> u64 {
+    cell.load(Ordering::Relaxed)
 }
 
 #[cfg(test)]
@@ -145,8 +245,29 @@ mod tests {
             records_late: 4000,
             bytes_read: 300,
             bytes_expected: 1000,
+            records_dropped: 0,
         };
         assert_eq!(progress.totals(), expected);
+    }
+
+    #[test]
+    fn lanes_show_what_their_partition_counts() {
+        let progress = Progress::new();
+        let mut first = progress.lane(8);
+        let second = progress.lane(4);
+        first.queue.dealt(1);
+        first.queue.dealt(2);
+        first.partition.add_taken();
+        first.partition.add_read(7, 70);
+        first.partition.add_dropped(2);
+        first.partition.set_watermark(-5);
+        first.partition.show_failure(LiveFailure { split: 0, record: 3, reason: "no number".into() });
+        let lanes = progress.lanes(0);
+        assert_eq!((lanes[0].records, lanes[0].dropped, lanes[0].queue_depth), (7, 2, 1));
+        assert_eq!((lanes[0].watermark_us, lanes[1].watermark_us), (Some(-5), None));
+        assert_eq!((lanes[1].queue_capacity, progress.totals().records_read), (4, 7));
+        assert_eq!(progress.failures()[0].record, 3);
+        drop(second);
     }
 
     #[test]

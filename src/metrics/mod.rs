@@ -4,13 +4,17 @@
 //! other writer; the counts of a report add up ([`JobReport::records_balance`]). Knows nothing of queries or threads.
 
 mod counters;
+mod lane;
 mod lateness;
 mod memory;
 mod meter;
 mod perf;
 mod report;
 
-pub use counters::{Progress, ProgressTotals, ProgressWriter};
+pub use counters::{LaneWriters, LiveFailure, Progress, ProgressTotals, ProgressWriter};
+pub use lane::{
+    ActivityWriter, LATENCY_BOUNDS_US, LaneMeters, LaneSnapshot, LatencyCounts, LatencyWriter, Pressure, QueueWriter,
+};
 pub use lateness::{LatenessBucket, LatenessHistogram, LatenessReport};
 pub use memory::{MemoryExceeded, MemoryLimit, MemoryShare};
 pub use meter::{Meter, SAMPLED_BATCH, StageId, StageKind, StageProfile, ThreadProfile};

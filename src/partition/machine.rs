@@ -19,7 +19,7 @@ use crate::batch::{Batch, Chunk, Decode, Decoded, Failure, RowOrder, Selection, 
 use crate::error::{Error, Result};
 use crate::kernel::Simd;
 use crate::limits::FAILURE_SAMPLES;
-use crate::metrics::{MemoryExceeded, MemoryShare, Meter, ProgressWriter};
+use crate::metrics::{LiveFailure, MemoryExceeded, MemoryShare, Meter, ProgressWriter};
 use crate::operator::{Chain, Context, Counts, OnError};
 use crate::pipeline::{Frontier, Stages};
 use crate::plan::MaxFuture;
@@ -76,6 +76,8 @@ pub struct Partition {
     counts: Counts,
     stats: PartitionStats,
     meter: PartitionMeter,
+    /// When the chunk was read that is through, until a driver asks.
+    through: Option<EventTime>,
     /// Greatest event time of each decoded slice.
     greatest: Vec<EventTime>,
 }
@@ -134,6 +136,7 @@ impl Partition {
             counts: Counts::default(),
             stats: PartitionStats::default(),
             meter: PartitionMeter::default(),
+            through: None,
             greatest: Vec::new(),
         };
         if partition.in_turns && matches!(partition.exchanger, Exchanger::None) {
@@ -192,6 +195,11 @@ impl Partition {
             let (name, bytes) = states().max_by_key(|(_, bytes)| *bytes).unwrap_or(("the job", bytes));
             memory_exceeded(name, bytes, exceeded)
         })
+    }
+
+    /// When the last chunk that is through was read; each is told of once. What it says of time is for those who watch.
+    pub fn take_through(&mut self) -> Option<EventTime> {
+        self.through.take()
     }
 
     /// What it did.
@@ -257,6 +265,7 @@ impl Partition {
             exchange.give_back(partition, rows);
         }
         let (split, first_record) = message.origin.map_or((SplitId(0), 0), |o| (o.split, o.first_record));
+        self.publish_late();
         self.settle_failures(split, first_record);
         let after = message.origin.map(|origin| OrderKey { sequence: origin.sequence, row: u32::MAX, ..OrderKey::MIN });
         self.promise(after, self.advanced);
@@ -317,7 +326,11 @@ impl Partition {
             if self.ledger.as_ref().is_some_and(|ledger| !ledger.can_publish()) {
                 return Ok(false);
             }
-            match self.input.pop() {
+            let input = self.input.pop();
+            if input.is_some() {
+                self.progress.add_taken();
+            }
+            match input {
                 Some(Input::Chunk { turn, chunk, read_at }) => {
                     self.decode(turn, chunk, read_at)?;
                     worked = true;
@@ -459,16 +472,26 @@ impl Partition {
         if let Some(rows) = self.counts.dropped_rows.take() {
             self.output.late(rows);
         }
-        let late = self.counts.late - self.stats.late;
-        if late > 0 {
-            self.stats.late = self.counts.late;
-            self.progress.add_late(late);
-        }
+        self.publish_late();
+        self.through = Some(read_at);
         let origin = Origin { sequence, split, first_record: chunk.first_record, read_at };
         // The reader's ring is as large as the chunks there are, so there is room; a reader that is gone needs none back.
         let _ = self.returns.push(chunk);
         self.decoded.slices.clear();
         self.end_turn(turn, origin)
+    }
+
+    /// Shows those who watch how many records were late since the last time.
+    fn publish_late(&mut self) {
+        let Counts { late, dropped, .. } = self.counts;
+        if late > self.stats.late {
+            self.progress.add_late(late - self.stats.late);
+            self.stats.late = late;
+        }
+        if dropped > self.stats.dropped {
+            self.progress.add_dropped(dropped - self.stats.dropped);
+            self.stats.dropped = dropped;
+        }
     }
 
     /// Tells the local operators that a chunk is through, if what leaves them is output.
@@ -488,6 +511,9 @@ impl Partition {
         }
         self.measure_states();
         let watermark = self.ledger.as_ref().map_or(EventTime::MIN, Ledger::watermark);
+        if watermark > EventTime::MIN && watermark < EventTime::MAX {
+            self.progress.set_watermark(watermark.0);
+        }
         if let Exchanger::Rows(exchange) = &mut self.exchanger {
             let before = self.meter.enter(At::Exchange);
             exchange.end_chunk(origin, watermark);
@@ -614,6 +640,10 @@ impl Partition {
 
     fn keep_samples(&mut self, letters: &[DeadLetter]) {
         let room = FAILURE_SAMPLES.saturating_sub(self.stats.failures.len());
+        for DeadLetter { split, failure } in letters.iter().take(room) {
+            let (record, reason) = (failure.record, failure.reason.clone());
+            self.progress.show_failure(LiveFailure { split: split.0, record, reason });
+        }
         self.stats.failures.extend(letters.iter().take(room).cloned());
     }
 

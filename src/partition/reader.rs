@@ -9,6 +9,7 @@ use super::Step;
 use super::message::Input;
 use crate::batch::{Chunk, ChunkSource, Pull};
 use crate::error::Result;
+use crate::metrics::QueueWriter;
 use crate::plan::Deal;
 use crate::ring::{Consumer, Producer};
 use crate::time::{Clock, SplitState};
@@ -40,6 +41,8 @@ pub struct ReaderParts {
     pub to: Vec<Producer<Input>>,
     /// Decoded chunks, from each.
     pub returns: Vec<Consumer<Chunk>>,
+    /// Live counts of what is dealt to each.
+    pub queues: Vec<QueueWriter>,
 }
 
 /// What a reader did.
@@ -93,13 +96,7 @@ impl Reader {
 
     /// Pulls and deals one chunk. With `stop`, ends: what was dealt is still processed.
     pub fn step(&mut self, stop: bool) -> Result<Step> {
-        for returned in &mut self.parts.returns {
-            while let Some(chunk) = returned.pop() {
-                if let Some(split) = self.parts.splits.iter_mut().find(|s| s.id == chunk.split()) {
-                    split.source.recycle(chunk);
-                }
-            }
-        }
+        self.take_back();
         if let Some((partition, input)) = self.held.take() {
             return Ok(self.send(partition, input));
         }
@@ -123,6 +120,37 @@ impl Reader {
                 Ok(self.deal_state(index, SplitState::Ended, self.parts.clock.now()))
             }
             Pull::Pending(wait_ns) => Ok(self.pending(index, wait_ns)),
+        }
+    }
+
+    /// Instead of a step, while the job is paused: pulls nothing. A split that is not asked is not idle.
+    pub fn rest(&mut self) -> Step {
+        self.take_back();
+        if let Some((partition, input)) = self.held.take() {
+            return self.send(partition, input);
+        }
+        if self.parts.to.iter().all(Producer::is_abandoned) {
+            return Step::Done;
+        }
+        for state in &mut self.states {
+            if let ReadState::Waiting(_) = state {
+                *state = ReadState::Live;
+            }
+        }
+        Step::IdleFor(Self::REST_NS)
+    }
+
+    /// Between two looks at whether a pause is over. Any value is correct.
+    const REST_NS: u64 = 10_000_000;
+
+    /// Gives buffers of decoded chunks back to their splits.
+    fn take_back(&mut self) {
+        for returned in &mut self.parts.returns {
+            while let Some(chunk) = returned.pop() {
+                if let Some(split) = self.parts.splits.iter_mut().find(|s| s.id == chunk.split()) {
+                    split.source.recycle(chunk);
+                }
+            }
         }
     }
 
@@ -191,11 +219,16 @@ impl Reader {
     }
 
     fn send(&mut self, partition: usize, input: Input) -> Step {
-        match self.parts.to[partition].push(input) {
-            Ok(()) => Step::Worked,
+        let ring = &mut self.parts.to[partition];
+        match ring.push(input) {
+            Ok(()) => {
+                self.parts.queues[partition].dealt(ring.depth());
+                Step::Worked
+            }
             // A partition that is gone ended the job; its chunks go nowhere.
-            Err(_) if self.parts.to[partition].is_abandoned() => Step::Worked,
+            Err(_) if ring.is_abandoned() => Step::Worked,
             Err(input) => {
+                self.parts.queues[partition].full();
                 self.held = Some((partition, input));
                 Step::Idle
             }

@@ -10,7 +10,7 @@ use super::writer::WriterParts;
 use crate::batch::{Chunk, Decode};
 use crate::kernel::Simd;
 use crate::limits::RING_SLOTS;
-use crate::metrics::{MemoryLimit, Progress};
+use crate::metrics::{LaneMeters, MemoryLimit, Progress, QueueWriter};
 use crate::operator::{Gather, OnError};
 use crate::pipeline::Stages;
 use crate::plan::{Deal, Exchange, Layout, Plan};
@@ -57,6 +57,8 @@ pub struct Lane {
     pub partition: PartitionParts,
     /// Rung when one of its rings changes.
     pub bell: Wakeup,
+    /// Live counts of its thread.
+    pub meters: LaneMeters,
 }
 
 /// All machines of a job, in parts.
@@ -74,8 +76,8 @@ impl Wiring<'_> {
     pub const SLOTS: usize = RING_SLOTS;
 }
 
-/// A reader's ends of the rings to one partition and back.
-type InputEnds = (Producer<Input>, Consumer<Chunk>);
+/// A reader's ends of the rings to one partition and back, and its count of what it dealt.
+type InputEnds = ((Producer<Input>, Consumer<Chunk>), QueueWriter);
 /// The writer's ends of the rings from one partition and back.
 type OutputEnds = (Consumer<Output>, Producer<OutputRows>);
 
@@ -155,6 +157,7 @@ pub fn wire(wiring: Wiring<'_>) -> Wired {
     let mut inputs: Vec<InputEnds> = Vec::new();
     let mut outputs: Vec<OutputEnds> = Vec::new();
     let mut partitions = Vec::new();
+    let mut meters = Vec::new();
     for ((index, decoder), bell) in wiring.decoders.into_iter().enumerate().zip(&bells) {
         let reader_bell = if own_readers { bell } else { &reader_bell };
         let (to_partition, input) = ring(slots, reader_bell, bell);
@@ -162,7 +165,9 @@ pub fn wire(wiring: Wiring<'_>) -> Wired {
         let (returns, returned) = ring(slots + 2, bell, reader_bell);
         let (to_writer, from_partition) = ring(slots, bell, &writer_bell);
         let (buffers_back, buffers) = ring(slots, &writer_bell, bell);
-        inputs.push((to_partition, returned));
+        let counted = wiring.progress.lane(slots);
+        meters.push(counted.meters);
+        inputs.push(((to_partition, returned), counted.queue));
         outputs.push((from_partition, buffers_back));
         partitions.push(PartitionParts {
             index,
@@ -183,11 +188,12 @@ pub fn wire(wiring: Wiring<'_>) -> Wired {
             mesh: meshes.next().unwrap_or(MeshEnds::None),
             output: to_writer,
             output_returns: buffers,
-            progress: wiring.progress.writer(),
+            progress: counted.partition,
             memory: wiring.memory.map(MemoryLimit::share),
         });
     }
     let reader_parts = |splits, ends: Vec<InputEnds>| {
+        let (ends, queues): (Vec<_>, _) = ends.into_iter().unzip();
         let (to, returns) = ends.into_iter().unzip();
         ReaderParts {
             splits,
@@ -198,6 +204,7 @@ pub fn wire(wiring: Wiring<'_>) -> Wired {
             batch_rows: wiring.batch_rows,
             to,
             returns,
+            queues,
         }
     };
     let (reader, mut own): (_, Vec<Option<ReaderParts>>) = if own_readers {
@@ -210,8 +217,12 @@ pub fn wire(wiring: Wiring<'_>) -> Wired {
     } else {
         (Some((reader_parts(wiring.splits, inputs), reader_bell)), (0..n).map(|_| None).collect())
     };
-    let lanes = partitions.into_iter().zip(bells).zip(&mut own);
-    let lanes = lanes.map(|((partition, bell), reader)| Lane { reader: reader.take(), partition, bell }).collect();
+    let lanes = partitions.into_iter().zip(bells).zip(&mut own).zip(meters);
+    let lane = |(((partition, bell), reader), meters): (_, LaneMeters)| {
+        let reader: &mut Option<ReaderParts> = reader;
+        Lane { reader: reader.take(), partition, bell, meters }
+    };
+    let lanes = lanes.map(lane).collect();
     let (from, returns) = outputs.into_iter().unzip();
     let writer = WriterParts {
         from,

@@ -4,13 +4,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
-use crate::metrics::ThreadProfile;
-use crate::partition::{PartitionStats, ReaderStats, RowSink, Wired, WriterStats};
+use crate::metrics::{ActivityWriter, LatencyWriter, ThreadProfile};
+use crate::partition::{Partition, PartitionStats, Reader, ReaderStats, RowSink, Step, Wired, WriterStats};
 use crate::pipeline::Stages;
 use crate::plan::{Layout, Plan};
 use crate::ring::{WaitMode, Wakeup};
 use crate::state::KeyHasher;
-use crate::sys::{StopFlag, monotonic_ns};
+use crate::sys::{PauseFlag, StopFlag, monotonic_ns};
+use crate::time::Clock;
 
 /// What a job runs with.
 pub struct MachinesSetup<'a> {
@@ -30,6 +31,10 @@ pub struct MachinesSetup<'a> {
     pub stop: &'a StopFlag,
     /// Whether to measure where the time goes.
     pub is_measured: bool,
+    /// The user's wish that nothing is read for a while.
+    pub pause: &'a PauseFlag,
+    /// What time it is, for those who watch.
+    pub clock: &'a Clock,
 }
 
 /// All machines of a job, in parts, and where rows end up.
@@ -45,6 +50,21 @@ pub struct Machines<'a> {
 impl MachinesSetup<'_> {
     pub(super) fn stages(&self, index: usize) -> Stages {
         Stages::new(self.plan, self.layout, index, self.hasher)
+    }
+
+    /// Steps a reader as the user wishes; with `enough` nothing more needs to be read.
+    pub(super) fn read(&self, reader: &mut Reader, enough: bool) -> Result<Step> {
+        let stop = enough || self.stop.is_set();
+        if self.pause.is_set() && !stop { Ok(reader.rest()) } else { reader.step(stop) }
+    }
+
+    /// Steps a partition, and shows how long a chunk took that is through.
+    pub(super) fn process(&self, partition: &mut Partition, latency: &mut LatencyWriter) -> Result<Step> {
+        let step = partition.step();
+        if let Some(read_at) = partition.take_through() {
+            latency.took(self.clock.now().0.saturating_sub(read_at.0).max(0).cast_unsigned());
+        }
+        step
     }
 }
 
@@ -176,29 +196,49 @@ pub(super) struct Stopwatch {
     started_ns: u64,
     idle_since_ns: Option<u64>,
     idle_ns: u64,
+    /// Where others can see it.
+    shown: Option<ActivityWriter>,
 }
 
 impl Stopwatch {
     pub(super) fn start() -> Self {
-        Self { started_ns: monotonic_ns(), idle_since_ns: None, idle_ns: 0 }
+        Self { started_ns: monotonic_ns(), idle_since_ns: None, idle_ns: 0, shown: None }
+    }
+
+    /// One that others can look at.
+    pub(super) fn start_shown(mut activity: ActivityWriter, core: Option<usize>) -> Self {
+        let started_ns = monotonic_ns();
+        activity.started(core, started_ns);
+        Self { started_ns, idle_since_ns: None, idle_ns: 0, shown: Some(activity) }
     }
 
     pub(super) fn worked(&mut self) {
         if let Some(since) = self.idle_since_ns.take() {
             self.idle_ns += monotonic_ns() - since;
+            if let Some(shown) = &mut self.shown {
+                shown.worked(self.idle_ns);
+            }
         }
     }
 
     pub(super) fn idle(&mut self) {
         if self.idle_since_ns.is_none() {
-            self.idle_since_ns = Some(monotonic_ns());
+            let now_ns = monotonic_ns();
+            self.idle_since_ns = Some(now_ns);
+            if let Some(shown) = &mut self.shown {
+                shown.idle(now_ns);
+            }
         }
     }
 
     /// Nanoseconds worked, and their share.
     pub(super) fn stop(mut self) -> (u64, f64) {
         self.worked();
-        let total = monotonic_ns() - self.started_ns;
+        let now_ns = monotonic_ns();
+        if let Some(shown) = &mut self.shown {
+            shown.ended(now_ns);
+        }
+        let total = now_ns - self.started_ns;
         let busy = total.saturating_sub(self.idle_ns);
         (busy, busy as f64 / total.max(1) as f64)
     }

@@ -4,11 +4,12 @@
 use std::collections::VecDeque;
 use std::sync::{Barrier, Condvar, Mutex, PoisonError};
 
-use super::drive::{Finished, HaltOnPanic, Joint, Machines, Stopwatch};
+use super::drive::{Finished, HaltOnPanic, Joint, Machines, MachinesSetup, Stopwatch};
 use super::measure::ThreadMeter;
 use super::threads::{drive, spawn};
 use crate::error::{Error, Result};
 use crate::limits::RING_SLOTS;
+use crate::metrics::{LaneMeters, LatencyWriter};
 use crate::partition::{Input, Partition, Reader, Step, Writer};
 use crate::ring::{Waiter, Wakeup, ring};
 use crate::sys::monotonic_ns;
@@ -92,7 +93,7 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
             let meter = ThreadMeter::start(setup.is_measured, "reader", None);
             let mut reader = Reader::new(reader_parts);
             drive(joint_ref, &mut waiter, &mut watch, || {
-                let step = meter.read(|| reader.step(setup.stop.is_set() || joint_ref.is_enough()));
+                let step = meter.read(|| setup.read(&mut reader, joint_ref.is_enough()));
                 while let Some(input) = from_reader.pop() {
                     meter.wait_for_room(|| queue_ref.push(input, joint_ref));
                 }
@@ -104,8 +105,12 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
         let _close = CloseOnDrop(queue_ref);
         let _waiter = Waiter::claim(setup.wait, &lane.bell);
         barrier.wait();
+        let LaneMeters { activity, latency } = lane.meters;
+        let mut watch = Stopwatch::start_shown(activity, None);
         let meter = ThreadMeter::start(setup.is_measured, "worker", None);
         let mut worker = Worker {
+            setup,
+            latency,
             partition: Mutex::new(meter.partition(Partition::new(lane.partition, setup.stages(0)))),
             writer: meter.writer(Writer::new(wired.writer.0, sink, setup.batch_rows)),
             process_ns: 0,
@@ -114,8 +119,12 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
         let mut result = Ok(());
         while result.is_ok()
             && !joint_ref.is_halted()
-            && let Some(input) = queue_ref.pop()
+            && let Some(input) = {
+                watch.idle();
+                queue_ref.pop()
+            }
         {
+            watch.worked();
             // The feed is empty: the worker took the last chunk through before it came for this one.
             let _ = feed.push(input);
             result = worker.exhaust();
@@ -125,12 +134,14 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
             }
         }
         drop(feed);
+        watch.worked();
         if let Err(error) = result.and_then(|()| worker.exhaust()) {
             joint_ref.fail(error);
             // The reader may wait for room in the queue.
             queue_ref.close();
         }
-        let Worker { partition, mut writer, process_ns, write_ns } = worker;
+        watch.stop();
+        let Worker { partition, mut writer, process_ns, write_ns, .. } = worker;
         let stats = partition.into_inner().unwrap_or_else(PoisonError::into_inner).into_stats();
         // The partition is gone, so the writer sees the end of what it sent.
         while !joint_ref.is_halted() && writer.step()? != Step::Done {}
@@ -156,14 +167,16 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
 }
 
 /// The one worker: a partition behind a mutex, taken for every step, and the writer.
-struct Worker {
+struct Worker<'a> {
+    setup: &'a MachinesSetup<'a>,
+    latency: LatencyWriter,
     partition: Mutex<Partition>,
     writer: Writer,
     process_ns: u64,
     write_ns: u64,
 }
 
-impl Worker {
+impl Worker<'_> {
     fn is_failing(&self) -> bool {
         self.partition.lock().unwrap_or_else(PoisonError::into_inner).is_failing()
     }
@@ -172,7 +185,9 @@ impl Worker {
     fn exhaust(&mut self) -> Result<()> {
         loop {
             let started = monotonic_ns();
-            let step = self.partition.lock().unwrap_or_else(PoisonError::into_inner).step()?;
+            let mut partition = self.partition.lock().unwrap_or_else(PoisonError::into_inner);
+            let step = self.setup.process(&mut partition, &mut self.latency)?;
+            drop(partition);
             let stepped = monotonic_ns();
             let wrote = self.writer.step()?;
             self.process_ns += stepped - started;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::drive::{Finished, Gate, HaltOnPanic, Joint, Machines, MachinesSetup, Stopwatch};
 use super::measure::ThreadMeter;
 use crate::error::{Error, Result};
-use crate::metrics::ThreadProfile;
+use crate::metrics::{LaneMeters, ThreadProfile};
 use crate::partition::{Lane, Partition, PartitionStats, Reader, ReaderStats, Step, Writer};
 use crate::ring::{WaitMode, Waiter};
 use crate::sys;
@@ -80,9 +80,10 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
                 let mut watch = Stopwatch::start();
                 let meter = ThreadMeter::start(setup.is_measured, "reader", None);
                 let mut reader = Reader::new(parts);
-                let stop = || setup.stop.is_set() || joint_ref.is_enough();
                 if go {
-                    drive(joint_ref, &mut waiter, &mut watch, || meter.read(|| reader.step(stop())));
+                    drive(joint_ref, &mut waiter, &mut watch, || {
+                        meter.read(|| setup.read(&mut reader, joint_ref.is_enough()))
+                    });
                 }
                 (reader.stats(), watch.stop().0, meter.finish())
             })?),
@@ -162,7 +163,8 @@ fn run_lane(
     let core = core.filter(|&core| sys::pin_current_thread(core).is_ok());
     let mut waiter = Waiter::claim(setup.wait, &lane.bell);
     let go = gate.wait();
-    let mut watch = Stopwatch::start();
+    let LaneMeters { activity, mut latency } = lane.meters;
+    let mut watch = Stopwatch::start_shown(activity, core);
     let mut reader = lane.reader.map(Reader::new);
     let mut reader_stats = None;
     let meter = ThreadMeter::start(setup.is_measured, &format!("partition {index}"), core);
@@ -170,13 +172,13 @@ fn run_lane(
     let mut step = || {
         let mut read = Step::Idle;
         if let Some(machine) = &mut reader {
-            read = meter.read(|| machine.step(setup.stop.is_set() || joint.is_enough()))?;
+            read = meter.read(|| setup.read(machine, joint.is_enough()))?;
             if read == Step::Done {
                 reader_stats = reader.take().map(|reader| reader.stats());
                 read = Step::Worked;
             }
         }
-        let stepped = partition.step()?;
+        let stepped = setup.process(&mut partition, &mut latency)?;
         if partition.is_failing() {
             joint.set_enough();
         }

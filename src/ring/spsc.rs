@@ -44,7 +44,7 @@ impl<T> Producer<T> {
     pub fn push(&mut self, value: T) -> Result<(), T> {
         match self.inner.push(value) {
             Ok(()) => {
-                self.high_water = self.high_water.max(self.capacity - self.inner.slots());
+                self.high_water = self.high_water.max(self.depth());
                 self.consumer_thread.0.wake();
                 Ok(())
             }
@@ -60,6 +60,11 @@ impl<T> Producer<T> {
     /// Free slots; the consumer may free more at any time.
     pub fn room(&self) -> usize {
         self.inner.slots()
+    }
+
+    /// Slots in use; the consumer may free some at any time.
+    pub fn depth(&self) -> usize {
+        self.capacity - self.inner.slots()
     }
 
     /// Most slots that were ever in use.

@@ -15,6 +15,12 @@ pub fn thread_cpu_ns() -> u64 {
     seconds.unsigned_abs() * 1_000_000_000 + nanoseconds.unsigned_abs()
 }
 
+/// Nanoseconds for which the threads of this process have been on a CPU.
+pub fn process_cpu_ns() -> u64 {
+    let (seconds, nanoseconds) = read(libc::CLOCK_PROCESS_CPUTIME_ID);
+    seconds.unsigned_abs() * 1_000_000_000 + nanoseconds.unsigned_abs()
+}
+
 /// Microseconds since the Unix epoch, UTC. May step when the clock is set.
 pub fn wall_us() -> i64 {
     let (seconds, nanoseconds) = read(libc::CLOCK_REALTIME);

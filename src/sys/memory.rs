@@ -11,6 +11,11 @@ pub fn peak_rss_bytes() -> u64 {
         .unwrap_or(0)
 }
 
+/// Resident set of this process now, in bytes; `None` if the host does not tell.
+pub fn rss_bytes() -> Option<u64> {
+    kibibytes_line(&std::fs::read_to_string("/proc/self/status").ok()?, "VmRSS:")
+}
+
 /// Bytes of the line of a file under `/proc` that starts with `name` and counts in kB.
 fn kibibytes_line(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 use signal_hook::low_level::unregister;
 use signal_hook::{SigId, flag};
 
@@ -45,6 +46,25 @@ pub fn stop_on_signals(stop: &StopFlag) -> Result<()> {
     flag::register(SIGINT, interrupted).map_err(failed)?;
     flag::register(SIGINT, Arc::clone(&stop.0)).map_err(failed)?;
     flag::register(SIGTERM, Arc::clone(&stop.0)).map_err(failed)?;
+    Ok(())
+}
+
+/// Calls `first` on a thread of its own at the first SIGINT or SIGTERM; a second one ends the process at once, with the
+/// status that shells give it. For commands that have more to do than to set a flag. Once per process.
+pub fn call_on_signals(first: impl FnOnce() + Send + 'static) -> Result<()> {
+    let failed = |error: std::io::Error| Error::io("install a handler for", "SIGINT and SIGTERM", &error);
+    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(failed)?;
+    let watch = move || {
+        let mut first = Some(first);
+        for signal in signals.forever() {
+            match first.take() {
+                // On a thread of its own, because the next signal must be seen while it works.
+                Some(first) => drop(std::thread::Builder::new().name("corelane-stop".into()).spawn(first)),
+                None => std::process::exit(128 + signal),
+            }
+        }
+    };
+    std::thread::Builder::new().name("corelane-signal".into()).spawn(watch).map_err(failed)?;
     Ok(())
 }
 
