@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use super::arguments::{
-    Arguments, BenchCommand, CheckArguments, Command, ExplainArguments, Format, ProgressWhen, QueryArguments,
-    RunArguments, WatchFlags,
+    Arguments, CheckArguments, Command, ExplainArguments, Format, ProgressWhen, QueryArguments, RunArguments,
+    WatchFlags,
 };
 use super::failure::Failure;
 use super::progress::Watching;
@@ -31,7 +31,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check(&arguments),
         Command::Functions(arguments) => functions::show(&arguments).map_err(Failure::from),
         Command::Topology(arguments) => topology::show(&arguments).map_err(Failure::from),
-        Command::Bench(BenchCommand::Kernels(arguments)) => bench::kernels(&arguments).map_err(Failure::from),
+        Command::Bench(command) => bench::run(&command).map_err(Failure::from),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

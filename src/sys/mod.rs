@@ -13,7 +13,7 @@ mod terminal;
 mod topology;
 
 pub use clock::{cycle_counter, monotonic_ns, thread_cpu_ns, wall_us};
-pub use cpu::{build_features, has_avx512, model_name, refuse_unsupported_host};
+pub use cpu::{build_features, has_avx512, kernel_release, model_name, refuse_unsupported_host};
 pub use memory::{
     HUGE_PAGE_BYTES, Mapping, advise_huge_pages, available_memory_bytes, huge_page_bytes, peak_rss_bytes,
 };
