@@ -58,23 +58,36 @@ pub struct TokioRows {
     pub collected: Option<Arc<StdMutex<Vec<Record>>>>,
 }
 
-impl TokioRows {
-    /// The task of a record.
-    fn task(&self, record: &Record, number: u64, hasher: &RandomState) -> usize {
-        let keys = self.query.keys();
-        if self.tasks == 1 || keys.is_empty() {
-            return (number % self.tasks as u64) as usize;
-        }
-        let hash = keys.iter().fold(0_u64, |hash, key| {
-            let key = match &record[*key] {
-                Value::Text(text) => hasher.hash_one(text),
-                Value::Integer(integer) => hasher.hash_one(integer),
-                Value::Float(_) | Value::Null => 0,
-            };
-            hash.rotate_left(5) ^ key
-        });
-        (hash % self.tasks as u64) as usize
+/// The task of a record.
+fn task_of(query: Query, tasks: usize, message: &Message, hasher: &RandomState) -> usize {
+    let keys = query.keys();
+    if tasks == 1 || keys.is_empty() {
+        return (message.number % tasks as u64) as usize;
     }
+    let hash = keys.iter().fold(0_u64, |hash, key| {
+        let key = match &message.record[*key] {
+            Value::Text(text) => hasher.hash_one(text),
+            Value::Integer(integer) => hasher.hash_one(integer),
+            Value::Float(_) | Value::Null => 0,
+        };
+        hash.rotate_left(5) ^ key
+    });
+    (hash % tasks as u64) as usize
+}
+
+/// The reader task: sends each record to its engine task, with the watermark before it.
+async fn read(records: Vec<Record>, query: Query, to: Vec<mpsc::Sender<Message>>) -> Result<()> {
+    let hasher = RandomState::new();
+    let mut greatest = i64::MIN;
+    for (number, record) in (0_u64..).zip(records) {
+        let (time, bound_us) = query.event_time(&record);
+        let message = Message { number, watermark: greatest.saturating_sub(bound_us), record };
+        greatest = greatest.max(time);
+        let task = task_of(query, to.len(), &message, &hasher);
+        let sent = to[task].send(message).await;
+        sent.map_err(|_| Error::Execution("an engine task has ended".into()))?;
+    }
+    Ok(())
 }
 
 impl JobProcessor for TokioRows {
@@ -103,19 +116,9 @@ impl JobProcessor for TokioRows {
                 }
                 rows
             });
-            let hasher = RandomState::new();
-            let mut greatest = i64::MIN;
-            for (number, record) in records.into_iter().enumerate() {
-                let number = number as u64;
-                let (time, bound_us) = self.query.event_time(&record);
-                let message = Message { number, watermark: greatest.saturating_sub(bound_us), record };
-                greatest = greatest.max(time);
-                let task = self.task(&message.record, number, &hasher);
-                let sent = inputs[task].send(message).await;
-                sent.map_err(|_| Error::Execution("an engine task has ended".into()))?;
-            }
-            drop(inputs);
-            writer.await.map_err(|error| Error::Execution(error.to_string()))
+            let failed = |error: tokio::task::JoinError| Error::Execution(error.to_string());
+            tokio::spawn(read(records, self.query, inputs)).await.map_err(failed)??;
+            writer.await.map_err(failed)
         })?;
         Ok(JobReport { processor: self.name(), records_read, records_emitted, ..JobReport::default() })
     }

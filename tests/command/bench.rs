@@ -69,9 +69,9 @@ fn rings_are_compared_with_the_standard_channel() {
 #[test]
 fn latency_has_percentiles_of_each_load_and_the_platform_beside() {
     for partitions in ["1", "2"] {
-        let figures = figures(&["latency", "--partitions", partitions, "--wait", "backoff,park"]);
+        let figures = figures(&["latency", "--partitions", partitions, "--wait", "spin,park"]);
         find(&figures, "platform, longest gap");
-        for who in ["backoff", "park"] {
+        for who in ["spin", "park"] {
             let who = format!("partitioned {partitions} {who}");
             assert!(find(&figures, &format!("{who}, peak"))["value"].as_f64() > Some(0.0));
             for load in ["single records", "50 %"] {

@@ -3,8 +3,8 @@
 //! Contenders give both ends of a bounded queue; each end waits in its own way while the queue is full or empty. The two
 //! threads are pinned to two cores where the host has them. Every value is looked at when it arrives.
 
-use std::sync::Barrier;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Barrier, OnceLock};
 
 use super::arguments::RingsArguments;
 use super::measurement::{Measurement, Outlet, machine_line, table};
@@ -95,43 +95,45 @@ impl Course {
         Ok(())
     }
 
-    /// Runs both on threads of their own, which start together; the time until both are done. The first keeps its ends
-    /// until then, because a queue may end with them.
+    /// Runs both on threads of their own, which start together; the time from when the first of them started to when both
+    /// were done, by their own clocks: whoever waits for them may be woken late. The first keeps its ends until then,
+    /// because a queue may end with them.
     fn together<T: Send>(
         &self,
         first: impl FnOnce(&dyn Fn()) -> T + Send,
         second: impl FnOnce(&dyn Fn()) -> bool + Send,
     ) -> Result<u64> {
-        let barrier = &Barrier::new(3);
+        let barrier = Barrier::new(2);
+        let started = [OnceLock::new(), OnceLock::new()];
         let pin = |index: usize| self.cpus.map_or(Ok(()), |cpus| sys::pin_current_thread(cpus[index]));
-        let go = || {
+        let go = |index: usize| {
             barrier.wait();
+            started[index].get_or_init(sys::monotonic_ns);
         };
-        let (ns, right) = std::thread::scope(|scope| {
+        let (first, second) = std::thread::scope(|scope| {
             let first = scope.spawn(|| {
                 let pinned = pin(0);
-                let ends = first(&go);
-                (pinned, ends)
+                let ends = first(&|| go(0));
+                (pinned, sys::monotonic_ns(), ends)
             });
             let second = scope.spawn(|| {
                 let pinned = pin(1);
-                let right = second(&go);
-                (pinned, right)
+                let right = second(&|| go(1));
+                (pinned, sys::monotonic_ns(), right)
             });
-            barrier.wait();
-            let started = sys::monotonic_ns();
             let second = second.join();
-            let first = first.join();
-            let ns = (sys::monotonic_ns() - started).max(1);
-            match (first, second) {
-                (Ok((first, _)), Ok((second, right))) => first.and(second).map(|()| (ns, right)),
-                _ => Err(Error::Execution("a thread of the bench panicked".into())),
-            }
-        })?;
+            (first.join(), second)
+        });
+        let (Ok((first_pinned, first_ended, _)), Ok((second_pinned, second_ended, right))) = (first, second) else {
+            return Err(Error::Execution("a thread of the bench panicked".into()));
+        };
+        first_pinned.and(second_pinned)?;
         if !right {
             return Err(Error::Execution("values did not arrive in the order in which they were sent".into()));
         }
-        Ok(ns)
+        let ended = first_ended.max(second_ended);
+        let started = started.iter().filter_map(OnceLock::get).copied().min().unwrap_or(ended);
+        Ok((ended - started).max(1))
     }
 }
 

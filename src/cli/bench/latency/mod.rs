@@ -43,6 +43,7 @@ impl Partitioned {
             WaitMode::Spin => "spin",
             WaitMode::Backoff => "backoff",
             WaitMode::Park => "park",
+            WaitMode::Yield => "yield",
         };
         Self { options, wait }
     }
