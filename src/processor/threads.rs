@@ -253,7 +253,8 @@ mod tests {
             let expected = if left.is_empty() { WaitMode::Backoff } else { WaitMode::Yield };
             assert_eq!(ends.wait, expected, "{partitions} of {} CPUs taken", all.len());
             let place = ends.take_place();
-            assert_eq!(allowed(), if left.is_empty() { &all } else { left });
+            let expected: &[usize] = if left.is_empty() { &all } else { left };
+            assert_eq!(allowed(), expected);
             drop(place);
             assert_eq!(allowed(), all);
         }
