@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use clap::builder::StyledStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::bench::BenchCommand;
 use crate::engine::{SETTING_OPTIONS, SETTINGS};
 use crate::error::{Error, Result, nearest};
-use crate::types::{Options, size_bytes};
+use crate::types::Options;
 
 const LONG_VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
@@ -90,59 +91,6 @@ pub(super) struct ConfigCheckArguments {
     /// Configuration file
     #[arg(value_name = "FILE.yaml")]
     pub(super) file: PathBuf,
-}
-
-/// What is measured.
-#[derive(Debug, Subcommand)]
-pub(super) enum BenchCommand {
-    /// Measure the kernels on one core, against that core's read bandwidth
-    Kernels(KernelsArguments),
-}
-
-#[derive(Debug, Args)]
-pub(super) struct KernelsArguments {
-    /// Only cases whose name holds TEXT
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    pub(super) case: String,
-    /// List the cases and end
-    #[arg(long)]
-    pub(super) list: bool,
-    /// Instead of cases, every family of kernels by itself over a batch in the cache: what each level gains
-    #[arg(long, conflicts_with_all = ["case", "list", "bytes", "rows", "single_pass", "prepare_only"])]
-    pub(super) families: bool,
-    /// Only this level of kernels [default: all that the CPU has]
-    #[arg(long, value_name = "LEVEL", value_parser = ["scalar", "wide", "avx512"])]
-    pub(super) simd: Option<String>,
-    /// Input of a case, as in 512M or 4G [default: eight times the last-level cache, at most half of free memory]
-    #[arg(long, value_name = "SIZE", value_parser = parse_size, conflicts_with = "rows")]
-    pub(super) bytes: Option<usize>,
-    /// Rows of a case instead of a size
-    #[arg(long, value_name = "N")]
-    pub(super) rows: Option<usize>,
-    /// Rounds; medians are shown
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = parse_rounds)]
-    pub(super) rounds: usize,
-    /// Seed of keys and values
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(super) seed: u64,
-    /// CPUs to run on: the first, and the second for two partitions, as in 2-9,12
-    #[arg(long, value_name = "LIST")]
-    pub(super) cores: Option<String>,
-    /// Longest round of a level in seconds; a slower case reads the next part of its rows in each round
-    #[arg(long, value_name = "S", default_value_t = 2.0)]
-    pub(super) round_seconds: f64,
-    /// A small input and one round: shows that everything runs, measures nothing
-    #[arg(long, conflicts_with_all = ["bytes", "rows"])]
-    pub(super) quick: bool,
-    /// Run the cases once without a clock: for profilers that count from outside
-    #[arg(long)]
-    pub(super) single_pass: bool,
-    /// Make the input of the cases and end: what --single-pass does besides
-    #[arg(long, conflicts_with = "single_pass")]
-    pub(super) prepare_only: bool,
-    /// Print one JSON document
-    #[arg(long)]
-    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -476,16 +424,6 @@ fn unknown_setting(key: &str) -> Error {
     Error::Config(format!("unknown setting {key}: {hint}"))
 }
 
-/// `512M`, `4G`, or plain bytes.
-fn parse_size(text: &str) -> Result<usize, String> {
-    let size = size_bytes(text).and_then(|size| usize::try_from(size).ok());
-    size.ok_or_else(|| "expected a size as in 512M or 4G".into())
-}
-
-fn parse_rounds(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|&rounds| rounds > 0).ok_or_else(|| "expected a number from 1 on".into())
-}
-
 fn parse_setting(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_string(), value.trim().to_string())),
@@ -534,12 +472,6 @@ mod tests {
             "unknown setting partition: did you mean partitions?"
         );
         assert!(settings(&["--set", "colour=red"]).unwrap_err().to_string().contains("settings are processor"));
-    }
-
-    #[test]
-    fn sizes_have_units() {
-        assert_eq!(["7", "2k", "512M", "4G"].map(|text| parse_size(text).unwrap()), [7, 2048, 512 << 20, 4 << 30]);
-        assert!(["", "G", "0", "-1", "1T"].iter().all(|text| parse_size(text).is_err()));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use super::arguments::{
-    Arguments, BenchCommand, CheckArguments, Command, ExplainArguments, Format, ProgressWhen, QueryArguments,
-    RunArguments, WatchFlags,
+    Arguments, CheckArguments, Command, ExplainArguments, Format, ProgressWhen, QueryArguments, RunArguments,
+    WatchFlags,
 };
 use super::failure::Failure;
 use super::progress::Watching;
@@ -40,7 +40,7 @@ pub fn main() -> ExitCode {
         Command::Topology(arguments) => topology::show(&arguments).map_err(Failure::from),
         Command::Serve(arguments) => serve::serve(&arguments),
         Command::Config(command) => serve::config(&command),
-        Command::Bench(BenchCommand::Kernels(arguments)) => bench::kernels(&arguments).map_err(Failure::from),
+        Command::Bench(command) => bench::run(&command).map_err(Failure::from),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -43,9 +43,14 @@ impl StatsTarget {
         };
         let mut text = text.expect("a report is numbers, strings and lists of them");
         text.push('\n');
+        self.write_text(&text)
+    }
+
+    /// Writes a document that is text already.
+    pub(super) fn write_text(self, text: &str) -> Result<()> {
         match self {
             Self::None => Ok(()),
-            Self::Stdout => write_stdout(&text),
+            Self::Stdout => write_stdout(text),
             Self::File(output) => {
                 let written = output.writer()?.write_all(text.as_bytes());
                 written.map_err(|error| Error::io("write", output.name(), &error))?;

@@ -29,7 +29,7 @@ pub use machine::{Partition, memory_exceeded};
 pub use message::{DeadLetter, Input, Output};
 pub use parts::{PartitionParts, PartitionStats};
 pub use reader::{Reader, ReaderParts, ReaderStats, SourceSplit};
-pub use wiring::{Lane, Wired, Wiring, wire};
+pub use wiring::{End, Join, Lane, Wired, Wiring, wire, wire_through};
 pub use writer::{RowSink, Writer, WriterParts, WriterStats};
 
 /// What a step did.

@@ -1,4 +1,7 @@
 //! The rings of a job: from a layout to the parts of its machines.
+//!
+//! [`wire`] joins machines by rings whose ends wake the threads behind them. Who drives machines by something else than
+//! threads gives [`wire_through`] a [`Join`] of its own; the machines do not see the difference.
 
 use super::exchange::MeshEnds;
 use super::ledger::Ledger;
@@ -61,6 +64,48 @@ pub struct Lane {
     pub meters: LaneMeters,
 }
 
+/// A machine, as that which a ring comes from or leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The one reader. A partition's own reader is that partition: one thread drives both.
+    Reader,
+    /// A partition.
+    Partition(usize),
+    /// The writer.
+    Writer,
+}
+
+/// Joins machines.
+pub trait Join {
+    /// Both ends of a bounded way from one machine to another, which may be the same. The end of the one must show at
+    /// the other, and what is pushed must be popped once, in order.
+    fn join<T: Send + 'static>(&mut self, slots: usize, from: End, to: End) -> (Producer<T>, Consumer<T>);
+
+    /// What wakes the machine.
+    fn bell(&self, of: End) -> Wakeup;
+}
+
+/// One bell a thread, and plain rings.
+struct Bells {
+    reader: Wakeup,
+    partitions: Vec<Wakeup>,
+    writer: Wakeup,
+}
+
+impl Join for Bells {
+    fn join<T: Send + 'static>(&mut self, slots: usize, from: End, to: End) -> (Producer<T>, Consumer<T>) {
+        ring(slots, &self.bell(from), &self.bell(to))
+    }
+
+    fn bell(&self, of: End) -> Wakeup {
+        match of {
+            End::Reader => self.reader.clone(),
+            End::Partition(index) => self.partitions[index].clone(),
+            End::Writer => self.writer.clone(),
+        }
+    }
+}
+
 /// All machines of a job, in parts.
 pub struct Wired {
     /// The one reader, where partitions have none of their own, and its bell.
@@ -89,15 +134,14 @@ struct MeshRings<M, B> {
     given_back: Vec<Vec<Consumer<B>>>,
 }
 
-fn mesh<M, B>(bells: &[Wakeup], slots: usize) -> Vec<Mesh<M, B>> {
-    let n = bells.len();
+fn mesh<M: Send + 'static, B: Send + 'static>(n: usize, slots: usize, joint: &mut impl Join) -> Vec<Mesh<M, B>> {
     let mut rings = MeshRings { to: grid(n), from: grid(n), give_back: grid(n), given_back: grid(n) };
     for sender in 0..n {
         for owner in 0..n {
-            let (to, from) = ring(slots, &bells[sender], &bells[owner]);
+            let (to, from) = joint.join(slots, End::Partition(sender), End::Partition(owner));
             rings.to[sender].push(to);
             rings.from[owner].push(from);
-            let (give, given) = ring(slots, &bells[owner], &bells[sender]);
+            let (give, given) = joint.join(slots, End::Partition(owner), End::Partition(sender));
             rings.give_back[owner].push(give);
             rings.given_back[sender].push(given);
         }
@@ -111,28 +155,29 @@ fn grid<T>(n: usize) -> Vec<Vec<T>> {
     (0..n).map(|_| Vec::new()).collect()
 }
 
-fn meshes(layout: &Layout, bells: &[Wakeup], slots: usize) -> Vec<MeshEnds> {
+fn meshes(layout: &Layout, slots: usize, joint: &mut impl Join) -> Vec<MeshEnds> {
+    let n = layout.partitions;
     match layout.exchange {
-        Exchange::None => bells.iter().map(|_| MeshEnds::None).collect(),
-        Exchange::RowsByKey | Exchange::RowsTo(_) => mesh(bells, slots).into_iter().map(MeshEnds::Rows).collect(),
-        Exchange::Partials => mesh(bells, slots).into_iter().map(MeshEnds::Partials).collect(),
+        Exchange::None => (0..n).map(|_| MeshEnds::None).collect(),
+        Exchange::RowsByKey | Exchange::RowsTo(_) => mesh(n, slots, joint).into_iter().map(MeshEnds::Rows).collect(),
+        Exchange::Partials => mesh(n, slots, joint).into_iter().map(MeshEnds::Partials).collect(),
     }
 }
 
 /// Where chunks are dealt in turn, the ledgers of all partitions, joined by rings; else each for its own splits.
-fn ledgers(wiring: &Wiring<'_>, bells: &[Wakeup]) -> Vec<Option<Ledger>> {
-    let n = bells.len();
+fn ledgers(wiring: &Wiring<'_>, joint: &mut impl Join) -> Vec<Option<Ledger>> {
+    let n = wiring.layout.partitions;
     let Some(event_time) = wiring.plan.scan.event_time else { return (0..n).map(|_| None).collect() };
     let in_turns = wiring.layout.deal == Deal::RoundRobin;
     let mut to: Vec<Vec<Option<Producer<Mark>>>> = grid(n);
     let mut from: Vec<Vec<Option<Consumer<Mark>>>> = grid(n);
-    for sender in 0..n {
-        for receiver in 0..n {
-            let ends =
-                (in_turns && sender != receiver).then(|| ring(wiring.ring_slots, &bells[sender], &bells[receiver]));
+    for (sender, to) in to.iter_mut().enumerate() {
+        for (receiver, from) in from.iter_mut().enumerate() {
+            let join = || joint.join(wiring.ring_slots, End::Partition(sender), End::Partition(receiver));
+            let ends = (in_turns && sender != receiver).then(join);
             let (producer, consumer) = ends.unzip();
-            to[sender].push(producer);
-            from[receiver].push(consumer);
+            to.push(producer);
+            from.push(consumer);
         }
     }
     let splits = wiring.splits.len();
@@ -145,26 +190,30 @@ fn ledgers(wiring: &Wiring<'_>, bells: &[Wakeup]) -> Vec<Option<Ledger>> {
 
 /// Makes all rings and hands their ends out.
 pub fn wire(wiring: Wiring<'_>) -> Wired {
+    let partitions = (0..wiring.layout.partitions).map(|_| Wakeup::new()).collect();
+    wire_through(wiring, &mut Bells { reader: Wakeup::new(), partitions, writer: Wakeup::new() })
+}
+
+/// The same, joined by `joint`.
+pub fn wire_through(wiring: Wiring<'_>, joint: &mut impl Join) -> Wired {
     let n = wiring.layout.partitions;
     let slots = wiring.ring_slots;
     let own_readers = wiring.layout.deal == Deal::Own;
-    let bells: Vec<Wakeup> = (0..n).map(|_| Wakeup::new()).collect();
-    let reader_bell = Wakeup::new();
-    let writer_bell = Wakeup::new();
     let output = output_schema(wiring.plan);
-    let mut meshes = meshes(wiring.layout, &bells, slots).into_iter();
-    let mut ledgers = ledgers(&wiring, &bells).into_iter();
+    let mut meshes = meshes(wiring.layout, slots, joint).into_iter();
+    let mut ledgers = ledgers(&wiring, joint).into_iter();
     let mut inputs: Vec<InputEnds> = Vec::new();
     let mut outputs: Vec<OutputEnds> = Vec::new();
     let mut partitions = Vec::new();
     let mut meters = Vec::new();
-    for ((index, decoder), bell) in wiring.decoders.into_iter().enumerate().zip(&bells) {
-        let reader_bell = if own_readers { bell } else { &reader_bell };
-        let (to_partition, input) = ring(slots, reader_bell, bell);
+    for (index, decoder) in wiring.decoders.into_iter().enumerate() {
+        let here = End::Partition(index);
+        let reader = if own_readers { here } else { End::Reader };
+        let (to_partition, input) = joint.join(slots, reader, here);
         // One more than the chunks that can be under way: those in the ring, one pending, one being pushed.
-        let (returns, returned) = ring(slots + 2, bell, reader_bell);
-        let (to_writer, from_partition) = ring(slots, bell, &writer_bell);
-        let (buffers_back, buffers) = ring(slots, &writer_bell, bell);
+        let (returns, returned) = joint.join(slots + 2, here, reader);
+        let (to_writer, from_partition) = joint.join(slots, here, End::Writer);
+        let (buffers_back, buffers) = joint.join(slots, End::Writer, here);
         let counted = wiring.progress.lane(slots);
         meters.push(counted.meters);
         inputs.push(((to_partition, returned), counted.queue));
@@ -215,14 +264,13 @@ pub fn wire(wiring: Wiring<'_>) -> Wired {
         let readers = shares.into_iter().zip(inputs).map(|(splits, ends)| Some(reader_parts(splits, vec![ends])));
         (None, readers.collect())
     } else {
-        (Some((reader_parts(wiring.splits, inputs), reader_bell)), (0..n).map(|_| None).collect())
+        (Some((reader_parts(wiring.splits, inputs), joint.bell(End::Reader))), (0..n).map(|_| None).collect())
     };
-    let lanes = partitions.into_iter().zip(bells).zip(&mut own).zip(meters);
-    let lane = |(((partition, bell), reader), meters): (_, LaneMeters)| {
-        let reader: &mut Option<ReaderParts> = reader;
+    let lane = |((partition, reader), meters): ((PartitionParts, &mut Option<ReaderParts>), LaneMeters)| {
+        let bell = joint.bell(End::Partition(partition.index));
         Lane { reader: reader.take(), partition, bell, meters }
     };
-    let lanes = lanes.map(lane).collect();
+    let lanes = partitions.into_iter().zip(&mut own).zip(meters).map(lane).collect();
     let (from, returns) = outputs.into_iter().unzip();
     let writer = WriterParts {
         from,
@@ -235,7 +283,7 @@ pub fn wire(wiring: Wiring<'_>) -> Wired {
         progress: wiring.progress.writer(),
         memory: wiring.memory.map(MemoryLimit::share),
     };
-    Wired { reader, lanes, writer: (writer, writer_bell) }
+    Wired { reader, lanes, writer: (writer, joint.bell(End::Writer)) }
 }
 
 /// Columns that leave the partitions.

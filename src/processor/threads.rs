@@ -60,6 +60,7 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
     let joint = Joint::new(&wired);
     let (setup, joint_ref) = (&setup, &joint);
     let threads = wired.lanes.len() + usize::from(wired.reader.is_some());
+    let ends = &Ends::new(setup.wait, setup.cores);
     let gate = &Gate::default();
     let finished = std::thread::scope(|scope| -> Result<Finished> {
         // A thread that cannot be started ends the job: those that were started must not wait for it.
@@ -75,7 +76,8 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
             None => None,
             Some((parts, bell)) => Some(spawn(scope, "corelane-read".into(), move || {
                 let _guard = HaltOnPanic(joint_ref);
-                let mut waiter = Waiter::claim(blocking(setup.wait), &bell);
+                let _place = ends.take_place();
+                let mut waiter = Waiter::claim(ends.wait, &bell);
                 let go = gate.wait();
                 let mut watch = Stopwatch::start();
                 let meter = ThreadMeter::start(setup.is_measured, "reader", None);
@@ -90,7 +92,8 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
         };
         let _guard = HaltOnPanic(joint_ref);
         let (parts, bell) = wired.writer;
-        let mut waiter = Waiter::claim(blocking(setup.wait), &bell);
+        let _place = ends.take_place();
+        let mut waiter = Waiter::claim(ends.wait, &bell);
         gate.open(threads);
         let mut watch = Stopwatch::start();
         let meter = ThreadMeter::start(setup.is_measured, "writer", None);
@@ -200,9 +203,45 @@ fn run_lane(
     LaneFinished { stats, core, busy_ns, busy_ratio, reader: reader_stats, profile: meter.finish() }
 }
 
-/// Reader and writer are not pinned and wait for disks and pipes: they do not burn a core that a partition may need.
-fn blocking(mode: WaitMode) -> WaitMode {
-    if mode == WaitMode::Spin { WaitMode::Backoff } else { mode }
+/// How reader and writer wait, and where they run.
+///
+/// They wait for disks and pipes, and do not burn a core that a partition may need: under `spin` they sleep where partitions
+/// have all CPUs. Where some are left they poll there, in turn, and nowhere else: next to a partition that spins a thread
+/// that gives way would wait until the kernel takes the CPU from the partition, some milliseconds.
+struct Ends {
+    wait: WaitMode,
+    /// CPUs to poll on.
+    left: Vec<usize>,
+    /// CPUs that the caller may run on.
+    all: Vec<usize>,
+}
+
+impl Ends {
+    fn new(wait: WaitMode, cores: &[usize]) -> Self {
+        if wait != WaitMode::Spin {
+            return Self { wait, left: Vec::new(), all: Vec::new() };
+        }
+        let all = sys::Topology::read().placement_order();
+        let left: Vec<usize> = all.iter().copied().filter(|cpu| !cores.contains(cpu)).collect();
+        let wait = if left.is_empty() { WaitMode::Backoff } else { WaitMode::Yield };
+        Self { wait, left, all }
+    }
+
+    /// Moves the calling thread to where it polls, until the place is dropped.
+    fn take_place(&self) -> Option<Place<'_>> {
+        let moved = !self.left.is_empty() && sys::pin_current_thread_to(&self.left).is_ok();
+        moved.then_some(Place(&self.all))
+    }
+}
+
+/// A thread's place on CPUs that it leaves when this is dropped.
+struct Place<'a>(&'a [usize]);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        // These were allowed before, so it cannot fail but for a cpuset that was changed meanwhile; that one is obeyed.
+        let _ = sys::pin_current_thread_to(self.0);
+    }
 }
 
 /// Spawns a named thread.
@@ -215,4 +254,36 @@ pub(super) fn spawn<'scope, T: Send + 'scope>(
         .name(name)
         .spawn_scoped(scope, body)
         .map_err(|error| Error::Execution(format!("cannot start a thread: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed() -> Vec<usize> {
+        let mut cpus = sys::Topology::read().placement_order();
+        cpus.sort_unstable();
+        cpus
+    }
+
+    /// Under `spin` reader and writer poll on what partitions leave, and the caller's thread gets its CPUs back.
+    #[test]
+    fn reader_and_writer_poll_on_cpus_that_are_left() {
+        let all = allowed();
+        for partitions in 0..=all.len() {
+            let (taken, left) = all.split_at(partitions);
+            let ends = Ends::new(WaitMode::Spin, taken);
+            let expected = if left.is_empty() { WaitMode::Backoff } else { WaitMode::Yield };
+            assert_eq!(ends.wait, expected, "{partitions} of {} CPUs taken", all.len());
+            let place = ends.take_place();
+            let expected: &[usize] = if left.is_empty() { &all } else { left };
+            assert_eq!(allowed(), expected);
+            drop(place);
+            assert_eq!(allowed(), all);
+        }
+        for wait in [WaitMode::Backoff, WaitMode::Park] {
+            let ends = Ends::new(wait, &all[..1]);
+            assert_eq!((ends.wait, ends.take_place().is_none()), (wait, true));
+        }
+    }
 }

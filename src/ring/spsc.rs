@@ -107,7 +107,7 @@ mod tests {
     /// Two threads, every wait mode, a ring of two slots: everything arrives once, in order, and nobody sleeps for ever.
     #[test]
     fn everything_arrives_in_order_under_every_wait_mode() {
-        for mode in [WaitMode::Spin, WaitMode::Backoff, WaitMode::Park] {
+        for mode in [WaitMode::Spin, WaitMode::Backoff, WaitMode::Park, WaitMode::Yield] {
             let (from, to) = (Wakeup::new(), Wakeup::new());
             let (mut producer, mut consumer) = ring::<u64>(2, &from, &to);
             let barrier = Arc::new(Barrier::new(2));

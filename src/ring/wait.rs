@@ -20,6 +20,8 @@ pub enum WaitMode {
     Backoff,
     /// Parks at once.
     Park,
+    /// Never sleeps, but gives its CPU away each time: for threads that share what `Spin` leaves of the host.
+    Yield,
 }
 
 impl FromStr for WaitMode {
@@ -85,6 +87,7 @@ impl Waiter {
     pub fn idle(&mut self) {
         match self.mode {
             WaitMode::Spin => std::hint::spin_loop(),
+            WaitMode::Yield => std::thread::yield_now(),
             WaitMode::Backoff if self.idle_rounds < Self::SPIN_ROUNDS => std::hint::spin_loop(),
             WaitMode::Backoff if self.idle_rounds < Self::YIELD_ROUNDS => std::thread::yield_now(),
             WaitMode::Backoff | WaitMode::Park => std::thread::park(),
@@ -92,8 +95,17 @@ impl Waiter {
         self.idle_rounds = self.idle_rounds.saturating_add(1);
     }
 
-    /// Sleeps until woken or until `duration` has passed: for a source that knows when its next record is due.
+    /// A sleep shorter than this is not begun but spun: it would last fifty microseconds, the slack of the kernel's timers.
+    const SLEEP_LEAST: Duration = Duration::from_micros(5);
+
+    /// Sleeps until woken or until `duration` has passed, for a source that knows when its next record is due; where
+    /// waiting is to be without sleep, returns so that the source is asked again.
     pub fn sleep(&mut self, duration: Duration) {
-        std::thread::park_timeout(duration);
+        match self.mode {
+            WaitMode::Spin => std::hint::spin_loop(),
+            WaitMode::Yield => std::thread::yield_now(),
+            WaitMode::Backoff if duration < Self::SLEEP_LEAST => std::hint::spin_loop(),
+            WaitMode::Backoff | WaitMode::Park => std::thread::park_timeout(duration),
+        }
     }
 }

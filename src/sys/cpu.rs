@@ -21,6 +21,12 @@ pub fn model_name() -> Option<String> {
     Some(line.1.trim().to_string())
 }
 
+/// The release of the running kernel, for reports.
+pub fn kernel_release() -> Option<String> {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
+    Some(release.trim().to_string()).filter(|release| !release.is_empty())
+}
+
 /// Whether the host runs the AVX-512 kernels: foundation, byte/word, doubleword/quadword and vector-length parts.
 pub fn has_avx512() -> bool {
     #[cfg(target_arch = "x86_64")]

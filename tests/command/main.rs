@@ -2,6 +2,7 @@
 //! holds and what standard error says.
 
 mod bad_records;
+mod bench;
 mod documentation;
 mod event_time;
 mod examples;

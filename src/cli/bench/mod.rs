@@ -1,26 +1,45 @@
-//! `corelane bench kernels`: what the kernels do on one core, against what that core can read from memory.
+//! `corelane bench`: what this host does. `scenarios`, `rings` and `latency` have files of their own; `kernels` is here:
+//! what the kernels do on one core, against what that core can read from memory.
 //!
-//! Cases are queries over random rows in memory, run by the operators of one partition without rings and threads. The
+//! Its cases are queries over random rows in memory, run by the operators of one partition without rings and threads. The
 //! yardstick is the core's sequential read bandwidth, measured over the same memory between any two measurements;
 //! the ratio of a case is the bytes it reads a second over that. Results are compared with plain definitions first.
+//!
+//! What is public is for `benches/`: [`prepare`] for criterion; [`SCENARIOS`], [`Machinery`], [`Sweep`] and [`Course`] for the
+//! comparison with other runtimes, which brings drivers and queues of its own.
 
+mod arguments;
 mod cases;
 mod criterion;
 mod drive;
 mod families;
 mod input;
+mod latency;
+mod machinery;
 mod measure;
+mod measurement;
 mod oracle;
 mod report;
+mod rings;
+mod scenarios;
 mod whole;
 
 pub use self::criterion::{Prepared, prepare};
+pub use self::latency::{Drive, Load, Outcome, Partitioned, Sweep, Swept, job as latency_job};
+pub use self::machinery::Machinery;
+pub use self::measurement::{Measurement, document, machine, table};
+pub use self::rings::{
+    Course, Receiving, Sending, Times, figures as ring_figures, lines as ring_lines, own_round as ring_round,
+};
+pub use self::scenarios::{SCENARIOS, Scenario, laid_out};
+
+pub(super) use self::arguments::BenchCommand;
+use self::arguments::KernelsArguments;
 
 use self::cases::{CASES, Case};
 use self::drive::Sums;
 use self::measure::Settings;
 use self::report::{Host, Regime};
-use super::arguments::KernelsArguments;
 use super::stats::write_stdout;
 use crate::error::{Error, Result, nearest};
 use crate::kernel::Simd;
@@ -32,8 +51,18 @@ const QUICK_BYTES: usize = 2 << 20;
 /// Times the last-level cache that the input is to be at least, so that memory is read and not the cache.
 const CACHE_TIMES: u64 = 8;
 
+/// Measures what was asked for.
+pub(super) fn run(command: &BenchCommand) -> Result<()> {
+    match command {
+        BenchCommand::Kernels(arguments) => kernels(arguments),
+        BenchCommand::Scenarios(arguments) => scenarios::scenarios(arguments),
+        BenchCommand::Rings(arguments) => rings::rings(arguments),
+        BenchCommand::Latency(arguments) => latency::latency(arguments),
+    }
+}
+
 /// Runs the cases and prints what they did.
-pub(super) fn kernels(arguments: &KernelsArguments) -> Result<()> {
+fn kernels(arguments: &KernelsArguments) -> Result<()> {
     if arguments.list {
         return write_stdout(&report::list(&CASES));
     }

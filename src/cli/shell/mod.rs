@@ -47,8 +47,8 @@ pub(super) fn run(arguments: &ShellArguments) -> Result<(), Failure> {
     }
     if is_live {
         write_stdout("\n")?;
-    } else if let Err(failure) = session.finish() {
-        return Err(failure);
+    } else {
+        session.finish()?;
     }
     Ok(())
 }
