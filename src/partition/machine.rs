@@ -9,7 +9,7 @@ use bumpalo::Bump;
 use super::Step;
 use super::exchange::{Exchanger, MeshEnds};
 use super::ledger::Ledger;
-use super::message::{DeadLetter, Input, Mark, Origin, Shown};
+use super::message::{DeadLetter, Input, Mark, Origin, Returned, Shown};
 use super::output::OutputPort;
 use super::parts::{PartitionParts, PartitionStats};
 use crate::batch::{Batch, Chunk, Decode, Decoded, Failure, RowOrder, Selection, Slice, Values, view};
@@ -47,12 +47,13 @@ pub struct Partition {
     simd: Simd,
     event_time_column: Option<usize>,
     in_turns: bool,
+    abreast: bool,
     min_advance_us: i64,
     max_future: MaxFuture,
     ordered: bool,
     frontier: Frontier,
     input: Consumer<Input>,
-    returns: Producer<Chunk>,
+    returns: Producer<Returned>,
     decoder: Box<dyn Decode + Send>,
     ledger: Option<Ledger>,
     local: Chain,
@@ -106,6 +107,7 @@ impl Partition {
             simd: parts.simd,
             event_time_column: parts.event_time_column,
             in_turns: parts.in_turns,
+            abreast: parts.abreast,
             min_advance_us: parts.min_advance_us,
             max_future: parts.max_future,
             ordered: parts.ordered,
@@ -177,7 +179,9 @@ impl Partition {
     pub fn into_stats(mut self) -> PartitionStats {
         self.stats.emitted = self.output.emitted();
         self.stats.filtered = self.counts.filtered;
-        self.stats.corrected = self.output.corrected();
+        // Rows that leave by their event time have stages of their own.
+        let corrects = self.frontier != Frontier::EventTime;
+        self.stats.corrected = if corrects { self.output.corrected() } else { 0 };
         self.stats.late = self.counts.late;
         self.stats.dropped = self.counts.dropped;
         self.stats.lateness = self.counts.lateness;
@@ -376,9 +380,10 @@ impl Partition {
 
     fn run_chunk(&mut self, turn: u64, read_at: EventTime, chunk: Chunk) -> Result<()> {
         let split = chunk.split();
-        // Turns number the chunks of all splits in the order in which they are read; where partitions keep splits, the
-        // chunk's own number does.
-        let sequence = if self.in_turns { Sequence::new(SplitId(0), turn) } else { chunk.sequence };
+        // Turns number the chunks of all splits in the order in which they are read; where partitions keep splits, or in
+        // which order they are read must not show, the chunk's own number does.
+        let own = self.abreast || !self.in_turns;
+        let sequence = if own { chunk.sequence } else { Sequence::new(SplitId(0), turn) };
         let mut greatest_before = self.ledger.as_ref().map_or(EventTime::MIN, |ledger| ledger.greatest(split));
         let mut first_row = 0;
         for (number, slice) in self.decoded.slices.iter().enumerate() {
@@ -416,7 +421,8 @@ impl Partition {
         }
         let origin = Origin { sequence, split, first_record: chunk.first_record, read_at };
         // The reader's ring is as large as the chunks there are, so there is room; a reader that is gone needs none back.
-        let _ = self.returns.push(chunk);
+        let greatest = self.greatest.iter().copied().max().unwrap_or(EventTime::MIN);
+        let _ = self.returns.push(Returned { chunk, greatest });
         self.decoded.slices.clear();
         self.end_turn(turn, origin)
     }

@@ -3,11 +3,11 @@
 use super::exchange::MeshEnds;
 use super::ledger::Ledger;
 use super::mesh::Mesh;
-use super::message::{Input, Mark, Output, OutputRows};
+use super::message::{Input, Mark, Output, OutputRows, Returned};
 use super::parts::PartitionParts;
 use super::reader::{ReaderParts, SourceSplit};
 use super::writer::WriterParts;
-use crate::batch::{Chunk, Decode};
+use crate::batch::Decode;
 use crate::kernel::Simd;
 use crate::limits::RING_SLOTS;
 use crate::metrics::{MemoryLimit, Progress};
@@ -75,7 +75,7 @@ impl Wiring<'_> {
 }
 
 /// A reader's ends of the rings to one partition and back.
-type InputEnds = (Producer<Input>, Consumer<Chunk>);
+type InputEnds = (Producer<Input>, Consumer<Returned>);
 /// The writer's ends of the rings from one partition and back.
 type OutputEnds = (Consumer<Output>, Producer<OutputRows>);
 
@@ -146,6 +146,7 @@ pub fn wire(wiring: Wiring<'_>) -> Wired {
     let n = wiring.layout.partitions;
     let slots = wiring.ring_slots;
     let own_readers = wiring.layout.deal == Deal::Own;
+    let abreast = wiring.bounded && wiring.layout.deal != Deal::BySplit && wiring.plan.reads_abreast();
     let bells: Vec<Wakeup> = (0..n).map(|_| Wakeup::new()).collect();
     let reader_bell = Wakeup::new();
     let writer_bell = Wakeup::new();
@@ -172,6 +173,7 @@ pub fn wire(wiring: Wiring<'_>) -> Wired {
             simd: wiring.simd,
             event_time_column: wiring.plan.scan.event_time.map(|event_time| event_time.column),
             in_turns: wiring.layout.deal == Deal::RoundRobin,
+            abreast,
             min_advance_us: wiring.plan.timing.min_advance_us,
             max_future: wiring.plan.timing.max_future,
             ordered: wiring.layout.ordered,
@@ -193,6 +195,7 @@ pub fn wire(wiring: Wiring<'_>) -> Wired {
             splits,
             deal: wiring.layout.deal,
             bounded: wiring.bounded,
+            abreast,
             idle_timeout_us: wiring.plan.timing.idle_timeout_us,
             clock: wiring.clock.clone(),
             batch_rows: wiring.batch_rows,

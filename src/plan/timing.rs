@@ -105,6 +105,17 @@ impl Plan {
         }
     }
 
+    /// Whether splits of several inputs are to be read abreast: what a query holds of one waits for the event time of the others,
+    /// and its rows leave by event time or by window, so that in which order they were read does not show.
+    pub fn reads_abreast(&self) -> bool {
+        let by_window = match self.keyed_step().map(|(_, step)| &step.node) {
+            Some(Node::Aggregate(node)) => node.emit.merges() && node.is_timed(),
+            _ => false,
+        };
+        let inputs = &self.scan.source.inputs;
+        !inputs.is_empty() && self.scan.event_time.is_some() && (by_window || self.releases_in_order())
+    }
+
     /// Whether rows are released in the order of event time, so that those behind the watermark come too late.
     pub fn releases_in_order(&self) -> bool {
         let keyed = self.keyed_step().map(|(_, step)| &step.node);
