@@ -21,6 +21,8 @@ mod filter;
 mod gather;
 mod group_by;
 mod interval_join;
+mod join_keys;
+mod join_side;
 mod late;
 mod lookup;
 mod overlapping;
@@ -31,6 +33,7 @@ mod reorder;
 mod revisions;
 mod rows;
 mod sessions;
+mod waiting;
 
 pub use aggregate::{Aggregate, MergePanes};
 pub use changes::Changes;

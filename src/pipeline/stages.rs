@@ -5,7 +5,7 @@ use crate::operator::{
     Aggregate, Chain, Changes, ChangesPerBatch, Delay, Filter, GroupBy, IntervalJoin, Late, LateRule, Lookup,
     MergePanes, Project, Rank, Reorder, RowsOver,
 };
-use crate::plan::{Emit, Exchange, Layout, Node, Plan, RowsOrder, SourceInput, Step};
+use crate::plan::{Emit, Exchange, Layout, Node, Plan, RowsOrder, Step};
 use crate::state::KeyHasher;
 use crate::types::Schema;
 
@@ -172,7 +172,6 @@ fn push_step(chain: &mut Chain, plan: &Plan, i: usize, hasher: KeyHasher, global
         }
         Node::IntervalJoin(node) => {
             let input = plan.input_of(i);
-            chain.push(Reorder::new(SourceInput::EVENT_TIME, &input));
             chain.push(IntervalJoin::new(node, &input));
         }
         Node::Rank(node) => chain.push(Rank::new(node, &plan.input_of(i))),

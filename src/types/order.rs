@@ -23,7 +23,8 @@ pub struct SplitId(pub u32);
 
 /// Where a chunk stands in the input: split in the upper 20 bits, number within the split in the lower 44.
 ///
-/// Splits of a bounded source are read one after another, so ascending sequence is input order, under every processor.
+/// Ascending sequence is input order, under every processor: the splits of a bounded source one after another, whether they are read so
+/// or abreast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Sequence(u64);
 
@@ -64,7 +65,7 @@ pub struct OrderKey {
     /// Major part.
     pub time: EventTime,
     /// Among rows of one time: 0 but for corrected groups of windows that closed before, of which it is the number of the
-    /// correction.
+    /// correction, and for the pairs of a join, which come after rows without a partner.
     pub stage: u32,
     /// Chunk of the input row.
     pub sequence: Sequence,
