@@ -154,8 +154,8 @@ const COMBINED: &[&str] = &[
     "SELECT ts, symbol, SUM(price) OVER (PARTITION BY symbol ORDER BY ts ROWS BETWEEN 3 PRECEDING AND CURRENT ROW)
      FROM (SELECT ts, symbol, price FROM a UNION ALL SELECT ts, symbol, cost FROM b) AS u",
     "SELECT a.ts, name, lot FROM a JOIN t ON a.k_id = t.k_id AND lot > 100",
-    "SELECT t.name, COUNT(*), SUM(price), window_start FROM a LEFT JOIN t ON a.k_id = t.k_id
-     GROUP BY t.name WINDOW TUMBLING (ts, INTERVAL '4' SECOND)",
+    "SELECT symbol, COUNT(*), SUM(price), SUM(lot), window_start FROM a LEFT JOIN t ON a.k_id = t.k_id
+     GROUP BY symbol WINDOW TUMBLING (ts, INTERVAL '4' SECOND)",
     "SELECT ts, price FROM a WHERE k_id IN (SELECT k_id FROM t WHERE lot > 200) AND quantity > (SELECT MIN(lot) FROM t)",
     "SELECT n, COUNT(*) FROM (SELECT k_id, COUNT(*) AS n, window_start FROM a GROUP BY k_id WINDOW TUMBLING (ts, INTERVAL '2' SECOND))
      AS w GROUP BY n",
