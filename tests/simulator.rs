@@ -159,7 +159,7 @@ const COMBINED: &[&str] = &[
     "SELECT ts, price FROM a WHERE k_id IN (SELECT k_id FROM t WHERE lot > 200) AND quantity > (SELECT MIN(lot) FROM t)",
     "SELECT n, COUNT(*) FROM (SELECT k_id, COUNT(*) AS n, window_start FROM a GROUP BY k_id WINDOW TUMBLING (ts, INTERVAL '2' SECOND))
      AS w GROUP BY n",
-    "SELECT v.k_id, total, name FROM (SELECT k_id, SUM(price) AS total FROM b GROUP BY k_id) AS v JOIN t ON v.k_id = t.k_id",
+    "SELECT v.k_id, total, name FROM (SELECT k_id, SUM(cost) AS total FROM b GROUP BY k_id) AS v JOIN t ON v.k_id = t.k_id",
 ];
 
 /// Joins of streams, unions, lookups and subqueries, from their sources on: each under 200 schedules.
