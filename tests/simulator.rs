@@ -32,6 +32,11 @@ const QUERIES: &[&str] = &[
     "SELECT symbol, trade_time, AVG(price) OVER (PARTITION BY symbol ORDER BY trade_time ROWS BETWEEN 4 PRECEDING AND CURRENT ROW),
         LAG(price) OVER (PARTITION BY symbol ORDER BY trade_time) FROM trades",
     "SELECT symbol, SUM(quantity) OVER (PARTITION BY symbol ROWS BETWEEN 4 PRECEDING AND CURRENT ROW) FROM trades",
+    "SELECT symbol, trade_time, SUM(quantity) OVER w, RANK() OVER w, COUNT(*) OVER (PARTITION BY symbol, trader_id ORDER BY trade_time
+        RANGE BETWEEN INTERVAL '2' SECOND PRECEDING AND INTERVAL '1' SECOND FOLLOWING), LEAD(price) OVER (PARTITION BY trader_id, symbol)
+     FROM trades WINDOW w AS (PARTITION BY symbol ORDER BY trade_time EXPIRE AFTER INTERVAL '1' SECOND)",
+    "SELECT symbol, price, DENSE_RANK() OVER (PARTITION BY symbol ORDER BY quantity DESC), NTILE(3) OVER (PARTITION BY trader_id, symbol ORDER BY price),
+        MEDIAN(price) OVER (PARTITION BY symbol ORDER BY trade_time ROWS BETWEEN 3 PRECEDING AND 2 FOLLOWING), COUNT(*) OVER (PARTITION BY symbol) FROM trades",
     "SELECT symbol, FIRST(price), LAST(quantity ORDER BY price), STRING_AGG(trader_id, ' '), MEDIAN(price), COUNT(DISTINCT trader_id),
         MAX_BY(trade_time, price), CORR(price, quantity), APPROX_COUNT_DISTINCT(quantity), SUM(price) FILTER (WHERE quantity > 500)
      FROM trades GROUP BY symbol WINDOW TUMBLING (trade_time, INTERVAL '5' SECOND)",

@@ -179,6 +179,14 @@ fn hash(hasher: &DefaultHashBuilder, columns: &[Column<'_>], row: usize) -> Opti
     Some(hash)
 }
 
+/// Whether rows `i` and `j` are equal in all columns, NULL being equal to NULL.
+pub fn same_rows(columns: &[Column<'_>], i: usize, j: usize) -> bool {
+    columns.iter().all(|column| match (column.is_valid(i), column.is_valid(j)) {
+        (true, true) => keys_equal(std::slice::from_ref(column), i, std::slice::from_ref(column), j),
+        (valid, other) => valid == other,
+    })
+}
+
 /// Whether two keys without NULL are equal.
 pub fn keys_equal(a: &[Column<'_>], i: usize, b: &[Column<'_>], j: usize) -> bool {
     a.iter().zip(b).all(|(a, b)| match (a.values, b.values) {

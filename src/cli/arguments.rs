@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::StyledStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::engine::SETTINGS;
+use crate::engine::{SETTING_OPTIONS, SETTINGS};
 use crate::error::{Error, Result, nearest};
 use crate::types::{Options, size_bytes};
 
@@ -44,6 +45,20 @@ pub(super) enum Command {
     Topology(TopologyArguments),
     /// List the functions that SQL may call, with their types and examples
     Functions(FunctionsArguments),
+    /// Type SQL and see rows: with history, statements over several lines, and live results
+    Shell(ShellArguments),
+    /// Show the first rows of a file, and a CREATE SOURCE for it to paste
+    Head(HeadArguments),
+    /// Write made-up rows: trades, sensor readings or log lines
+    Gen(GenArguments),
+    /// Check whether this host is set up for pinned threads
+    Doctor(DoctorArguments),
+    /// Print completions for a shell
+    Completions(CompletionsArguments),
+    /// Write the manual pages into a directory
+    Man(ManArguments),
+    /// List the settings and the options of sources and sinks
+    Options(OptionsArguments),
     /// Measure this host
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -180,59 +195,136 @@ pub(super) struct FunctionsArguments {
     pub(super) json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct OptionsArguments {
+    /// A name, a part of one, a pattern as in '*_lateness', or a place: setting, source, generator, nexmark, sink [default: all]
+    #[arg(value_name = "NAME")]
+    pub(super) pattern: Option<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShellArguments {
+    #[command(flatten)]
+    pub(super) job: JobFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HeadArguments {
+    /// A csv, jsonl, parquet or arrow file
+    #[arg(value_name = "FILE")]
+    pub(super) file: String,
+    /// Rows to show
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
+    pub(super) rows: u64,
+    #[command(flatten)]
+    pub(super) watching: WatchFlags,
+}
+
+/// What is made up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum GenKind {
+    /// Trades of symbols.
+    Trades,
+    /// Readings of sensors.
+    Iot,
+    /// Requests of services.
+    Logs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GenArguments {
+    /// What to make
+    #[arg(value_name = "KIND", value_enum)]
+    pub(super) kind: GenKind,
+    /// Rows [default: 1000, or without end if there is a rate]
+    #[arg(long, value_name = "N")]
+    pub(super) rows: Option<u64>,
+    /// Rows a second [default: as fast as can be]
+    #[arg(long, value_name = "N")]
+    pub(super) rate: Option<f64>,
+    /// The same seed makes the same rows
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    /// Distinct symbols, sensors, hosts [default: 100]
+    #[arg(long, value_name = "N")]
+    pub(super) keys: Option<u64>,
+    /// Zipf exponent: above 0 some keys come more often
+    #[arg(long, value_name = "S")]
+    pub(super) skew: Option<f64>,
+    /// Share of rows whose time lies back, from 0 to 1
+    #[arg(long, value_name = "SHARE")]
+    pub(super) disorder: Option<f64>,
+    /// Format [default: csv, or the one the name of the output file ends in]
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) format: Option<Format>,
+    /// Write to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) watching: WatchFlags,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArguments {
+    /// Print one JSON document
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompletionsArguments {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(super) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ManArguments {
+    /// Where the pages go; it is made if need be
+    #[arg(value_name = "DIRECTORY")]
+    pub(super) directory: PathBuf,
+}
+
 /// Flags that shape a job. They win over SET in the file.
 #[derive(Debug, Args)]
 pub(super) struct JobFlags {
     /// Set K to V, as SET does in the file
     #[arg(long = "set", value_name = "K=V", value_parser = parse_setting)]
     set: Vec<(String, String)>,
-    /// How the work is laid over threads
-    #[arg(long, value_name = "NAME", value_parser = ["auto", "inline", "simple", "partitioned", "stp"])]
+    #[arg(long, help = setting_help("processor"), value_name = "NAME", value_parser = ["auto", "inline", "simple", "partitioned", "stp"])]
     processor: Option<String>,
-    /// Number of partitions [default: one per physical core]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, help = setting_help("partitions"), value_name = "N", allow_negative_numbers = true)]
     partitions: Option<String>,
-    /// CPUs for the partitions, in order, as in 2-9,12
-    #[arg(long, value_name = "LIST")]
+    #[arg(long, help = setting_help("cores"), value_name = "LIST")]
     cores: Option<String>,
-    /// Rows of a batch [default: 8192]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, help = setting_help("batch_rows"), value_name = "N", allow_negative_numbers = true)]
     batch_rows: Option<String>,
-    /// How rows find their partition: always_hash, smart_repartition, sticky, round_robin, fan_in [default: by plan]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help = setting_help("strategy"), value_name = "NAME")]
     strategy: Option<String>,
-    /// The one partition of strategy fan_in [default: 0]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, help = setting_help("fan_in_partition"), value_name = "N", allow_negative_numbers = true)]
     fan_in_partition: Option<String>,
-    /// What to do with late records: drop, process_with_warning, process_all [default: drop]
-    #[arg(long, value_name = "HOW")]
+    #[arg(long, help = setting_help("late_records"), value_name = "HOW")]
     late_records: Option<String>,
-    /// How long a closed window takes late records in, as in 30s [default: the watermark's bound]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, help = setting_help("allowed_lateness"), value_name = "TIME")]
     allowed_lateness: Option<String>,
-    /// A declared sink for late records that are dropped
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help = setting_help("late_sink"), value_name = "NAME")]
     late_sink: Option<String>,
-    /// How far the watermark advances before windows are looked at again [default: 100ms]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, help = setting_help("min_advance"), value_name = "TIME")]
     min_advance: Option<String>,
-    /// How long a silent split of a source without end is waited for, or off [default: 30s]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, help = setting_help("idle_timeout"), value_name = "TIME")]
     idle_timeout: Option<String>,
-    /// How far ahead of the clock records may be, or off [default: 1 day for stdin, else off]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, help = setting_help("max_future"), value_name = "TIME")]
     max_future: Option<String>,
-    /// What the state of a job may take, as in 512MB [default: as much as there is]
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, help = setting_help("memory_limit"), value_name = "SIZE")]
     memory_limit: Option<String>,
-    /// After how long a group of running values that nobody touched starts anew, or off [default: off]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, help = setting_help("state_ttl"), value_name = "TIME")]
     state_ttl: Option<String>,
-    /// What a thread without work does [default: backoff]
-    #[arg(long, value_name = "HOW", value_parser = ["spin", "backoff", "park"])]
+    #[arg(long, help = setting_help("wait"), value_name = "HOW", value_parser = ["spin", "backoff", "park"])]
     wait: Option<String>,
-    /// Kernel variants [default: auto]
-    #[arg(long, value_name = "LEVEL", value_parser = ["auto", "scalar", "wide", "avx512"])]
+    #[arg(long, help = setting_help("simd"), value_name = "LEVEL", value_parser = ["auto", "scalar", "wide", "avx512"])]
     simd: Option<String>,
 }
 
@@ -337,6 +429,12 @@ impl JobFlags {
         }
         Ok(settings)
     }
+}
+
+/// The help of a setting's flag, from the table of settings.
+fn setting_help(name: &str) -> StyledStr {
+    let entry = SETTING_OPTIONS.iter().find(|entry| entry.name == name).expect("flags are settings");
+    format!("{} [default: {}]", entry.about.trim_end_matches('.'), entry.default).into()
 }
 
 fn unknown_setting(key: &str) -> Error {

@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::progress::Watching;
 use super::script::Script;
 use super::stats::{StatsTarget, write_stdout};
-use super::{bench, functions, progress, topology};
+use super::{bench, completions, doctor, functions, generate, head, options, progress, shell, topology};
 use crate::engine::{Control, Engine, JobPlan, JobReport, LateRecords, RunOptions, SETTINGS, StopFlag, reads_stdin};
 use crate::error::{Error, Result};
 use crate::sys::{self, Stream};
@@ -29,6 +29,13 @@ pub fn main() -> ExitCode {
         Command::Query(arguments) => query(&arguments),
         Command::Explain(arguments) => explain(&arguments),
         Command::Check(arguments) => check(&arguments),
+        Command::Shell(arguments) => shell::run(&arguments),
+        Command::Head(arguments) => head::run(&arguments),
+        Command::Gen(arguments) => generate::run(&arguments),
+        Command::Doctor(arguments) => doctor::show(&arguments).map_err(Failure::from),
+        Command::Completions(arguments) => completions::completions(&arguments).map_err(Failure::from),
+        Command::Man(arguments) => completions::man(&arguments).map_err(Failure::from),
+        Command::Options(arguments) => options::show(&arguments).map_err(Failure::from),
         Command::Functions(arguments) => functions::show(&arguments).map_err(Failure::from),
         Command::Topology(arguments) => topology::show(&arguments).map_err(Failure::from),
         Command::Bench(BenchCommand::Kernels(arguments)) => bench::kernels(&arguments).map_err(Failure::from),
@@ -136,7 +143,7 @@ fn check(arguments: &CheckArguments) -> Outcome {
 }
 
 /// The jobs of `script`, each with how it runs: the flags in `settings` over the SET options of the file.
-fn compile(script: &Script, settings: &Options) -> Result<Vec<(JobPlan, RunOptions)>, Failure> {
+pub(super) fn compile(script: &Script, settings: &Options) -> Result<Vec<(JobPlan, RunOptions)>, Failure> {
     let jobs = Engine::new().compile(&script.text, settings).map_err(|error| script.failure(error))?;
     if jobs.is_empty() {
         return Err(Error::Config(format!("{}: nothing to do, it has no INSERT and no SELECT", script.name)).into());
@@ -154,19 +161,19 @@ fn compile(script: &Script, settings: &Options) -> Result<Vec<(JobPlan, RunOptio
 }
 
 /// Reports of jobs that ran, and where they are to be written.
-struct Reports {
+pub(super) struct Reports {
     target: StatsTarget,
     reports: Vec<JobReport>,
 }
 
 impl Reports {
-    fn write(self) -> Result<()> {
+    pub(super) fn write(self) -> Result<()> {
         self.target.write(&self.reports)
     }
 }
 
 /// Runs `jobs` one after another until one fails or a signal asks to stop; `finished` sees each report.
-fn run_jobs(
+pub(super) fn run_jobs(
     script: &Script,
     jobs: &[(JobPlan, RunOptions)],
     watching: &WatchFlags,
@@ -201,7 +208,7 @@ fn shows_progress(when: ProgressWhen, job: &JobPlan) -> bool {
 }
 
 /// Sink options of a query's result.
-fn query_sink(output: Option<&Path>, format: Option<Format>) -> Result<Options> {
+pub(super) fn query_sink(output: Option<&Path>, format: Option<Format>) -> Result<Options> {
     let mut options = Options::new();
     let format = match output.filter(|path| *path != Path::new("-")) {
         None => {
@@ -231,7 +238,7 @@ fn query_sink(output: Option<&Path>, format: Option<Format>) -> Result<Options> 
 }
 
 /// A line on stderr. A stderr that is closed is no reason to fail.
-fn write_stderr(line: &str) {
+pub(super) fn write_stderr(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 

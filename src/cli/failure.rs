@@ -37,7 +37,12 @@ impl Failure {
         ExitCode::from(self.error.exit_status())
     }
 
-    fn render(&self) -> String {
+    /// The error alone.
+    pub(super) fn into_error(self) -> Error {
+        self.error
+    }
+
+    pub(super) fn render(&self) -> String {
         match (&self.error, &self.script) {
             (Error::Sql(error), Some(script)) => error.render(&script.name, &script.text),
             (error, _) => format!("error: {error}\n"),

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::arguments::FunctionsArguments;
+use super::list::{self, fits};
 use super::stats::write_stdout;
 use crate::error::{Error, Result, nearest};
 use crate::plan::{FunctionEntry, Group, functions};
@@ -42,19 +43,6 @@ fn chosen(pattern: &str) -> Result<Vec<FunctionEntry>> {
     Err(Error::Config(format!("no function fits {pattern}: {help}")))
 }
 
-/// Whether a name fits a pattern in which `*` stands for any characters.
-fn fits(pattern: &str, name: &str) -> bool {
-    let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
-    let Some(mut name) = name.strip_prefix(first) else { return false };
-    let mut pieces: Vec<&str> = rest.split('*').collect();
-    let last = pieces.pop().unwrap_or("");
-    for piece in pieces {
-        let Some(at) = name.find(piece) else { return false };
-        name = &name[at + piece.len()..];
-    }
-    name.ends_with(last)
-}
-
 fn document(entries: &[FunctionEntry]) -> serde_json::Value {
     let function = |entry: &FunctionEntry| {
         let example = |(expression, result): &(&str, &str)| json!({"expression": expression, "result": result});
@@ -67,52 +55,19 @@ fn document(entries: &[FunctionEntry]) -> serde_json::Value {
     entries.iter().map(function).collect()
 }
 
-/// Characters of a cell's line in each column; words do not break, so longer ones stand out.
-const WIDTHS: [usize; 3] = [46, 60, 50];
-
 fn table(entries: &[FunctionEntry]) -> String {
-    let mut lines = vec![["signature", "what it does", "example"].map(String::from)];
-    for entry in entries {
+    let cells = |entry: &FunctionEntry| {
         let mut about = entry.about.to_string();
         if !entry.aliases.is_empty() {
             about.push_str(&format!(" Also {}.", entry.aliases.join(", ")));
         }
         let examples = entry.examples.iter().map(|(expression, result)| format!("{expression} = {result}"));
-        let cells = [
-            entry.signatures.iter().flat_map(|signature| wrap(signature, WIDTHS[0])).collect(),
-            wrap(&about, WIDTHS[1]),
-            examples.flat_map(|example| wrap(&example, WIDTHS[2])).collect::<Vec<_>>(),
-        ];
-        let height = cells.iter().map(Vec::len).max().unwrap_or(0);
-        lines.extend((0..height).map(|i| [0, 1, 2].map(|column| cells[column].get(i).cloned().unwrap_or_default())));
-        lines.push([const { String::new() }; 3]);
-    }
-    lines.pop();
-    let widths = [0, 1].map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0));
-    let mut out = String::new();
-    for [signature, about, example] in &lines {
-        let line = format!("{signature:<0$}  {about:<1$}  {example}", widths[0], widths[1]);
-        out.push_str(line.trim_end());
-        out.push('\n');
-    }
+        let signatures = entry.signatures.iter().map(|signature| signature.to_string());
+        [signatures.collect(), vec![about], examples.collect()]
+    };
     let noun = if entries.len() == 1 { "function" } else { "functions" };
-    out + &format!("({} {noun})\n", entries.len())
-}
-
-/// Lines of at most `width` characters, broken at blanks; all but the first are indented.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            Some(_) => lines.push(format!("  {word}")),
-            None => lines.push(word.into()),
-        }
-    }
-    lines
+    let columns = [("signature", 46), ("what it does", 60), ("example", 50)];
+    format!("{}({} {noun})\n", list::table(columns, entries.iter().map(cells)), entries.len())
 }
 
 #[cfg(test)]
@@ -140,21 +95,6 @@ mod tests {
         assert_eq!(chosen("uper").unwrap_err().to_string(), "no function fits uper: did you mean UPPER?");
         let error = chosen("frobnicate").unwrap_err().to_string();
         assert!(error.ends_with("or a group: text, number, time, choice, json, pattern, aggregate, window"), "{error}");
-    }
-
-    #[test]
-    fn patterns_fit_whole_names() {
-        for (pattern, name, expected) in [
-            ("A*", "ABS", true),
-            ("*S", "ABS", true),
-            ("A*B*S", "ABS", true),
-            ("ABS*", "ABS", true),
-            ("B*", "ABS", false),
-            ("A*BS*S", "ABS", false),
-            ("AB", "ABS", false),
-        ] {
-            assert_eq!(fits(pattern, name), expected, "{pattern} {name}");
-        }
     }
 
     #[test]

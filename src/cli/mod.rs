@@ -7,10 +7,17 @@
 mod arguments;
 pub mod bench;
 mod commands;
+mod completions;
+mod doctor;
 mod failure;
 mod functions;
+mod generate;
+mod head;
+mod list;
+mod options;
 mod progress;
 mod script;
+mod shell;
 mod stats;
 mod topology;
 

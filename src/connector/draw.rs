@@ -28,6 +28,37 @@ impl Stream {
     pub(super) fn bits(self, row: u64) -> u64 {
         mix(self.0.wrapping_add(row.wrapping_mul(WEYL)))
     }
+
+    /// As many numbers as a row needs: SplitMix64, started at the row's bits.
+    #[inline]
+    pub(super) fn draws(self, row: u64) -> Draws {
+        Draws(self.bits(row))
+    }
+}
+
+/// The numbers of one row of a stream, one after another.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Draws(u64);
+
+impl Draws {
+    /// The next 64 random bits.
+    #[inline]
+    pub(super) fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(WEYL);
+        mix(self.0)
+    }
+
+    /// The next number in `0..n`.
+    #[inline]
+    pub(super) fn below(&mut self, n: u64) -> u64 {
+        below(self.bits(), n)
+    }
+
+    /// The next number in [0, 1), of 53 bits.
+    #[inline]
+    pub(super) fn fraction(&mut self) -> f64 {
+        (self.bits() >> 11) as f64 / 9_007_199_254_740_992.0
+    }
 }
 
 /// A number in `0..n` from random bits; the bias is below n / 2^64.

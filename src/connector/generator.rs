@@ -19,41 +19,47 @@ use arrow_array::types::{
     ArrowDictionaryKeyType, Date32Type, Decimal128Type, DurationMicrosecondType, Float64Type, Int32Type, Int64Type,
     TimestampMicrosecondType,
 };
-use arrow_array::{
-    ArrayRef, ArrowPrimitiveType, BooleanArray, DictionaryArray, PrimitiveArray, RecordBatch, RecordBatchOptions,
-    StringArray,
-};
+use arrow_array::{ArrayRef, ArrowPrimitiveType, BooleanArray, DictionaryArray, PrimitiveArray, StringArray};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
-use arrow_cast::parse::Parser;
 use arrow_schema::{Field as ArrowField, Schema as ArrowSchema, SchemaRef};
 
 use super::draw::{Keys, Stream, below, mix, threshold};
-use crate::batch::{Chunk, ChunkSource, Decode, Decoded, Payload, Pull, Slice, arrow_type};
+use super::shares::{Shares, slice, take_duration, take_rate, take_start};
+use crate::batch::{Chunk, Decode, Decoded, Payload, arrow_type};
 use crate::error::{Error, Result};
-use crate::types::{DataType, Options, Schema, Sequence, SplitId};
+use crate::types::{DataType, OptionEntry, Options, Schema};
 
-/// Keys that [`Generator::take`] takes.
-pub const GENERATOR_KEYS: &[&str] =
-    &["rows", "rate", "seed", "keys", "skew", "disorder", "disorder_by", "start", "spacing", "nulls", "splits"];
+/// Options that [`Generator::take`] takes.
+pub const GENERATOR_OPTIONS: [OptionEntry; 11] = [
+    OptionEntry::new("rows", "a whole number", "without end", "Rows to make, over all splits."),
+    OptionEntry::new("rate", "rows a second", "as fast as can be", "How many rows to make in a second."),
+    OptionEntry::new("seed", "a whole number", "0", "Rows are a function of it and their number."),
+    OptionEntry::new(
+        "keys",
+        "1 to 4194304",
+        "100",
+        "Distinct values of text columns, and of integers called *id or *key.",
+    ),
+    OptionEntry::new("skew", "0 to 20", "0", "Zipf exponent of those values; with 0 all are as frequent."),
+    OptionEntry::new("disorder", "0 to 1", "0", "Share of rows whose event time is moved back."),
+    OptionEntry::new("disorder_by", "a length of time", "5s", "By how much at most."),
+    OptionEntry::new("start", "a timestamp", "2024-01-01T00:00:00Z", "Event time of the first row."),
+    OptionEntry::new("spacing", "a length of time", "1ms, or as rate says", "Event time from row to row."),
+    OptionEntry::new("nulls", "0 to 1", "0", "Share of NULLs in every column but TIMESTAMP."),
+    OptionEntry::new("splits", "1 to 4096", "1", "Splits that the rows are dealt to; needs rows."),
+];
+/// Their names.
+pub const GENERATOR_KEYS: &[&str] = &OptionEntry::names(&GENERATOR_OPTIONS);
 
-/// Microseconds of some clock that does not go back. The reader paces by it.
-pub type Clock = Box<dyn Fn() -> i64 + Send>;
-
-/// 2024-01-01T00:00:00Z.
-const START_US: i64 = 1_704_067_200_000_000;
 const DAY_US: i64 = 86_400_000_000;
 /// Most keys; their texts and weights are kept in tables.
 const KEYS_MAX: u64 = 1 << 22;
-/// Most splits; beyond it there is nothing to gain.
-const SPLITS_MAX: usize = 4096;
 
 /// A generator's options and its tables.
 #[derive(Debug, Clone)]
 pub struct Generator {
     schema: Schema,
-    rows: Option<u64>,
-    rate: Option<f64>,
-    splits: usize,
+    shares: Shares,
     seed: u64,
     /// Draws below it are NULL.
     nulls: u64,
@@ -95,10 +101,7 @@ impl Generator {
     /// Takes the generator's keys out of `options`.
     pub fn take(options: &mut Options, schema: &Schema) -> Result<Self> {
         let rows = options.take_parsed("rows", "a whole number of rows")?;
-        let rate: Option<f64> = options.take_parsed("rate", "rows a second, above zero")?;
-        if rate.is_some_and(|rate| !(rate > 0.0 && rate.is_finite())) {
-            return Err(Error::Config("option rate: expected rows a second, above zero".into()));
-        }
+        let rate = take_rate(options)?;
         let seed = options.take_parsed("seed", "a whole number")?.unwrap_or(0);
         let key_count: u64 = options.take_parsed("keys", "a whole number of keys")?.unwrap_or(100);
         if !(1..=KEYS_MAX).contains(&key_count) {
@@ -113,20 +116,9 @@ impl Generator {
         // With a rate, event time keeps pace with the clock unless told otherwise.
         let spacing_default = rate.map_or(1_000, |rate| ((1e6 / rate) as i64).max(1));
         let spacing_us = take_duration(options, "spacing")?.unwrap_or(spacing_default);
-        let start_us = match options.take("start") {
-            Some(text) => TimestampMicrosecondType::parse(&text).ok_or_else(|| {
-                Error::Config(format!("option start = '{text}': expected a timestamp like 2024-01-01T00:00:00Z"))
-            })?,
-            None => START_US,
-        };
+        let start_us = take_start(options)?;
         let nulls = threshold(take_fraction(options, "nulls")?);
-        let splits = options.take_parsed("splits", "a whole number of splits")?.unwrap_or(1);
-        if !(1..=SPLITS_MAX).contains(&splits) {
-            return Err(Error::Config(format!("option splits = '{splits}': expected 1 to {SPLITS_MAX}")));
-        }
-        if splits > 1 && rows.is_none() {
-            return Err(Error::Config("option splits: needs rows, which are dealt to the splits in shares".into()));
-        }
+        let shares = Shares::take(options, "rows", rows, rate)?;
         let times = Times {
             stream: Stream::new(seed, "event time"),
             start_us,
@@ -135,38 +127,12 @@ impl Generator {
             disorder_by_us: disorder_by_us.unsigned_abs(),
         };
         let keys = Arc::new(Keys::new(key_count, skew));
-        Ok(Self { schema: schema.clone(), rows, rate, splits, seed, nulls, keys, key_count, times })
+        Ok(Self { schema: schema.clone(), shares, seed, nulls, keys, key_count, times })
     }
 
-    /// Rows in all; `None` if they never end.
-    pub fn rows(&self) -> Option<u64> {
-        self.rows
-    }
-
-    /// Rows a second over all splits, if bounded.
-    pub fn rate(&self) -> Option<f64> {
-        self.rate
-    }
-
-    /// Number of splits.
-    pub fn splits(&self) -> usize {
-        self.splits
-    }
-
-    /// The reader of one split: a contiguous share of the rows, paced by `now_us` if a rate is set.
-    pub fn source(&self, split: SplitId, now_us: Clock) -> GeneratorSource {
-        let (index, splits) = (u64::from(split.0), self.splits as u64);
-        let border = |i: u64| self.rows.map(|rows| rows / splits * i + rows % splits * i / splits);
-        GeneratorSource {
-            split,
-            next: border(index).unwrap_or(0),
-            first: border(index).unwrap_or(0),
-            end: border(index + 1).unwrap_or(u64::MAX),
-            number: 0,
-            rate: self.rate.map(|rate| rate / splits as f64),
-            started_us: None,
-            now_us,
-        }
+    /// How many rows there are, and how they are dealt to splits.
+    pub fn shares(&self) -> Shares {
+        self.shares
     }
 
     /// A decoder that makes the columns at `projection`.
@@ -220,26 +186,6 @@ fn take_fraction(options: &mut Options, key: &str) -> Result<f64> {
     Err(Error::Config(format!("option {key} = '{fraction}': expected a fraction from 0 to 1")))
 }
 
-/// Microseconds of `5s`, `250ms`, `1.5h`; not negative.
-fn take_duration(options: &mut Options, key: &str) -> Result<Option<i64>> {
-    let Some(text) = options.take(key) else { return Ok(None) };
-    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let unit_us = match unit.trim() {
-        "us" => 1.0,
-        "ms" => 1e3,
-        "s" => 1e6,
-        "m" | "min" => 6e7,
-        "h" => 3.6e9,
-        "d" => 8.64e10,
-        _ => f64::NAN,
-    };
-    match number.parse::<f64>().map(|number| number * unit_us) {
-        Ok(us) if us.is_finite() && us < 9e18 => Ok(Some(us.round() as i64)),
-        _ => Err(Error::Config(format!("option {key} = '{text}': expected a length of time like 250ms, 5s or 1m"))),
-    }
-}
-
 /// The texts of a VARCHAR column's keys.
 fn texts(name: &str, count: u64) -> StringArray {
     const TICKERS: &[&str] = &[
@@ -259,62 +205,6 @@ fn texts(name: &str, count: u64) -> StringArray {
         _ => format!("{prefix}{i:04}"),
     };
     (0..count).map(|i| Some(text(i))).collect()
-}
-
-/// Numbers the rows of one split.
-pub struct GeneratorSource {
-    split: SplitId,
-    first: u64,
-    next: u64,
-    end: u64,
-    number: u64,
-    /// Rows a second of this split.
-    rate: Option<f64>,
-    started_us: Option<i64>,
-    now_us: Clock,
-}
-
-impl GeneratorSource {
-    /// The same rows under another number, where they are some among the splits of several sources.
-    #[must_use]
-    pub fn numbered(self, split: SplitId) -> Self {
-        Self { split, ..self }
-    }
-}
-
-impl ChunkSource for GeneratorSource {
-    fn name(&self) -> &str {
-        "generator"
-    }
-
-    fn pull(&mut self, rows_max: usize) -> Result<Pull> {
-        if self.next == self.end {
-            return Ok(Pull::End);
-        }
-        let mut rows = (self.end - self.next).min(rows_max.clamp(1, u32::MAX as usize) as u64);
-        if let Some(rate) = self.rate {
-            let now = (self.now_us)();
-            let started = *self.started_us.get_or_insert(now);
-            let due = (now.saturating_sub(started).max(0) as f64 * rate / 1e6) as u64;
-            rows = rows.min(due.saturating_sub(self.next - self.first));
-            if rows == 0 {
-                let next_due_us = (self.next - self.first + 1) as f64 / rate * 1e6;
-                let wait_us = next_due_us - now.saturating_sub(started) as f64;
-                return Ok(Pull::Pending((wait_us.max(1.0) * 1e3) as u64));
-            }
-        }
-        let chunk = Chunk {
-            sequence: Sequence::new(self.split, self.number),
-            first_record: self.next - self.first + 1,
-            records: rows as u32,
-            payload: Payload::Generated { first: self.next, rows: rows as u32 },
-        };
-        self.next += rows;
-        self.number += 1;
-        Ok(Pull::Chunk(chunk))
-    }
-
-    fn recycle(&mut self, _chunk: Chunk) {}
 }
 
 /// What a column's values are.
@@ -436,15 +326,8 @@ impl Decode for GeneratorDecoder {
         let Payload::Generated { first, rows } = chunk.payload else {
             return Err(Error::Data("a generator's decoder was given a chunk of another source".into()));
         };
-        let (rows, rows_max) = (rows as usize, rows_max.max(1));
+        let rows = rows as usize;
         let arrays = self.columns.iter().map(|column| self.build(column, first, rows)).collect();
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
-            .map_err(|error| Error::Data(error.to_string()))?;
-        let batch = Arc::new(batch);
-        for offset in (0..rows).step_by(rows_max) {
-            into.slices.push(Slice { batch: Arc::clone(&batch), offset, rows: rows_max.min(rows - offset) });
-        }
-        Ok(())
+        slice(&self.schema, arrays, rows, rows_max, into)
     }
 }

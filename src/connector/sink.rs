@@ -13,12 +13,22 @@ use arrow_array::RecordBatch;
 
 use super::source::unknown;
 use crate::error::{Error, Result};
-use crate::types::Options;
+use crate::types::{OptionEntry, Options};
 
 /// The sinks there are, by name.
 const CONNECTORS: &[&str] = &["file", "stdout", "memory", "blackhole"];
-/// Keys that [`SinkConnector::take`] takes.
-pub const SINK_KEYS: &[&str] = &["connector", "path"];
+/// Options of sinks, apart from the format's.
+pub const SINK_OPTIONS: [OptionEntry; 2] = [
+    OptionEntry::new("connector", "file, stdout, memory, blackhole", "file, if there is a path", "Where rows go."),
+    OptionEntry::new(
+        "path",
+        "a file, or -",
+        "none",
+        "Connector file: what is written; it appears whole at the end, or not at all. - is standard output.",
+    ),
+];
+/// Their names.
+pub const SINK_KEYS: &[&str] = &OptionEntry::names(&SINK_OPTIONS);
 
 /// A place for bytes, which counts only once it is committed. Dropping it without commit is an abort.
 ///

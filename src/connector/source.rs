@@ -4,13 +4,37 @@ use std::path::{Path, PathBuf};
 
 use super::generator::Generator;
 use super::glob;
+use super::nexmark::Nexmark;
+use super::shares::Shares;
+use crate::batch::Decode;
 use crate::error::{Error, Result, nearest};
-use crate::types::{Options, Schema};
+use crate::types::{OptionEntry, Options, Schema};
 
 /// The sources there are, by name.
-const CONNECTORS: &[&str] = &["file", "stdin", "generator", "memory", "blackhole"];
-/// Keys that [`SourceConnector::take`] takes, apart from the generator's.
-pub const SOURCE_KEYS: &[&str] = &["connector", "path"];
+const CONNECTORS: &[&str] = &["file", "stdin", "generator", "nexmark", "memory", "blackhole"];
+/// Options of sources, apart from the generators', the format's, and those of what is done with records.
+pub const SOURCE_OPTIONS: [OptionEntry; 3] = [
+    OptionEntry::new(
+        "connector",
+        "file, stdin, generator, nexmark, memory, blackhole",
+        "file, if there is a path",
+        "Where records come from.",
+    ),
+    OptionEntry::new(
+        "path",
+        "a file, a pattern (*, ?, [a-z]), a directory, or -",
+        "none",
+        "Connector file: what is read, files in the order of their names; - is standard input.",
+    ),
+    OptionEntry::new(
+        "table",
+        "a name",
+        "the name of the source",
+        "Connector memory: what a program registered with Engine::register.",
+    ),
+];
+/// Their names.
+pub const SOURCE_KEYS: &[&str] = &OptionEntry::names(&SOURCE_OPTIONS);
 
 /// Where records come from.
 #[derive(Debug, Clone)]
@@ -24,6 +48,8 @@ pub enum SourceConnector {
     Stdin,
     /// Made up, by rule.
     Generator(Box<Generator>),
+    /// The events of the Nexmark benchmark.
+    Nexmark(Box<Nexmark>),
     /// Record batches given by the library's user, registered under the source's name.
     Memory,
     /// Nothing, ever: an empty source.
@@ -62,6 +88,7 @@ impl SourceConnector {
             },
             "stdin" => Ok(Self::Stdin),
             "generator" => Ok(Self::Generator(Box::new(Generator::take(options, schema)?))),
+            "nexmark" => Ok(Self::Nexmark(Box::new(Nexmark::take(options, schema)?))),
             "memory" => Ok(Self::Memory),
             "blackhole" => Ok(Self::Blackhole),
             _ => Err(unknown("source", &name, CONNECTORS)),
@@ -74,6 +101,7 @@ impl SourceConnector {
             Self::File { .. } => "file",
             Self::Stdin => "stdin",
             Self::Generator(_) => "generator",
+            Self::Nexmark(_) => "nexmark",
             Self::Memory => "memory",
             Self::Blackhole => "blackhole",
         }
@@ -89,7 +117,25 @@ impl SourceConnector {
         match self {
             Self::File { .. } | Self::Memory | Self::Blackhole => true,
             Self::Stdin => false,
-            Self::Generator(generator) => generator.rows().is_some(),
+            Self::Generator(_) | Self::Nexmark(_) => self.shares().is_some_and(|shares| shares.rows().is_some()),
+        }
+    }
+
+    /// How many rows are made up, and in how many splits, for a connector that does so.
+    pub fn shares(&self) -> Option<Shares> {
+        match self {
+            Self::Generator(generator) => Some(generator.shares()),
+            Self::Nexmark(nexmark) => Some(nexmark.shares()),
+            _ => None,
+        }
+    }
+
+    /// A decoder of the columns at `projection`, for a connector that makes its rows up.
+    pub fn maker(&self, projection: &[usize]) -> Option<Box<dyn Decode + Send>> {
+        match self {
+            Self::Generator(generator) => Some(Box::new(generator.decoder(projection))),
+            Self::Nexmark(nexmark) => Some(Box::new(nexmark.decoder(projection))),
+            _ => None,
         }
     }
 
@@ -99,7 +145,7 @@ impl SourceConnector {
         match self {
             Self::File { path } => Ok(files(path, extensions)?.into_iter().map(Location::File).collect()),
             Self::Stdin => Ok(vec![Location::Stdin]),
-            Self::Generator(_) | Self::Memory | Self::Blackhole => Ok(Vec::new()),
+            Self::Generator(_) | Self::Nexmark(_) | Self::Memory | Self::Blackhole => Ok(Vec::new()),
         }
     }
 }

@@ -31,7 +31,7 @@ pub use crate::metrics::{JobReport, Progress};
 pub use crate::plan::{JobPlan, LateRecords, ProcessorKind, Strategy, Timing};
 pub use crate::sys::StopFlag;
 pub use job::{Control, Engine};
-pub use options::{RunOptions, SETTINGS};
+pub use options::{RunOptions, SETTING_OPTIONS, SETTINGS, option_groups};
 pub use outputs::reads_stdin;
 pub use processors::{Job, JobProcessor, processor};
 pub use simulated::Simulation;

@@ -1,33 +1,100 @@
 //! How a job is laid over the host, read from its settings.
 
+use super::source::RECORD_OPTIONS;
+use crate::connector::{GENERATOR_OPTIONS, NEXMARK_OPTIONS, SINK_OPTIONS, SOURCE_OPTIONS};
 use crate::error::{Error, Result, nearest};
+use crate::format::FORMAT_OPTIONS;
 use crate::kernel::Simd;
 use crate::limits;
 use crate::plan::{LateRecords, MaxFuture, ProcessorKind, Strategy, Timing};
 use crate::ring::WaitMode;
 use crate::sys;
 use crate::types::text::parse;
-use crate::types::{Options, size_bytes};
+use crate::types::{OptionEntry, Options, size_bytes};
 
 /// The settings that SET, `--set` and the flags of the same names take.
-pub const SETTINGS: &[&str] = &[
-    "processor",
-    "partitions",
-    "cores",
-    "batch_rows",
-    "strategy",
-    "fan_in_partition",
-    "wait",
-    "simd",
-    "late_records",
-    "allowed_lateness",
-    "late_sink",
-    "min_advance",
-    "idle_timeout",
-    "max_future",
-    "memory_limit",
-    "state_ttl",
+pub const SETTING_OPTIONS: [OptionEntry; 16] = [
+    OptionEntry::new(
+        "processor",
+        "auto, inline, simple, partitioned, stp",
+        "auto",
+        "How the work is laid over threads: the caller's thread; one locked queue and one worker; a reader, pinned partitions \
+         and a writer; a pipeline for each split.",
+    ),
+    OptionEntry::new("partitions", "1 to 256", "one per physical core", "Number of partitions."),
+    OptionEntry::new("cores", "CPUs, as in 2-9,12", "by topology", "CPUs for the partitions, in order."),
+    OptionEntry::new("batch_rows", "1 to 1048576", "8192", "Rows of a batch, at most."),
+    OptionEntry::new(
+        "strategy",
+        "auto, always_hash, smart_repartition, sticky, round_robin, fan_in",
+        "by plan",
+        "How rows find their partition; explain says why one was chosen, and a wrong one is refused.",
+    ),
+    OptionEntry::new("fan_in_partition", "a number, from 0", "0", "The one partition of strategy fan_in."),
+    OptionEntry::new("wait", "spin, backoff, park", "backoff", "What a thread without work does."),
+    OptionEntry::new(
+        "simd",
+        "auto, scalar, wide, avx512",
+        "auto",
+        "The vectors that kernels may use; auto is the widest that the CPU has.",
+    ),
+    OptionEntry::new(
+        "late_records",
+        "drop, process_with_warning, process_all",
+        "drop",
+        "What becomes of late records.",
+    ),
+    OptionEntry::new(
+        "allowed_lateness",
+        "a length of time, as in 30s",
+        "the watermark's bound",
+        "For how long a closed window takes late records in, in event time.",
+    ),
+    OptionEntry::new("late_sink", "the name of a sink", "none", "A declared sink for late records that are dropped."),
+    OptionEntry::new(
+        "min_advance",
+        "a length of time",
+        "100ms",
+        "How far the watermark advances before windows are looked at again; the answer is the same for any.",
+    ),
+    OptionEntry::new(
+        "idle_timeout",
+        "a length of time, or off",
+        "30s",
+        "For how long a silent split of a source without end is waited for.",
+    ),
+    OptionEntry::new(
+        "max_future",
+        "a length of time, or off",
+        "1 day for stdin, else off",
+        "How far ahead of the clock a record may be.",
+    ),
+    OptionEntry::new(
+        "memory_limit",
+        "a size, as in 512MB",
+        "as much as there is",
+        "What the state of a job may take, over all partitions.",
+    ),
+    OptionEntry::new(
+        "state_ttl",
+        "a length of time, or off",
+        "off",
+        "After how long without a record state is dropped: of running values, DISTINCT, joins without bounds of time.",
+    ),
 ];
+/// Their names.
+pub const SETTINGS: &[&str] = &OptionEntry::names(&SETTING_OPTIONS);
+
+/// Where options are written, with those there are.
+pub fn option_groups() -> [(&'static str, Vec<OptionEntry>); 5] {
+    [
+        ("setting", SETTING_OPTIONS.to_vec()),
+        ("source", [&SOURCE_OPTIONS[..], &RECORD_OPTIONS, &FORMAT_OPTIONS].concat()),
+        ("generator", GENERATOR_OPTIONS.to_vec()),
+        ("nexmark", NEXMARK_OPTIONS.to_vec()),
+        ("sink", [&SINK_OPTIONS[..], &FORMAT_OPTIONS].concat()),
+    ]
+}
 
 const SIMD_LEVELS: &[&str] = &["auto", "scalar", "wide", "avx512"];
 

@@ -9,8 +9,8 @@ use super::options::RunOptions;
 use super::split::SplitNames;
 use crate::batch::{Decode, Decoded};
 use crate::connector::{
-    DeadLetters, GENERATOR_KEYS, Location, MemoryDecoder, SOURCE_KEYS, Sink, SinkConnector, SourceConnector,
-    memory_reader,
+    DeadLetters, GENERATOR_KEYS, Location, MemoryDecoder, NEXMARK_KEYS, SOURCE_KEYS, Sink, SinkConnector,
+    SourceConnector, memory_reader,
 };
 use crate::error::{Error, Result};
 use crate::format::{self, ByteRange, FORMAT_KEYS, FormatOptions, SourceFormat, infer_schema, split_points};
@@ -18,10 +18,26 @@ use crate::operator::OnError;
 use crate::partition::SourceSplit;
 use crate::plan::{JobPlan, ProcessorKind, SchemaProvider, SourceDefinition, SourceFacts};
 use crate::sys::{self, StoppablePipe, StoppableStdin};
-use crate::types::{Options, Schema, SplitId};
+use crate::types::{OptionEntry, Options, Schema, SplitId};
 
 /// Options of every source, beside the connector's and the format's.
-const COMMON_KEYS: &[&str] = &["on_error", "dead_letter_path", "keyed_by"];
+/// Options of any source: what is said of its records.
+pub(super) const RECORD_OPTIONS: [OptionEntry; 3] = [
+    OptionEntry::new(
+        "on_error",
+        "skip, dead_letter, fail",
+        "skip",
+        "What becomes of a record that cannot be read or computed: it is counted, written down too, or ends the job.",
+    ),
+    OptionEntry::new(
+        "dead_letter_path",
+        "a file",
+        "none",
+        "For on_error dead_letter: where failed records go, one JSON object a line.",
+    ),
+    OptionEntry::new("keyed_by", "columns", "none", "Rows of equal values of these columns are all in one split."),
+];
+const RECORD_KEYS: &[&str] = &OptionEntry::names(&RECORD_OPTIONS);
 
 /// What a source's options say, checked.
 struct Parsed {
@@ -52,9 +68,10 @@ impl Parsed {
             }
             _ => None,
         };
-        let mut known = [SOURCE_KEYS, COMMON_KEYS].concat();
+        let mut known = [SOURCE_KEYS, RECORD_KEYS].concat();
         match (&connector, &format) {
             (SourceConnector::Generator(_), _) => known.extend(GENERATOR_KEYS),
+            (SourceConnector::Nexmark(_), _) => known.extend(NEXMARK_KEYS),
             (_, Some(format)) => known.extend(format.keys()),
             _ => known.extend(FORMAT_KEYS),
         }
@@ -80,8 +97,8 @@ impl<'e> Provider<'e> {
 }
 
 impl SchemaProvider for Provider<'_> {
-    fn bounded(&self, options: &Options) -> Result<bool> {
-        Ok(Parsed::new(options, &Schema::default())?.connector.is_bounded())
+    fn bounded(&self, options: &Options, schema: &Schema) -> Result<bool> {
+        Ok(Parsed::new(options, schema)?.connector.is_bounded())
     }
 
     fn describe(&self, options: &Options) -> Result<SourceFacts> {
@@ -99,6 +116,7 @@ impl SchemaProvider for Provider<'_> {
                 Some(batch) => crate::batch::schema_of(batch.schema().as_ref())?,
                 None => Schema::default(),
             },
+            (SourceConnector::Nexmark(nexmark), _) => nexmark.schema(),
             // `path = '-'`, which reads like a file.
             (SourceConnector::Stdin, _) if options.get("path").is_some() => return Err(cannot_infer("standard input")),
             // The planner asks for declared columns.
@@ -144,7 +162,7 @@ enum Place {
     File(std::path::PathBuf),
     Range(std::path::PathBuf, ByteRange),
     Stdin,
-    /// The split of the generator.
+    /// The share of a generator.
     Generator(u32),
     Memory(usize),
 }
@@ -284,8 +302,9 @@ impl OpenInput {
                     _ => locations.into_iter().map(place).collect(),
                 }
             }
-            SourceConnector::Generator(generator) => {
-                (0..generator.splits()).map(|split| Place::Generator(split as u32)).collect()
+            SourceConnector::Generator(_) | SourceConnector::Nexmark(_) => {
+                let splits = parsed.connector.shares().map_or(0, |shares| shares.splits());
+                (0..splits as u32).map(Place::Generator).collect()
             }
             SourceConnector::Memory => {
                 let found = table_of(engine, &parsed)?;
@@ -338,16 +357,16 @@ impl OpenInput {
                 (Place::Stdin, _) => {
                     framed(format::Input::Stream("stdin".into(), Box::new(StoppableStdin::new(&control.stop))))?
                 }
-                (Place::Generator(own), SourceConnector::Generator(generator)) => {
+                (Place::Generator(index), connector) => {
+                    let Some(shares) = connector.shares() else {
+                        return Err(Error::Execution("only a generator has generated splits".into()));
+                    };
                     let clock = Box::new(|| (sys::monotonic_ns() / 1000) as i64);
-                    Box::new(generator.source(SplitId(own), clock).numbered(id))
+                    Box::new(shares.source(index, id, clock))
                 }
                 (Place::Memory(index), _) => {
                     let batches = self.table.as_ref().map_or(&[][..], |table| &table[index]);
                     Box::new(memory_reader(id, batches, &source.schema, projection)?)
-                }
-                (Place::Generator(_), _) => {
-                    return Err(Error::Execution("only a generator has generated splits".into()));
                 }
             };
             splits.push(SourceSplit { id, source: reader });
@@ -356,9 +375,8 @@ impl OpenInput {
         let decoder = |_| -> Box<dyn Decode + Send> {
             match (&shared, &self.parsed.connector) {
                 (Some(format), _) => format.decoder(projection),
-                (None, SourceConnector::Generator(generator)) => Box::new(generator.decoder(projection)),
                 (None, SourceConnector::Memory) => Box::new(MemoryDecoder),
-                (None, _) => Box::new(NothingToDecode),
+                (None, connector) => connector.maker(projection).unwrap_or_else(|| Box::new(NothingToDecode)),
             }
         };
         Ok((0..partitions).map(decoder).collect())

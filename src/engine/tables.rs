@@ -116,8 +116,8 @@ impl Tables {
 /// Puts what tables hold into a plan.
 fn fill(plan: &mut Plan, read: &[Read]) -> Result<()> {
     plan.answer_tables(&mut |expr| answer(expr, read))?;
-    for step in &mut plan.steps {
-        if let Node::Lookup(node) = &mut step.node
+    plan.change_nodes(&mut |node| {
+        if let Node::Lookup(node) = node
             && node.loaded.is_none()
         {
             let table = &read[node.table];
@@ -128,8 +128,8 @@ fn fill(plan: &mut Plan, read: &[Read]) -> Result<()> {
             })?;
             node.loaded = Some(Arc::new(loaded));
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// The constant that an expression over a table has become.

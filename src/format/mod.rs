@@ -28,6 +28,6 @@ mod value;
 
 pub use encode::{Encode, encoder};
 pub use infer::infer_schema;
-pub use options::{COMMON_KEYS, CSV_KEYS, FORMAT_KEYS, Format, FormatOptions, TimestampUnit};
+pub use options::{FORMAT_KEYS, FORMAT_OPTIONS, Format, FormatOptions, TimestampUnit};
 pub use source::{Input, SourceFormat};
 pub use split::{ByteRange, split_points};

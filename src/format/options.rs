@@ -5,8 +5,8 @@
 //! what nobody knew.
 
 use crate::error::{Error, Result, nearest};
-use crate::types::Options;
 use crate::types::text::parse;
+use crate::types::{OptionEntry, Options};
 
 /// A file format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -128,12 +128,38 @@ impl TimestampUnit {
     }
 }
 
-/// Keys that sources of any format take.
-pub const COMMON_KEYS: &[&str] = &["format", "timestamp_unit"];
-/// Keys that CSV takes on top of [`COMMON_KEYS`].
-pub const CSV_KEYS: &[&str] = &["header", "delim", "quote", "escape", "nullstr"];
+/// Options that [`FormatOptions::take`] takes: the first two for any format, the others for CSV.
+pub const FORMAT_OPTIONS: [OptionEntry; 7] = [
+    OptionEntry::new(
+        "format",
+        "csv, json, parquet, arrow; for sinks also table",
+        "by the name of the file",
+        "Format of the bytes; json is one object a line.",
+    ),
+    OptionEntry::new("timestamp_unit", "s, ms, us, ns", "none", "What integers in columns declared TIMESTAMP count."),
+    OptionEntry::new("header", "true, false", "true", "CSV: whether the first record of a file names the columns."),
+    OptionEntry::new(
+        "delim",
+        "one character, or \\t",
+        ",",
+        "CSV: what stands between fields; a tab in files called .tsv.",
+    ),
+    OptionEntry::new(
+        "quote",
+        "one character",
+        "\"",
+        "CSV: what stands around fields that hold a delimiter or a line end.",
+    ),
+    OptionEntry::new("escape", "one character", "the quote", "CSV: what makes the next character literal in quotes."),
+    OptionEntry::new(
+        "nullstr",
+        "a text",
+        "none",
+        "CSV: an unquoted field of this text is NULL, as an empty one is; NULL is written so.",
+    ),
+];
 /// Every key that [`FormatOptions::take`] may take.
-pub const FORMAT_KEYS: &[&str] = &["format", "timestamp_unit", "header", "delim", "quote", "escape", "nullstr"];
+pub const FORMAT_KEYS: &[&str] = &OptionEntry::names(&FORMAT_OPTIONS);
 
 /// A format and its options.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -219,7 +245,7 @@ impl FormatOptions {
 
     /// The keys that this format takes.
     pub fn keys(&self) -> &'static [&'static str] {
-        if self.format == Format::Csv { FORMAT_KEYS } else { COMMON_KEYS }
+        if self.format == Format::Csv { FORMAT_KEYS } else { &FORMAT_KEYS[..2] }
     }
 
     /// Whether the first record of a file names the columns.

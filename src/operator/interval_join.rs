@@ -9,6 +9,8 @@
 //! Costs a table look-up a row, a step along the rows of its key for each partner and each row that came too late for it, and
 //! two copies of the row, by column; rows that are over are dropped in bulk. In steady state it takes no memory.
 
+use std::ops::Range;
+
 use bumpalo::Bump;
 use bumpalo::collections::Vec as BumpVec;
 
@@ -18,7 +20,8 @@ use crate::plan::{IntervalJoinNode, SourceInput};
 use crate::types::{DataType, EventTime, OrderKey, Schema};
 
 use super::join_keys::{KeyHeads, KeyWords};
-use super::join_side::{Side, SideColumns, of_side};
+use super::join_side::{Link, Side, SideColumns, of_side};
+use super::residual::Residual;
 use super::{Context, Next, Operator};
 
 /// Rows that leave: the row of each side, or [`Self::ABSENT`], and the place.
@@ -41,6 +44,34 @@ impl Pairs {
         self.keys.push(OrderKey { time: EventTime(deadline.time.0.saturating_add(1)), ..deadline });
     }
 
+    /// Which of the rows in `range`, counted from its start, leave if the residual is true of those that are `passing`: those
+    /// with a partner of which it is, and those without that never had one. The rows before must have been settled.
+    fn settled<'a>(
+        &self,
+        range: Range<usize>,
+        passing: &[bool],
+        links: &mut [Vec<Link>; 2],
+        arena: &'a Bump,
+    ) -> &'a [u32] {
+        let mut leaving = BumpVec::with_capacity_in(range.len(), arena);
+        let [left, right] = links;
+        for (number, &passes) in passing.iter().enumerate() {
+            let leaves = match self.rows.each_ref().map(|rows| rows[range.start + number]) {
+                [row, Self::ABSENT] => !left[row as usize].matched,
+                [Self::ABSENT, row] => !right[row as usize].matched,
+                [row, partner] => {
+                    left[row as usize].matched |= passes;
+                    right[partner as usize].matched |= passes;
+                    passes
+                }
+            };
+            if leaves {
+                leaving.push(number as u32);
+            }
+        }
+        leaving.into_bump_slice()
+    }
+
     fn clear(&mut self) {
         self.rows.iter_mut().for_each(Vec::clear);
         self.keys.clear();
@@ -55,6 +86,8 @@ pub struct IntervalJoin {
     /// From the event time of a left row to that of a right one, in microseconds.
     lower_us: i64,
     upper_us: i64,
+    /// What else must be true of a pair.
+    residual: Option<Residual>,
     /// Event time of the row that had its turn last.
     reached: i64,
     pairs: Pairs,
@@ -64,8 +97,7 @@ pub struct IntervalJoin {
 }
 
 impl IntervalJoin {
-    /// Columns of the input before those of the sides: the side, and the event time.
-    const FIRST: usize = 2;
+    const FIRST: usize = IntervalJoinNode::FIRST;
 
     /// For a node of a plan whose input is `schema`.
     pub fn new(node: &IntervalJoinNode, schema: &Schema) -> Self {
@@ -84,6 +116,7 @@ impl IntervalJoin {
             heads: KeyHeads::default(),
             lower_us: node.lower_us,
             upper_us: node.upper_us,
+            residual: node.residual.as_ref().map(Residual::new),
             reached: i64::MIN,
             pairs: Pairs::default(),
             scratch: Bump::new(),
@@ -122,7 +155,9 @@ impl IntervalJoin {
     /// The row of `side` whose turn it is, at `key`, meets those of the other side.
     fn meet(&mut self, side: usize, key: OrderKey, columns: Option<[&[Column<'_>]; 2]>) {
         self.reached = key.time.0;
-        let Self { sides: [left, right], heads, pairs, .. } = self;
+        let Self { sides: [left, right], heads, pairs, residual, .. } = self;
+        // With a residual it shows later which of them are pairs.
+        let are_pairs = residual.is_none();
         let none = [left.no_number(), right.no_number()];
         let now = key.time.0;
         let (own, other, from, to) = match side {
@@ -155,14 +190,14 @@ impl IntervalJoin {
                 break;
             }
             if link.time <= to {
-                link.matched = true;
+                link.matched |= are_pairs;
                 pairs.rows[1 - side].push(number as u32);
                 pairs.keys.push(OrderKey { stage: 1, ..key });
             }
             partner = link.older;
         }
         if pairs.keys.len() > first {
-            own.links[row].matched = true;
+            own.links[row].matched |= are_pairs;
             pairs.rows[1 - side][first..].reverse();
             pairs.rows[side].resize(pairs.keys.len(), row as u32);
         }
@@ -208,28 +243,55 @@ impl IntervalJoin {
     /// Passes on the rows that leave.
     fn emit(&mut self, rows: &[BatchBuffer; 2], context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()> {
         let mut arena = std::mem::take(&mut self.gathered);
+        // Lent out while the rest of the sides is looked at.
+        let mut links = [0, 1].map(|side: usize| std::mem::take(&mut self.sides[side].links));
         let mut result = Ok(());
         for start in (0..self.pairs.keys.len()).step_by(Pairs::ROWS) {
             let range = start..self.pairs.keys.len().min(start + Pairs::ROWS);
-            let mut columns = BumpVec::new_in(&arena);
-            for (number, side) in self.sides.iter().enumerate() {
-                let partners = Partners::new(&self.pairs.rows[number][range.clone()], &arena);
-                columns.extend(side.leaving(&rows[number]).map(|column| partners.gather(&column, &arena)));
-            }
-            let order = RowOrder::Keys(&self.pairs.keys[range.clone()]);
-            let batch = Batch { rows: range.len(), columns: &columns, selection: Selection::All, order };
-            let mut inner = context.with_arena(&arena);
-            inner.rows_are_records = false;
-            result = next(batch, &mut inner);
-            drop(columns);
+            result = self.emit_part(range, rows, &mut links, &arena, context, next);
             arena.reset();
             if result.is_err() {
                 break;
             }
         }
+        for (side, links) in self.sides.iter_mut().zip(links) {
+            side.links = links;
+        }
         self.pairs.clear();
         self.gathered = arena;
         result
+    }
+
+    /// Passes some of the rows that leave on; `links` are those of the sides.
+    fn emit_part(
+        &self,
+        range: Range<usize>,
+        rows: &[BatchBuffer; 2],
+        links: &mut [Vec<Link>; 2],
+        arena: &Bump,
+        context: &mut Context<'_>,
+        next: &mut Next<'_>,
+    ) -> Result<()> {
+        let mut columns = BumpVec::new_in(arena);
+        for (number, side) in self.sides.iter().enumerate() {
+            let partners = Partners::new(&self.pairs.rows[number][range.clone()], arena);
+            columns.extend(side.leaving(&rows[number]).map(|column| partners.gather(&column, arena)));
+        }
+        let selection = match &self.residual {
+            None => Selection::All,
+            Some(residual) => {
+                let passing = residual.passing(&columns, range.len(), arena, context.simd)?;
+                Selection::Rows(self.pairs.settled(range.clone(), passing, links, arena))
+            }
+        };
+        let order = RowOrder::Keys(&self.pairs.keys[range.clone()]);
+        let batch = Batch { rows: range.len(), columns: &columns, selection, order };
+        if batch.selected() == 0 {
+            return Ok(());
+        }
+        let mut inner = context.with_arena(arena);
+        inner.rows_are_records = false;
+        next(batch, &mut inner)
     }
 
     /// Drops rows that are over at `now`.

@@ -137,7 +137,7 @@ impl Side {
                 columns.into_bump_slice()
             }
         };
-        let key = |i: usize| OrderKey { time: EventTime(times[i]), ..batch.key(i) };
+        let key = |i: usize| OrderKey { time: EventTime(times[i]), stage: 0, ..batch.key(i) };
         self.waiting.push(columns, batch.rows, batch.selection.list(), key);
         Ok(())
     }

@@ -4,11 +4,13 @@
 //! blocks, and takes scratch memory from the batch's arena only. Operators know nothing of threads, rings or files.
 //!
 //! ```text
-//! scan's columns ─► [filter] ─► [late] ─► [lookup] ─► aggregate | changes | rows | join (after reorder) ─► [filter] ─► [project] ─► [rank] ─► out
+//! scan's columns ─► [filter] ─► [late] ─► [lookup] ─► aggregate | changes | rows | frames | join, first (after reorder) ─► [filter] ─► [project] ─► [rank] ─► out
 //! ```
 
 mod aggregate;
+mod as_of;
 mod blocks;
+mod branches;
 mod calls;
 mod changes;
 mod closing;
@@ -18,6 +20,8 @@ mod emit;
 mod expiry;
 pub mod expr;
 mod filter;
+mod first;
+mod frames;
 mod gather;
 mod group_by;
 mod interval_join;
@@ -30,17 +34,23 @@ mod per_batch;
 mod project;
 mod rank;
 mod reorder;
+mod residual;
 mod revisions;
 mod rows;
 mod sessions;
+mod sorter;
 mod waiting;
 
 pub use aggregate::{Aggregate, MergePanes};
+pub use as_of::AsOf;
+pub use branches::Branches;
 pub use changes::Changes;
 pub use context::{Context, Counts, OnError, RecordFailure};
 pub use delay::Delay;
 pub use emit::GroupEmitter;
 pub use filter::Filter;
+pub use first::First;
+pub use frames::Frames;
 pub use gather::Gather;
 pub use group_by::{GroupBy, Keyed, Panes, Run};
 pub use interval_join::IntervalJoin;
@@ -51,13 +61,14 @@ pub use project::Project;
 pub use rank::Rank;
 pub use reorder::Reorder;
 pub use rows::RowsOver;
+pub use sorter::Sorter;
 
 use bumpalo::Bump;
 
 use crate::batch::{Batch, Selection};
 use crate::error::Result;
 use crate::kernel::{Simd, selection};
-use crate::types::EventTime;
+use crate::types::{EventTime, OrderKey};
 
 /// Where an operator's output goes.
 pub type Next<'n> = dyn FnMut(Batch<'_>, &mut Context<'_>) -> Result<()> + 'n;
@@ -77,6 +88,12 @@ pub trait Operator {
 
     /// If it keeps state, what to call it and how many bytes it holds.
     fn state(&self) -> Option<(&'static str, usize)> {
+        None
+    }
+
+    /// The least place of the rows that wait here although the watermark has passed them: what follows is not told of
+    /// more until they have left.
+    fn oldest(&self) -> Option<OrderKey> {
         None
     }
 
@@ -127,9 +144,21 @@ impl Chain {
     }
 
     /// Tells every operator, first to last, that the watermark advanced; what one releases runs through the rest
-    /// before those hear of it.
+    /// before those hear of it, and what one holds back keeps the rest from hearing of more.
     pub fn advance(&mut self, watermark: EventTime, context: &mut Context<'_>, out: &mut Next<'_>) -> Result<()> {
-        self.tell(context, out, &mut |operator, context, next| operator.advance(watermark, context, next))
+        let mut passed = watermark;
+        self.tell(context, out, &mut |operator, context, next| {
+            if passed > EventTime::MIN {
+                operator.advance(passed, context, next)?;
+            }
+            passed = operator.oldest().map_or(passed, |oldest| passed.min(oldest.time));
+            Ok(())
+        })
+    }
+
+    /// The least place of rows that wait in an operator although the watermark has passed them.
+    pub fn oldest(&self) -> Option<OrderKey> {
+        self.operators.iter().filter_map(|operator| operator.oldest()).min()
     }
 
     fn tell(&mut self, context: &mut Context<'_>, out: &mut Next<'_>, what: &mut Tell<'_>) -> Result<()> {

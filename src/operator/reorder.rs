@@ -14,6 +14,8 @@ use super::{Context, Next, Operator};
 /// Releases rows by event time.
 pub struct Reorder {
     column: usize,
+    /// Of rows of one time those with this number in this column come first.
+    first: Option<(usize, i32)>,
     waiting: WaitingRows,
     output: BatchBuffer,
     keys: Vec<OrderKey>,
@@ -29,18 +31,26 @@ impl Reorder {
     pub fn new(column: usize, schema: &Schema) -> Self {
         Self {
             column,
+            first: None,
             waiting: WaitingRows::new(schema.fields.iter().map(|field| field.data_type).collect()),
             output: BatchBuffer::for_schema(schema),
             keys: Vec::new(),
             scratch: Bump::new(),
         }
     }
+
+    /// Of rows of one time those that have `number` in an INT column come first.
+    pub fn with_first(self, column: usize, number: i32) -> Self {
+        Self { first: Some((column, number)), ..self }
+    }
 }
 
 impl Operator for Reorder {
     fn process(&mut self, batch: Batch<'_>, _: &mut Context<'_>, _: &mut Next<'_>) -> Result<()> {
         let times = batch.columns[self.column].int64();
-        let key = |i: usize| OrderKey { time: EventTime(times[i]), ..batch.key(i) };
+        let first = self.first.map(|(column, number)| (batch.columns[column].int32(), number));
+        let stage = |i: usize| first.map_or(0, |(numbers, number)| u32::from(numbers[i] != number));
+        let key = |i: usize| OrderKey { time: EventTime(times[i]), stage: stage(i), ..batch.key(i) };
         self.waiting.push(batch.columns, batch.rows, batch.selection.list(), key);
         Ok(())
     }

@@ -71,12 +71,11 @@ impl WaitingRows {
         self.in_order.clear();
         self.behind.clear();
         let mut row = 0;
-        let mut latest = EventTime::MIN;
-        // Rows of a batch ascend in the input, so that among equal times the order is that of the batch.
+        let mut latest = OrderKey::MIN;
         let mut hold = |i: usize| {
             let held = Held { key: key(i), segment, row };
-            if held.key.time >= latest {
-                latest = held.key.time;
+            if held.key >= latest {
+                latest = held.key;
                 self.in_order.push(held);
             } else {
                 self.behind.push(held);

@@ -521,7 +521,9 @@ impl Partition {
             Frontier::WindowEnd if watermark > EventTime::MIN => Some(at(EventTime(watermark.0.saturating_add(1)))),
             Frontier::WindowEnd | Frontier::End => None,
         };
+        let held = self.local.oldest().into_iter().chain(self.owner.oldest()).min();
         if let Some(key) = key {
+            let key = held.map_or(key, |held| key.min(held));
             self.output.promise(key);
         }
     }

@@ -220,6 +220,7 @@ pub fn wire(wiring: Wiring<'_>) -> Wired {
         from,
         returns,
         ordered: wiring.layout.ordered,
+        keeps_back: wiring.plan.holds_rows_back(),
         schema: output,
         late_schema: wiring.plan.scan.schema(),
         gather: Gather::new(Stages::gathered(wiring.plan)),

@@ -1,5 +1,6 @@
 //! The writer: merges the partitions' outputs into the order of the result and hands them to the sink.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -59,6 +60,9 @@ pub struct WriterParts {
     pub returns: Vec<Producer<OutputRows>>,
     /// Whether to merge by order key; else rows are taken as they come.
     pub ordered: bool,
+    /// Whether partitions hold rows back that come before others that leave: those are kept here meanwhile, so that nobody
+    /// waits for room in a ring while others wait for him.
+    pub keeps_back: bool,
     /// Columns that leave the partitions.
     pub schema: Schema,
     /// Columns of late records.
@@ -87,9 +91,38 @@ struct Lane {
     taken: usize,
     /// No row before this will come.
     frontier: OrderKey,
+    /// Taken from the ring, behind `head`, and the bytes of its rows.
+    kept: VecDeque<Output>,
+    kept_bytes: usize,
 }
 
 impl Lane {
+    /// The next message.
+    fn pop(&mut self) -> Option<Output> {
+        let Some(output) = self.kept.pop_front() else { return self.from.pop() };
+        if let Output::Rows(rows) = &output {
+            self.kept_bytes -= rows.buffer.size_bytes();
+        }
+        Some(output)
+    }
+
+    /// Empties the ring; whether anything was in it.
+    fn keep(&mut self) -> bool {
+        let before = self.kept.len();
+        while let Some(output) = self.from.pop() {
+            if let Output::Rows(rows) = &output {
+                self.kept_bytes += rows.buffer.size_bytes();
+            }
+            self.kept.push_back(output);
+        }
+        self.kept.len() > before
+    }
+
+    /// Whether nothing will come.
+    fn is_ended(&self) -> bool {
+        self.kept.is_empty() && self.from.is_ended()
+    }
+
     /// Key of the next row, or the least that it may have.
     fn next_key(&self) -> OrderKey {
         match &self.head {
@@ -103,6 +136,7 @@ impl Lane {
 pub struct Writer {
     lanes: Vec<Lane>,
     ordered: bool,
+    keeps_back: bool,
     schema: SchemaRef,
     late_schema: SchemaRef,
     gather: Gather,
@@ -125,10 +159,13 @@ impl Writer {
             head: None,
             taken: 0,
             frontier: OrderKey::MIN,
+            kept: VecDeque::new(),
+            kept_bytes: 0,
         });
         Self {
             lanes: lanes.collect(),
             ordered: parts.ordered,
+            keeps_back: parts.keeps_back,
             merged: BatchBuffer::for_schema(&parts.schema),
             schema: Arc::new(arrow_schema(&parts.schema)),
             late_schema: Arc::new(arrow_schema(&parts.late_schema)),
@@ -159,7 +196,10 @@ impl Writer {
             return Ok(Step::Worked);
         }
         self.write_merged()?;
-        if self.lanes.iter().all(|lane| lane.head.is_none() && lane.from.is_ended()) {
+        if self.keeps_back && self.keep_back()? {
+            return Ok(Step::Worked);
+        }
+        if self.lanes.iter().all(|lane| lane.head.is_none() && lane.is_ended()) {
             if let Some(rest) = self.gather.finish()? {
                 self.write(&rest)?;
             }
@@ -183,7 +223,7 @@ impl Writer {
         let lane = &mut self.lanes[index];
         let mut worked = false;
         while lane.head.is_none()
-            && let Some(output) = lane.from.pop()
+            && let Some(output) = lane.pop()
         {
             worked = true;
             match output {
@@ -196,10 +236,28 @@ impl Writer {
                 Output::DeadLetters(letters) => self.sink.dead_letters(&letters)?,
             }
         }
-        if lane.head.is_none() && lane.from.is_ended() {
+        if lane.head.is_none() && lane.is_ended() {
             lane.frontier = OrderKey::MAX;
         }
         Ok(worked)
+    }
+
+    /// Empties the rings, as nothing can leave; whether anything was in them.
+    fn keep_back(&mut self) -> Result<bool> {
+        let kept = self.lanes.iter_mut().fold(false, |kept, lane| lane.keep() | kept);
+        if kept {
+            self.hold_memory()?;
+        }
+        Ok(kept)
+    }
+
+    /// Accounts for the memory of all rows held here.
+    fn hold_memory(&mut self) -> Result<()> {
+        let Some(memory) = &mut self.memory else { return Ok(()) };
+        let kept = self.lanes.iter().map(|lane| lane.kept_bytes).sum::<usize>();
+        let sorted = self.gather.held_bytes();
+        let name = if kept > sorted { "OVER" } else { "ORDER BY" };
+        memory.hold((kept + sorted) as u64).map_err(|exceeded| memory_exceeded(name, kept.max(sorted), exceeded))
     }
 
     /// Passes on every lane's rows, in whatever order they came.
@@ -283,10 +341,7 @@ impl Writer {
 
     fn write_batch(&mut self, batch: RecordBatch) -> Result<()> {
         let passed = self.gather.push(batch)?;
-        if let Some(memory) = &mut self.memory {
-            let bytes = self.gather.held_bytes();
-            memory.hold(bytes as u64).map_err(|exceeded| memory_exceeded("ORDER BY", bytes, exceeded))?;
-        }
+        self.hold_memory()?;
         passed.map_or(Ok(()), |batch| self.write(&batch))
     }
 

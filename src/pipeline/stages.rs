@@ -2,10 +2,10 @@
 
 use crate::operator::expr::Evaluator;
 use crate::operator::{
-    Aggregate, Chain, Changes, ChangesPerBatch, Delay, Filter, GroupBy, IntervalJoin, Late, LateRule, Lookup,
-    MergePanes, Project, Rank, Reorder, RowsOver,
+    Aggregate, AsOf, Branches, Chain, Changes, ChangesPerBatch, Delay, Filter, First, Frames, GroupBy, IntervalJoin,
+    Late, LateRule, Lookup, MergePanes, Operator, Project, Rank, Reorder, RowsOver, Sorter,
 };
-use crate::plan::{Emit, Exchange, Layout, Node, Plan, RowsOrder, Step};
+use crate::plan::{Arrangement, Emit, Exchange, Layout, Node, Plan, RowsOrder, SourceInput, Step};
 use crate::state::KeyHasher;
 use crate::types::Schema;
 
@@ -83,11 +83,20 @@ impl Stages {
             local.push(Filter::new(predicate, true));
             position += 1;
         }
-        if let Some(event_time) = plan.scan.event_time
-            && let Some(rule) = late_rule(plan)
-        {
-            let kept = plan.timing.late_sink.as_ref().map(|_| plan.scan.schema());
-            local.push(Late::new(event_time.column, event_time.bound_us, rule, kept));
+        if let Some(event_time) = plan.scan.event_time {
+            let kept = || plan.timing.late_sink.as_ref().map(|_| plan.scan.schema());
+            let late = |rule| Late::new(event_time.column, event_time.bound_us, rule, kept());
+            let mut by_input = Vec::new();
+            late_rules(plan, 0, &mut |end, rule| {
+                let mut chain = Chain::default();
+                chain.push(late(rule));
+                by_input.push((end, chain));
+            });
+            if !by_input.is_empty() {
+                local.push(Branches::new(SourceInput::NUMBER, by_input));
+            } else if let Some(rule) = late_rule(plan) {
+                local.push(late(rule));
+            }
         }
         // The one group of a query without GROUP BY comes from the owner of the empty key.
         let owns_global = KeyHasher::owner(hasher.global(), layout.partitions) == index;
@@ -120,8 +129,10 @@ impl Stages {
                 push_steps(&mut owner, keyed);
                 let keys = match &step.node {
                     Node::Aggregate(node) => node.keys.clone(),
-                    Node::Rows(node) => node.partition_by.clone(),
+                    Node::Rows(_) | Node::Frames(_) => plan.over_keys().unwrap_or_default(),
                     Node::IntervalJoin(node) => node.exchange_keys(),
+                    Node::AsOf(node) => node.exchange_keys(),
+                    Node::First(node) => node.keys.clone(),
                     other => panic!("{other:?} keeps no state by key"),
                 };
                 ExchangeStage::Rows { keys: keys.iter().map(Evaluator::new).collect(), to: None }
@@ -153,10 +164,7 @@ fn push_step(chain: &mut Chain, plan: &Plan, i: usize, hasher: KeyHasher, global
         Node::Project(exprs) => chain.push(Project::new(exprs)),
         Node::Aggregate(node) if node.emit.merges() => {
             let aggregate = Aggregate::new(node, schema, plan.lateness_at(i), hasher, global_here);
-            match plan.rows_behind_us(i) {
-                0 => chain.push(aggregate),
-                behind_us => chain.push(Delay::new(aggregate, behind_us)),
-            }
+            push_delayed(chain, aggregate, plan.rows_behind_us(i));
         }
         Node::Aggregate(node) if node.emit == Emit::ChangesPerBatch => {
             chain.push(ChangesPerBatch::new(node, schema, plan.lateness_at(i), plan.timing.state_ttl_us, hasher));
@@ -170,9 +178,43 @@ fn push_step(chain: &mut Chain, plan: &Plan, i: usize, hasher: KeyHasher, global
             }
             chain.push(RowsOver::new(node, hasher));
         }
-        Node::IntervalJoin(node) => {
+        Node::First(node) => {
+            push_delayed(chain, Reorder::new(node.column, &plan.input_of(i)), node.delay_us);
+            chain.push(First::new(node, plan.timing.state_ttl_us));
+        }
+        Node::Branches(node) => {
+            let chains = node.branches.iter().map(|branch| {
+                let (plan, mut chain) = (plan.branch(i, branch), Chain::default());
+                for step in 0..plan.steps.len() {
+                    push_step(&mut chain, &plan, step, hasher, global_here, is_first);
+                }
+                (branch.inputs.end, chain)
+            });
+            chain.push(Branches::new(SourceInput::NUMBER, chains.collect()));
+        }
+        Node::Frames(node) => {
             let input = plan.input_of(i);
-            chain.push(IntervalJoin::new(node, &input));
+            if let Arrangement::EventTime { column } = node.arrangement {
+                chain.push(Reorder::new(column, &input));
+            }
+            let Arrangement::Values { per_window } = node.arrangement else {
+                chain.push(Frames::new(node, &input, schema, hasher));
+                return;
+            };
+            chain.push(Sorter::by_values(&node.order, per_window, &input));
+            chain.push(Frames::new(node, &input, schema, hasher));
+            chain.push(Sorter::by_place(per_window, schema));
+        }
+        Node::IntervalJoin(node) => {
+            let (input, node) = (plan.input_of(i), node.kept_for(plan.timing.state_ttl_us));
+            push_delayed(chain, IntervalJoin::new(&node, &input), node.delay_us);
+        }
+        Node::AsOf(node) => {
+            let input = plan.input_of(i);
+            // A version holds from its own moment on.
+            let reorder = Reorder::new(SourceInput::EVENT_TIME, &input).with_first(SourceInput::NUMBER, 1);
+            push_delayed(chain, reorder, node.delay_us);
+            chain.push(AsOf::new(node, &input));
         }
         Node::Rank(node) => chain.push(Rank::new(node, &plan.input_of(i))),
         // One of the partitions accounts for the memory that all of them share.
@@ -181,8 +223,32 @@ fn push_step(chain: &mut Chain, plan: &Plan, i: usize, hasher: KeyHasher, global
     }
 }
 
+/// An operator whose rows are so far behind the watermark.
+fn push_delayed(chain: &mut Chain, operator: impl Operator + 'static, behind_us: i64) {
+    match behind_us {
+        0 => chain.push(operator),
+        _ => chain.push(Delay::new(operator, behind_us)),
+    }
+}
+
 fn late_rule(plan: &Plan) -> Option<LateRule> {
     plan.lateness().map(LateRule::Window).or_else(|| plan.releases_in_order().then_some(LateRule::Order))
+}
+
+/// When records of each input are late, where inputs have branches: calls `found` with the number after that of the last
+/// input and the rule. `first` is the number of the first input.
+fn late_rules(plan: &Plan, first: usize, found: &mut impl FnMut(usize, LateRule)) {
+    let Some((index, Step { node: Node::Branches(node), .. })) = plan.keyed_step() else { return };
+    for branch in &node.branches {
+        let own = plan.branch(index, branch);
+        match own.keyed_step() {
+            Some((_, Step { node: Node::Branches(_), .. })) => {
+                late_rules(&own, first + branch.inputs.start, &mut *found);
+            }
+            // Rows that go to the join as they come are released by it in order.
+            _ => found(first + branch.inputs.end, late_rule(&own).unwrap_or(LateRule::Order)),
+        }
+    }
 }
 
 fn frontier(plan: &Plan) -> Frontier {

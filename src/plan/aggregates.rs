@@ -74,6 +74,8 @@ struct Call<'a> {
     function: AggregateFunction,
     usage: &'static str,
     span: Span,
+    /// What errors say that arguments stand in.
+    clause: &'static str,
 }
 
 /// What WITHIN GROUP says.
@@ -94,38 +96,30 @@ pub(super) fn plan(scope: &Scope<'_>, expr: &ast::Expr) -> Planned<AggregateCall
     call.plan(args, *star, clauses.as_deref().unwrap_or(&none))
 }
 
-/// An aggregate as functions OVER take it: one argument at most, no clauses.
-pub(super) fn plan_over(
-    scope: &Scope<'_>,
-    name: &ast::Ident,
-    args: &[ast::Expr],
-    star: bool,
-    span: Span,
-) -> Planned<(AggregateFunction, Option<Expr>, DataType)> {
-    let call = Call::new(scope, name, span);
-    match call.function {
-        F::Count | F::Sum | F::Avg | F::Min | F::Max | F::Variance | F::StdDev | F::VariancePop | F::StdDevPop => {}
-        F::First | F::Last => {
-            let help =
-                format!("write {}_VALUE(x) OVER (...)", if call.function == F::First { "FIRST" } else { "LAST" });
-            return Err(wrong(span, format!("{} cannot stand with OVER", call.name), help));
-        }
-        _ => return Err(SqlError::new(span, format!("{} with OVER is not supported yet", call.name))),
+/// An aggregate with OVER, and its arguments.
+pub(super) fn plan_over(scope: &Scope<'_>, expr: &ast::Expr) -> Planned<AggregateCall> {
+    let ast::ExprKind::Call { name, args, star, clauses, .. } = &expr.kind else {
+        return Err(SqlError::new(expr.span, "this is no aggregate"));
+    };
+    let call = Call { clause: "an argument of a function with OVER", ..Call::new(scope, name, expr.span) };
+    if matches!(call.function, F::First | F::Last) {
+        let value = if call.function == F::First { "FIRST" } else { "LAST" };
+        let help = format!("write {value}_VALUE(x) OVER (...)");
+        return Err(wrong(expr.span, format!("{} cannot stand with OVER", call.name), help));
     }
-    let arg = call.arguments(args, star, "an argument of a function with OVER")?.pop();
-    let (arg, data_type) = call.typed(arg)?;
-    Ok((call.function, arg, data_type))
+    let none = ast::Clauses::default();
+    call.plan(args, *star, clauses.as_deref().unwrap_or(&none))
 }
 
 impl<'a> Call<'a> {
     fn new(scope: &'a Scope<'a>, name: &ast::Ident, span: Span) -> Self {
         let known = AGGREGATES.iter().find(|(known, ..)| name.value.eq_ignore_ascii_case(known));
         let &(_, function, usage) = known.expect("the caller has looked the name up");
-        Self { scope, name: name.value.to_uppercase(), function, usage, span }
+        Self { scope, name: name.value.to_uppercase(), function, usage, span, clause: "an aggregate" }
     }
 
     fn plan(&self, args: &[ast::Expr], star: bool, clauses: &ast::Clauses) -> Planned<AggregateCall> {
-        let mut args = self.arguments(args, star, "an aggregate")?;
+        let mut args = self.arguments(args, star)?;
         let order = self.order(clauses)?;
         let (mut order, column) = match self.within_group(clauses)? {
             None => (order, None),
@@ -148,7 +142,7 @@ impl<'a> Call<'a> {
         let arg = match &clauses.filter {
             None => arg,
             Some(filter) => {
-                let filter = Binder::input(self.scope, "an aggregate").bind(filter)?;
+                let filter = Binder::input(self.scope, self.clause).bind(filter)?;
                 Some(filtered(filter.boolean("the condition of FILTER")?, arg))
             }
         };
@@ -156,7 +150,7 @@ impl<'a> Call<'a> {
     }
 
     /// The arguments; none of COUNT(*).
-    fn arguments(&self, args: &[ast::Expr], star: bool, clause: &'static str) -> Planned<Vec<Bound>> {
+    fn arguments(&self, args: &[ast::Expr], star: bool) -> Planned<Vec<Bound>> {
         let Self { name, function, usage, span, .. } = self;
         if star && args.is_empty() {
             return match function {
@@ -179,7 +173,7 @@ impl<'a> Call<'a> {
             };
             return Err(wrong(*span, format!("{name} takes {takes}, not {}", args.len()), format!("write {usage}")));
         }
-        args.iter().map(|arg| Binder::input(self.scope, clause).bind(arg)).collect()
+        args.iter().map(|arg| Binder::input(self.scope, self.clause).bind(arg)).collect()
     }
 
     /// ORDER BY inside the parentheses.
@@ -197,7 +191,7 @@ impl<'a> Call<'a> {
 
     fn order_items(&self, items: &[ast::OrderItem]) -> Planned<Vec<AggregateOrder>> {
         let order = |item: &ast::OrderItem| {
-            let expr = Binder::input(self.scope, "an aggregate").bind(&item.expr)?.expr;
+            let expr = Binder::input(self.scope, self.clause).bind(&item.expr)?.expr;
             let nulls_first = item.nulls_first.unwrap_or(item.descending);
             Ok(AggregateOrder { expr, descending: item.descending, nulls_first })
         };
@@ -209,7 +203,7 @@ impl<'a> Call<'a> {
             (_, []) => Ok(None),
             (F::StringAgg, items) if clauses.order_by.is_empty() => Ok(Some(Within::Order(self.order_items(items)?))),
             (F::PercentileCont | F::PercentileDisc, [item]) if self.name != "MEDIAN" => {
-                let column = Binder::input(self.scope, "an aggregate").bind(&item.expr)?;
+                let column = Binder::input(self.scope, self.clause).bind(&item.expr)?;
                 Ok(Some(Within::Column { column, descending: item.descending }))
             }
             (F::PercentileCont | F::PercentileDisc, [_, second, ..]) => {

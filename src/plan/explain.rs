@@ -5,6 +5,7 @@ use std::fmt::Write;
 use arrow_array::RecordBatch;
 
 use super::expr::{ArithmeticOp, CompareOp, Expr, ExprKind, Function};
+use super::frames::{Arrangement, Distance, FrameBound, FramedCall, FramedFunction, FramesNode};
 use super::literal;
 use super::query::{
     AggregateCall, AggregateFunction, AggregateOrder, Emit, Node, Plan, RowsCall, RowsFunction, RowsOrder, Scan,
@@ -13,7 +14,7 @@ use super::query::{
 use super::tables::TableInput;
 use super::timing::LateRecords;
 use crate::time::Windows;
-use crate::types::{Schema, Value};
+use crate::types::{DataType, Schema, Value};
 
 impl Plan {
     /// The plan as text: one line per step, each indented under the step that reads it; ends with a line feed.
@@ -35,12 +36,24 @@ impl Plan {
         out
     }
 
-    fn explain_steps(&self, out: &mut String, mut depth: usize) {
+    /// The steps; returns how deep what they read is indented.
+    fn explain_chain(&self, out: &mut String, mut depth: usize) -> usize {
         for index in (0..self.steps.len()).rev() {
             let line = node(&self.steps[index].node, &self.input_of(index), &self.steps[index].schema);
             push(out, depth, &line);
             depth += 1;
+            if let Node::Branches(node) = &self.steps[index].node {
+                for branch in &node.branches {
+                    push(out, depth, &format!("Branch of inputs {}..{}", branch.inputs.start, branch.inputs.end));
+                    self.branch(index, branch).explain_chain(out, depth + 1);
+                }
+            }
         }
+        depth
+    }
+
+    fn explain_steps(&self, out: &mut String, depth: usize) {
+        let depth = self.explain_chain(out, depth);
         let mut line = scan(&self.scan);
         if let Some(lateness) = self.lateness().filter(|_| self.timing.late_records != LateRecords::Drop) {
             let _ = write!(line, " allowed_lateness={}", literal::duration_text(lateness.allowed_us));
@@ -126,6 +139,7 @@ fn node(node: &Node, input: &Schema, output: &Schema) -> String {
                 calls.join(", ")
             )
         }
+        Node::Frames(node) => frames(node, input),
         Node::Rank(node) => {
             let columns: Vec<&str> = node.partition_by.iter().map(|&column| name(input, column)).collect();
             let order: Vec<String> = node.order.iter().map(|key| sort_key(key, input)).collect();
@@ -137,6 +151,8 @@ fn node(node: &Node, input: &Schema, output: &Schema) -> String {
             let _ = write!(line, " at={}", at.replace(' ', "_"));
             line
         }
+        Node::First(node) => format!("First of [{}] by {}", list(&node.keys, input), name(input, node.column)),
+        Node::Branches(_) => "Branches".into(),
         Node::IntervalJoin(node) => {
             let kind = match (node.left_outer, node.right_outer) {
                 (false, false) => "INNER",
@@ -150,7 +166,19 @@ fn node(node: &Node, input: &Schema, output: &Schema) -> String {
                 0.. => literal::duration_text(us),
                 _ => format!("-{}", literal::duration_text(us.saturating_neg())),
             };
-            format!("Join {kind} on [{}] within [{}, {}]", keys.join(", "), us(node.lower_us), us(node.upper_us))
+            let bound = |is_open: bool, bound_us: i64| if is_open { "any".to_string() } else { us(bound_us) };
+            let (lower, upper) = (bound(node.is_open.0, node.lower_us), bound(node.is_open.1, node.upper_us));
+            let mut line = format!("Join {kind} on [{}] within [{lower}, {upper}]", keys.join(", "));
+            if let Some(residual) = &node.residual {
+                let _ = write!(line, " where {}", text(residual, output));
+            }
+            line
+        }
+        Node::AsOf(node) => {
+            let kind = if node.outer { "LEFT" } else { "INNER" };
+            let key = |(left, right): &(Expr, Expr)| format!("{} = {}", text(left, input), text(right, input));
+            let keys: Vec<String> = node.keys.iter().map(key).collect();
+            format!("AsOf {kind} on [{}]", keys.join(", "))
         }
         Node::Lookup(node) => {
             let kind = if node.outer { "LEFT" } else { "INNER" };
@@ -172,6 +200,69 @@ fn node(node: &Node, input: &Schema, output: &Schema) -> String {
             if *offset > 0 { format!("Limit {limit} offset {offset}") } else { format!("Limit {limit}") }
         }
     }
+}
+
+fn frames(node: &FramesNode, input: &Schema) -> String {
+    let order: Vec<String> =
+        node.order.iter().map(|key| ordered(&key.expr, key.descending, key.nulls_first, input)).collect();
+    let calls: Vec<String> = node.calls.iter().map(|call| framed_call(call, input)).collect();
+    let mut line = format!("Frames partition_by=[{}] order=[{}]", list(&node.partition_by, input), order.join(", "));
+    match node.arrangement {
+        Arrangement::AsTheyCome => {}
+        Arrangement::EventTime { column } => {
+            let _ = write!(line, " released_by={}", name(input, column));
+        }
+        Arrangement::Values { per_window: true } => line.push_str(" at=close_of_window"),
+        Arrangement::Values { per_window: false } => line.push_str(" at=end_of_input"),
+    }
+    if let Some(us) = node.expire_us {
+        let _ = write!(line, " expire_after={}", literal::duration_text(us));
+    }
+    let _ = write!(line, " calls=[{}]", calls.join(", "));
+    line
+}
+
+fn framed_call(call: &FramedCall, input: &Schema) -> String {
+    let framed = |text: String| format!("{text} over {} to {}", bound(call.frame.start), bound(call.frame.end));
+    match &call.function {
+        FramedFunction::Aggregate(call) => framed(aggregate(call, input)),
+        FramedFunction::FirstValue(arg) => framed(format!("FIRST_VALUE({})", text(arg, input))),
+        FramedFunction::LastValue(arg) => framed(format!("LAST_VALUE({})", text(arg, input))),
+        FramedFunction::NthValue(arg, n) => framed(format!("NTH_VALUE({}, {n})", text(arg, input))),
+        FramedFunction::Shift { arg, offset, default } => {
+            let function = if *offset > 0 { "LEAD" } else { "LAG" };
+            shifted(function, &text(arg, input), offset.unsigned_abs(), default, call.data_type)
+        }
+        FramedFunction::RowNumber => "ROW_NUMBER()".into(),
+        FramedFunction::Rank => "RANK()".into(),
+        FramedFunction::DenseRank => "DENSE_RANK()".into(),
+        FramedFunction::PercentRank => "PERCENT_RANK()".into(),
+        FramedFunction::CumeDist => "CUME_DIST()".into(),
+        FramedFunction::Ntile(buckets) => format!("NTILE({buckets})"),
+    }
+}
+
+/// LAG or LEAD.
+fn shifted(function: &str, arg: &str, offset: u64, default: &Value, data_type: DataType) -> String {
+    let default = match default {
+        Value::Null => String::new(),
+        value => format!(", {}", literal::display(value, data_type)),
+    };
+    format!("{function}({arg}, {offset}{default})")
+}
+
+fn bound(bound: FrameBound) -> String {
+    let (negative, text) = match bound {
+        FrameBound::First => return "first row".into(),
+        FrameBound::Last => return "last row".into(),
+        FrameBound::Rows(0) => return "current row".into(),
+        FrameBound::Groups(0) => return "equal rows".into(),
+        FrameBound::Rows(rows) => (rows < 0, format!("{} rows", rows.unsigned_abs())),
+        FrameBound::Groups(groups) => (groups < 0, format!("{} groups", groups.unsigned_abs())),
+        FrameBound::Range(Distance::Whole(distance)) => (distance < 0, distance.unsigned_abs().to_string()),
+        FrameBound::Range(Distance::Double(distance)) => (distance < 0.0, distance.abs().to_string()),
+    };
+    format!("{text} {}", if negative { "before" } else { "behind" })
 }
 
 fn sort_key(key: &SortKey, input: &Schema) -> String {
@@ -227,12 +318,16 @@ fn aggregate(call: &AggregateCall, input: &Schema) -> String {
 }
 
 fn aggregate_order(order: &AggregateOrder, input: &Schema) -> String {
-    let mut line = text(&order.expr, input);
-    if order.descending {
+    ordered(&order.expr, order.descending, order.nulls_first, input)
+}
+
+fn ordered(expr: &Expr, descending: bool, nulls_first: bool, input: &Schema) -> String {
+    let mut line = text(expr, input);
+    if descending {
         line.push_str(" DESC");
     }
-    if order.nulls_first != order.descending {
-        line.push_str(if order.nulls_first { " NULLS FIRST" } else { " NULLS LAST" });
+    if nulls_first != descending {
+        line.push_str(if nulls_first { " NULLS FIRST" } else { " NULLS LAST" });
     }
     line
 }
@@ -249,11 +344,7 @@ fn rows_call(call: &RowsCall, input: &Schema) -> String {
         RowsFunction::LastValue => framed("LAST_VALUE"),
         RowsFunction::RowNumber => "ROW_NUMBER()".into(),
         RowsFunction::Lag { offset, default } => {
-            let default = match default {
-                Value::Null => String::new(),
-                value => format!(", {}", literal::display(value, call.data_type)),
-            };
-            format!("LAG({}, {offset}{default})", arg.as_deref().unwrap_or("*"))
+            shifted("LAG", arg.as_deref().unwrap_or("*"), *offset, default, call.data_type)
         }
     }
 }

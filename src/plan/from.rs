@@ -24,7 +24,7 @@ use crate::types::{Field, Options, Schema};
 
 /// Plans one job.
 pub(super) struct Relations<'p> {
-    script: &'p ScriptPlanner<'p>,
+    pub(super) script: &'p ScriptPlanner<'p>,
     tables: RefCell<Vec<TablePlan>>,
 }
 
@@ -50,7 +50,7 @@ impl<'p> Relations<'p> {
         let names: Vec<&ast::CommonTable> = names.iter().copied().chain(&query.with).collect();
         let mut input = self.from(&query.from, &names)?;
         for join in &query.joins {
-            input = self.join(input, join, &names)?;
+            input = self.join(input, join, query.filter.as_ref(), &names)?;
         }
         let selected = query.items.iter().filter_map(|item| match item {
             ast::SelectItem::Expr { expr, .. } => Some(expr),
@@ -59,7 +59,7 @@ impl<'p> Relations<'p> {
         let ordered = query.order_by.iter().flat_map(|(items, _)| items.iter().map(|item| &item.expr));
         let exprs = selected.chain(&query.filter).chain(&query.group_by).chain(&query.having).chain(ordered);
         let subqueries = self.subqueries(exprs, &input, &names)?;
-        Ok(select::plan(query, input, &subqueries)?)
+        Ok(select::plan(query, input, &subqueries, self.script.drops_state())?)
     }
 
     /// Plans the queries inside expressions, each as a table of the job.

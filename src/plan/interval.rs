@@ -1,18 +1,10 @@
 //! JOIN of two streams within an interval of event time.
 //!
-//! Both sides are read as one source ([`super::union`]); a row of it holds the columns of its own side, the others NULL. The
-//! join meets them in the order of event time, key by key.
+//! The join meets rows of both sides ([`super::streams`]) in the order of event time, key by key.
 
-use std::sync::Arc;
-
+use super::branches::by_input;
 use super::expr::{ArithmeticOp, CompareOp, Expr, ExprKind};
-use super::query::{Node, Scan, SourceInput, Step};
-use super::relation::Relation;
-use super::scope::wrong;
-use super::union::{Arm, by_input, combined, filter_step, shifted};
-use crate::error::{Span, SqlError};
-use crate::sql::ast;
-use crate::types::{DataType, Field, Schema, Value};
+use crate::types::{DataType, Value};
 
 /// Joins rows of two sides with equal keys whose event times are near. Input columns: the number of the side, the event time,
 /// the left columns, the right columns. Output columns: the left ones, the right ones.
@@ -30,20 +22,51 @@ pub struct IntervalJoinNode {
     pub left_outer: bool,
     /// Right rows without a partner leave, too.
     pub right_outer: bool,
+    /// Which of the two bounds the query does not have; they are as far as can be, or as long as state is kept.
+    pub is_open: (bool, bool),
+    /// What else must be true of a pair, over the output columns. Only of outer joins; else a filter follows.
+    pub residual: Option<Expr>,
+    /// How far behind the watermark rows may come, in microseconds.
+    pub delay_us: i64,
 }
 
 impl IntervalJoinNode {
+    /// Columns of the input before those of the sides: the side, and the event time.
+    pub const FIRST: usize = 2;
+    /// A bound as far as can be; sums with times of the next hundred thousand years do not overflow.
+    pub const FAR_US: i64 = i64::MAX / 4;
+
     /// The key of a row of either side.
     pub fn exchange_keys(&self) -> Vec<Expr> {
-        self.keys.iter().map(|(left, right)| by_input(vec![left.clone(), right.clone()], left.data_type)).collect()
+        keys_of_sides(&self.keys)
+    }
+
+    /// The same with open bounds no farther than state is kept.
+    #[must_use]
+    pub fn kept_for(&self, state_ttl_us: Option<i64>) -> Self {
+        let mut node = self.clone();
+        let far_us = state_ttl_us.unwrap_or(Self::FAR_US);
+        if self.is_open.0 {
+            node.lower_us = -far_us;
+        }
+        if self.is_open.1 {
+            node.upper_us = far_us;
+        }
+        node
     }
 }
 
+/// The keys of a row of either side.
+pub(super) fn keys_of_sides(keys: &[(Expr, Expr)]) -> Vec<Expr> {
+    let key = |(left, right): &(Expr, Expr)| by_input(vec![left.clone(), right.clone()], &[0..1, 1..2], left.data_type);
+    keys.iter().map(key).collect()
+}
+
 /// Bounds of the time from a left row to a right one.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Bounds {
-    lower_us: Option<i64>,
-    upper_us: Option<i64>,
+    pub(super) lower_us: Option<i64>,
+    pub(super) upper_us: Option<i64>,
 }
 
 impl Bounds {
@@ -82,9 +105,27 @@ impl Bounds {
         true
     }
 
+    /// Whether there are both.
+    pub(super) fn are_both(self) -> bool {
+        self.lower_us.is_some() && self.upper_us.is_some()
+    }
+
     /// Whether there is any.
-    pub(super) fn is_some(&self) -> bool {
+    pub(super) fn is_some(self) -> bool {
         self.lower_us.is_some() || self.upper_us.is_some()
+    }
+
+    /// At the same time.
+    pub(super) fn same() -> Self {
+        Self { lower_us: Some(0), upper_us: Some(0) }
+    }
+}
+
+/// The columns whose times a condition compares.
+pub(super) fn compared(term: &Expr) -> Option<(usize, usize)> {
+    match &term.kind {
+        ExprKind::Compare { left, right, .. } => Some((moment(left)?.0, moment(right)?.0)),
+        _ => None,
     }
 }
 
@@ -105,61 +146,5 @@ fn moment(expr: &Expr) -> Option<(usize, i64)> {
             Some((column, us.checked_sub(constant(right)?)?))
         }
         _ => None,
-    }
-}
-
-/// Both sides as one relation with the join as its last step. `keys` are over the columns of each side.
-pub(super) fn join(
-    left: Relation,
-    right: Relation,
-    join: &ast::Join,
-    keys: Vec<(Expr, Expr)>,
-    bounds: &Bounds,
-    schema: Schema,
-) -> Result<Relation, SqlError> {
-    let (Some(lower_us), Some(upper_us)) = (bounds.lower_us, bounds.upper_us) else {
-        let help = "write b.ts BETWEEN a.ts - INTERVAL '1' MINUTE AND a.ts + INTERVAL '1' MINUTE";
-        return Err(wrong(join.span, "a JOIN of streams bounds event time from both sides", help));
-    };
-    let (name, bounded) = (format!("{} and {}", left.name, right.name), left.bounded && right.bounded);
-    let arms = [Arm::of(left, join.span)?, Arm::of(right, join.right.span)?];
-    let (source, starts) = combined(&arms);
-    let mut steps = Vec::from_iter(filter_step(&arms, &source, &starts));
-    let mut exprs = vec![
-        Expr::column(SourceInput::NUMBER, DataType::Int),
-        Expr::column(SourceInput::EVENT_TIME, DataType::Timestamp),
-    ];
-    let mut fields = vec![Field::new("input", DataType::Int), Field::new("event_time", DataType::Timestamp)];
-    for (arm, &start) in arms.iter().zip(&starts) {
-        exprs.extend(arm.exprs.iter().map(|expr| shifted(expr, start)));
-    }
-    fields.extend(schema.fields.iter().cloned());
-    let first = exprs.len() - schema.len();
-    let left_columns = arms[0].exprs.len();
-    steps.push(Step { node: Node::Project(exprs), schema: Schema::new(fields) });
-    let keys = keys.iter().map(|(a, b)| (shifted(a, first), shifted(b, first + left_columns))).collect();
-    let node = IntervalJoinNode {
-        keys,
-        left_columns,
-        lower_us,
-        upper_us,
-        left_outer: matches!(join.kind, ast::JoinKind::Left | ast::JoinKind::Full),
-        right_outer: matches!(join.kind, ast::JoinKind::Right | ast::JoinKind::Full),
-    };
-    steps.push(Step { node: Node::IntervalJoin(node), schema });
-    let event_time = source.watermark;
-    let projection = (0..source.schema.len()).collect();
-    let scan = Scan { source: Arc::new(source), projection, event_time };
-    Ok(Relation { scan, steps, parts: Vec::new(), bounded, name })
-}
-
-impl Arm {
-    /// A side of a join: columns and filters over a source with a watermark.
-    fn of(relation: Relation, span: Span) -> Result<Self, SqlError> {
-        if relation.is_plain() {
-            return Ok(Self::new(relation, span));
-        }
-        let help = "group and join once more around it: SELECT ... FROM (SELECT ... FROM a JOIN b ON ...) AS ab";
-        Err(wrong(span, "a side of a JOIN of streams takes columns and filters over one source", help))
     }
 }

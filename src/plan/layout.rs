@@ -170,7 +170,7 @@ impl Layout {
     /// Lays `plan` out, or says why the request is refused.
     pub fn new(plan: &Plan, request: LayoutRequest) -> Result<Self> {
         let facts = Facts::of(plan);
-        if facts.chained && plan.timing.late_records != LateRecords::Drop && plan.lateness().is_some() {
+        if facts.chained && plan.timing.late_records != LateRecords::Drop && plan.closes_windows() {
             return Err(Error::Config(
                 "late_records must be drop: a correction of a result would count twice in the query that reads results"
                     .into(),
@@ -277,14 +277,22 @@ struct Facts {
 impl Facts {
     fn of(plan: &Plan) -> Self {
         let keyed = plan.keyed_step();
-        let join_keys;
+        let (join_keys, over_keys);
         let (demand, keys) = match keyed.map(|(_, step)| &step.node) {
             // What one step groups apart may have to meet in the next.
             Some(_) if plan.is_chained() => (Demand::InOrder, &[][..]),
             Some(Node::Aggregate(AggregateNode { emit, keys, .. })) if emit.merges() => (Demand::Mergeable, &keys[..]),
             Some(Node::Aggregate(node)) => (Demand::InOrder, &node.keys[..]),
-            Some(Node::Rows(node)) => (Demand::InOrder, &node.partition_by[..]),
+            Some(Node::Rows(_) | Node::Frames(_)) => {
+                over_keys = plan.over_keys().unwrap_or_default();
+                (Demand::InOrder, &over_keys[..])
+            }
             Some(Node::IntervalJoin(node)) => {
+                join_keys = node.exchange_keys();
+                (Demand::InOrder, &join_keys[..])
+            }
+            Some(Node::First(node)) => (Demand::InOrder, &node.keys[..]),
+            Some(Node::AsOf(node)) => {
                 join_keys = node.exchange_keys();
                 (Demand::InOrder, &join_keys[..])
             }
@@ -346,9 +354,10 @@ impl Facts {
                 (Strategy::RoundRobin, "every partition groups what it reads; only closing panes move")
             }
             Demand::InOrder if self.has_keys => (Strategy::AlwaysHash, "each key's rows must meet in order"),
-            Demand::InOrder if self.chained => {
-                (Strategy::FanIn, "rows of all keys must meet: groups of groups, or rows numbered by values")
-            }
+            Demand::InOrder if self.chained => (
+                Strategy::FanIn,
+                "rows of all keys must meet: groups of groups, rows numbered by values, or OVER without a common key",
+            ),
             Demand::InOrder => (Strategy::FanIn, "all rows must meet in order, and there is no key"),
         };
         reasons.push(format!("strategy {strategy}: {reason}"));

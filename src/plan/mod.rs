@@ -5,10 +5,14 @@
 //! [`SchemaProvider`]) or threads.
 
 mod aggregates;
+mod arrange;
+mod as_of;
 mod bind;
+mod branches;
 mod coerce;
 mod explain;
 mod expr;
+mod frames;
 mod from;
 mod functions;
 mod grouping;
@@ -16,6 +20,7 @@ mod interval;
 mod join;
 mod layout;
 mod literal;
+mod pace;
 mod prune;
 mod query;
 mod relation;
@@ -23,12 +28,16 @@ mod rows;
 mod scope;
 mod script;
 mod select;
+mod streams;
 mod tables;
 mod timing;
 mod top;
 mod union;
 
+pub use as_of::AsOfNode;
+pub use branches::{Branch, BranchesNode};
 pub use expr::{ArithmeticOp, CompareOp, DatePart, Expr, ExprKind, Function};
+pub use frames::{Arrangement, Distance, FrameBound, FrameBounds, FrameOrder, FramedCall, FramedFunction, FramesNode};
 pub use from::table_name;
 pub use functions::{FunctionEntry, Group, functions};
 pub use interval::IntervalJoinNode;
@@ -41,3 +50,4 @@ pub use query::{
 pub use script::{SchemaProvider, Script, SourceFacts, plan_script};
 pub use tables::{LookupNode, TableInput, TablePlan, in_values};
 pub use timing::{LateRecords, MaxFuture, Timing};
+pub use top::FirstNode;

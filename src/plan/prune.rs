@@ -4,7 +4,8 @@
 //! to it moves along. Filter and Rows pass the scan's columns on; the first Project or Aggregate ends their reach.
 
 use super::expr::{Expr, ExprKind};
-use super::query::{Emit, Node, Plan, RowsOrder, Scan, Step, Window};
+use super::frames::Arrangement;
+use super::query::{Emit, Node, Plan, RowsOrder, Scan, SourceInput, Step, Window};
 use crate::types::Schema;
 
 /// Cuts down the projection of `plan` (which must be all columns), then drops the last Project if it is an identity. Sort
@@ -32,7 +33,7 @@ fn prune_steps(plan: &mut Plan) {
     }
     each_step(&mut plan.steps, &mut mark);
     // Without a step that ends their reach all columns are the result's.
-    if !plan.steps.iter().any(|step| matches!(step.node, Node::Project(_) | Node::Aggregate(_))) {
+    if !plan.steps.iter().any(|step| matches!(step.node, Node::Project(_) | Node::Aggregate(_) | Node::Branches(_))) {
         (0..width).for_each(|index| {
             mark(index);
         });
@@ -67,7 +68,7 @@ fn project(plan: &mut Plan, projection: Vec<usize>, remap: &mut impl FnMut(usize
     }
     for step in &mut plan.steps {
         match step.node {
-            Node::Filter(_) | Node::Rows(_) | Node::Rank(_) | Node::Lookup(_) => {
+            Node::Filter(_) | Node::First(_) | Node::Rows(_) | Node::Frames(_) | Node::Rank(_) | Node::Lookup(_) => {
                 let appended = step.schema.fields.split_off(width.min(step.schema.len()));
                 step.schema = plan.scan.source.schema.project(&projection);
                 step.schema.fields.extend(appended);
@@ -90,9 +91,19 @@ fn each_step(steps: &mut [Step], f: &mut impl FnMut(usize) -> usize) {
                 }
                 node.calls.iter_mut().filter_map(|call| call.arg.as_mut()).for_each(|expr| expr.map_columns(f));
             }
+            Node::Frames(node) => {
+                node.exprs_mut().for_each(|expr| expr.map_columns(f));
+                if let Arrangement::EventTime { column } = &mut node.arrangement {
+                    *column = f(*column);
+                }
+            }
             Node::Rank(node) => {
                 let columns = node.partition_by.iter_mut().chain(&mut node.window);
                 columns.chain(node.order.iter_mut().map(|key| &mut key.column)).for_each(|column| *column = f(*column));
+            }
+            Node::First(node) => {
+                node.column = f(node.column);
+                node.keys.iter_mut().for_each(|key| key.map_columns(f));
             }
             Node::Lookup(node) => node.keys.iter_mut().for_each(|(key, _)| key.map_columns(f)),
             Node::Aggregate(node) => {
@@ -110,8 +121,13 @@ fn each_step(steps: &mut [Step], f: &mut impl FnMut(usize) -> usize) {
                 exprs.iter_mut().for_each(|expr| expr.map_columns(f));
                 return;
             }
-            // A projection stands before a join.
-            Node::IntervalJoin(_) | Node::Sort(_) | Node::Limit { .. } => return,
+            Node::Branches(node) => {
+                f(SourceInput::NUMBER);
+                node.branches.iter_mut().for_each(|branch| each_step(&mut branch.steps, f));
+                return;
+            }
+            // A projection, or branches, stand before a join.
+            Node::IntervalJoin(_) | Node::AsOf(_) | Node::Sort(_) | Node::Limit { .. } => return,
         }
     }
 }
@@ -130,7 +146,9 @@ pub(super) fn drop_identity(scan: &Scan, steps: &mut Vec<Step>) {
     if !same {
         // HAVING stands between; it passes the names of the step below on.
         let below = before.iter().rposition(|step| !matches!(step.node, Node::Filter(_)));
-        let named = |index: &usize| matches!(before[*index].node, Node::Aggregate(_) | Node::Rows(_) | Node::Rank(_));
+        let named = |index: &usize| {
+            matches!(before[*index].node, Node::Aggregate(_) | Node::Rows(_) | Node::Frames(_) | Node::Rank(_))
+        };
         let Some(below) = below.filter(named) else { return };
         for step in &mut before[below..] {
             step.schema = project.schema.clone();

@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
+use super::as_of::AsOfNode;
+use super::branches::{Branch, BranchesNode};
+use super::frames::{Arrangement, FramesNode};
 use super::interval::IntervalJoinNode;
 use super::tables::{LookupNode, TablePlan};
+use super::top::FirstNode;
 use super::{Expr, Timing};
 use crate::error::{Error, Result};
 use crate::time::Windows;
@@ -125,10 +129,18 @@ pub enum Node {
     Aggregate(AggregateNode),
     /// Appends columns computed over the last rows of each key.
     Rows(RowsNode),
+    /// Appends columns computed over frames of any shape.
+    Frames(FramesNode),
     /// Numbers the rows of each key in an order of their values.
     Rank(RankNode),
+    /// Drops rows whose key came before.
+    First(FirstNode),
+    /// Sends the rows of each input through steps of its own.
+    Branches(BranchesNode),
     /// Joins two streams.
     IntervalJoin(IntervalJoinNode),
+    /// Joins with the versions that held at the time of each row.
+    AsOf(AsOfNode),
     /// Joins with a table.
     Lookup(LookupNode),
     /// Sorts the whole result at the end of input.
@@ -400,7 +412,27 @@ pub struct SortKey {
 impl Node {
     /// Whether it keeps state by key.
     pub fn is_keyed(&self) -> bool {
-        matches!(self, Self::Aggregate(_) | Self::Rows(_) | Self::Rank(_) | Self::IntervalJoin(_))
+        matches!(
+            self,
+            Self::Aggregate(_)
+                | Self::Rows(_)
+                | Self::Frames(_)
+                | Self::Rank(_)
+                | Self::First(_)
+                | Self::Branches(_)
+                | Self::IntervalJoin(_)
+                | Self::AsOf(_)
+        )
+    }
+
+    /// Whether it releases rows in the order of event time.
+    pub fn releases_rows(&self) -> bool {
+        match self {
+            Self::Rows(node) => matches!(node.order, RowsOrder::EventTime { .. }),
+            Self::Frames(node) => matches!(node.arrangement, Arrangement::EventTime { .. }),
+            Self::First(_) | Self::IntervalJoin(_) | Self::AsOf(_) => true,
+            _ => false,
+        }
     }
 }
 
@@ -420,10 +452,38 @@ impl Plan {
         self.steps.iter().enumerate().find(|(_, step)| step.node.is_keyed())
     }
 
-    /// Whether all rows must meet in one place: a step that keeps state reads what another one gave, or numbers rows.
+    /// Whether all rows must meet in one place: a step that keeps state reads what another one gave, or numbers rows. Functions
+    /// OVER one after another need not, if their keys have something in common.
     pub fn is_chained(&self) -> bool {
         let mut keyed = self.steps.iter().filter(|step| step.node.is_keyed());
-        keyed.next().is_some_and(|first| matches!(first.node, Node::Rank(_)) || keyed.next().is_some())
+        let one = keyed
+            .next()
+            .is_none_or(|first| !matches!(first.node, Node::Rank(_) | Node::Branches(_)) && keyed.next().is_none());
+        !one && self.over_keys().is_none_or(|keys| keys.is_empty())
+    }
+
+    /// Whether rows wait for others that come behind them although the watermark has passed both.
+    pub fn holds_rows_back(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.node, Node::Frames(_)))
+    }
+
+    /// If functions OVER, one step after another, are all that keeps state by key: what their keys have in common.
+    pub fn over_keys(&self) -> Option<Vec<Expr>> {
+        let (first, _) = self.keyed_step()?;
+        let last = self.steps.iter().rposition(|step| step.node.is_keyed())?;
+        let mut common: Option<Vec<Expr>> = None;
+        for step in &self.steps[first..=last] {
+            let keys = match &step.node {
+                Node::Rows(node) => &node.partition_by,
+                Node::Frames(node) => &node.partition_by,
+                _ => return None,
+            };
+            match &mut common {
+                Some(common) => common.retain(|key| keys.contains(key)),
+                None => common = Some(keys.clone()),
+            }
+        }
+        common
     }
 
     /// Whether the rows that step `index` reads stand for records of the scan, one each.
@@ -436,13 +496,20 @@ impl Plan {
         for (index, step) in self.steps.iter().enumerate() {
             let input = self.input_of(index).len();
             let width = match &step.node {
-                Node::Filter(_) | Node::Sort(_) | Node::Limit { .. } => input,
+                Node::Filter(_) | Node::First(_) | Node::Sort(_) | Node::Limit { .. } => input,
                 Node::Project(exprs) => exprs.len(),
                 Node::Aggregate(node) => node.keys.len() + node.calls.len() + node.added_columns(),
                 Node::Rows(node) => input + node.calls.len(),
+                Node::Frames(node) => input + node.calls.len(),
                 Node::Rank(_) => input + 1,
+                Node::Branches(node) => {
+                    node.branches.iter().try_for_each(|branch| self.branch(index, branch).validate())?;
+                    let width = |branch: &Branch| branch.steps.last().map_or(0, |step| step.schema.len());
+                    let agree = node.branches.iter().all(|branch| width(branch) == step.schema.len());
+                    if agree { step.schema.len() } else { 0 }
+                }
                 // The side and the event time are left out.
-                Node::IntervalJoin(_) => input - 2,
+                Node::IntervalJoin(_) | Node::AsOf(_) => input - 2,
                 Node::Lookup(node) => input + node.columns.len(),
             };
             if width != step.schema.len() {

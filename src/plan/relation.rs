@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use super::expr::ExprKind;
-use super::query::{AggregateNode, Emit, EventTimeColumn, Node, Plan, RowsOrder, Scan, Step};
+use super::pace::same_windows;
+use super::query::{AggregateNode, Emit, EventTimeColumn, Node, Plan, Scan, Step};
 use super::timing::Timing;
 use crate::limits;
 use crate::time::Windows;
@@ -54,10 +55,9 @@ impl Relation {
         self.steps.iter().any(|step| matches!(step.node, Node::Sort(_) | Node::Limit { .. }))
     }
 
-    /// Whether it is columns and filters over one source.
+    /// Whether it is columns and filters over its source.
     pub(super) fn is_plain(&self) -> bool {
-        let plain = |step: &Step| matches!(step.node, Node::Filter(_) | Node::Project(_));
-        self.steps.iter().all(plain) && self.scan.source.inputs.is_empty()
+        self.steps.iter().all(|step| matches!(step.node, Node::Filter(_) | Node::Project(_)))
     }
 
     /// Whether a step keeps state by key.
@@ -85,14 +85,6 @@ impl Relation {
         }
     }
 
-    /// Whether rows come in the order of a column of the scan, as its watermark goes on.
-    pub(super) fn releases_by(&self, scanned: usize) -> bool {
-        let keyed: Vec<&Step> = self.steps.iter().filter(|step| step.node.is_keyed()).collect();
-        let [Step { node: Node::Rows(node), .. }] = keyed.as_slice() else { return false };
-        matches!(node.order, RowsOrder::EventTime { .. })
-            && self.scan.event_time.is_some_and(|event_time| event_time.column == scanned)
-    }
-
     /// The plan, not pruned yet.
     pub(super) fn into_plan(self) -> Plan {
         Plan { scan: self.scan, steps: self.steps, timing: Timing::default(), tables: Vec::new() }
@@ -101,17 +93,28 @@ impl Relation {
 
 /// Where a column of the last of `steps` comes from.
 pub(super) fn origin(steps: &[Step], mut column: usize) -> Origin {
-    for step in steps.iter().rev() {
+    for (index, step) in steps.iter().enumerate().rev() {
         match &step.node {
-            Node::Filter(_) | Node::Sort(_) | Node::Limit { .. } => {}
+            Node::Filter(_) | Node::First(_) | Node::Sort(_) | Node::Limit { .. } => {}
             Node::Project(exprs) => match exprs.get(column).map(|expr| &expr.kind) {
                 Some(ExprKind::Column(below)) => column = *below,
                 _ => return Origin::Other,
             },
             Node::Rows(node) if column + node.calls.len() < step.schema.len() => {}
+            Node::Frames(node) if column + node.calls.len() < step.schema.len() => {}
             Node::Rank(_) if column + 1 < step.schema.len() => {}
             Node::Lookup(node) if column + node.columns.len() < step.schema.len() => {}
-            Node::Aggregate(AggregateNode { window: Some(window), emit: Emit::Final, changelog: false, .. }) => {
+            Node::Aggregate(AggregateNode {
+                window: Some(window), emit: Emit::Final, changelog: false, keys, ..
+            }) => {
+                // Groups of results of one moment: their windows are those of the results.
+                if let (Some(key), Windows::Tumbling { size_us: 1 }) = (keys.get(column), window.windows) {
+                    match key.kind {
+                        ExprKind::Column(below) => column = below,
+                        _ => return Origin::Other,
+                    }
+                    continue;
+                }
                 // The start of a session may lie any time before its end.
                 let longest_us = match window.windows {
                     Windows::Tumbling { size_us } | Windows::Hopping { size_us, .. } => Some(size_us),
@@ -124,9 +127,17 @@ pub(super) fn origin(steps: &[Step], mut column: usize) -> Origin {
                     _ => Origin::Other,
                 };
             }
-            Node::Aggregate(_) | Node::Rows(_) | Node::Rank(_) | Node::IntervalJoin(_) | Node::Lookup(_) => {
-                return Origin::Other;
+            Node::IntervalJoin(node) => {
+                let same = same_windows(node, &steps[..index], column);
+                return same.map_or(Origin::Other, |(steps, column)| origin(steps, column));
             }
+            Node::Aggregate(_)
+            | Node::Rows(_)
+            | Node::Frames(_)
+            | Node::Rank(_)
+            | Node::Branches(_)
+            | Node::AsOf(_)
+            | Node::Lookup(_) => return Origin::Other,
         }
     }
     Origin::Scan(column)

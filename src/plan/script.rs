@@ -23,8 +23,9 @@ pub trait SchemaProvider {
     /// The columns of the input that `options` describe, and whether it ends.
     fn describe(&self, options: &Options) -> Result<SourceFacts>;
 
-    /// Whether the input ends. Asked for sources with declared columns, whose input need not be looked into.
-    fn bounded(&self, options: &Options) -> Result<bool> {
+    /// Whether the input ends. Asked for sources whose columns are declared, as in `schema`, and whose input need not be
+    /// looked into.
+    fn bounded(&self, options: &Options, _schema: &Schema) -> Result<bool> {
         Ok(self.describe(options)?.bounded)
     }
 }
@@ -100,6 +101,11 @@ impl ScriptPlanner<'_> {
         Ok(())
     }
 
+    /// Whether state that nobody touches is dropped after a while.
+    pub(super) fn drops_state(&self) -> bool {
+        self.script.settings.get("state_ttl").is_some_and(|ttl| !ttl.eq_ignore_ascii_case("off"))
+    }
+
     /// Sources and sinks share one space of names.
     fn check_new(&self, name: &ast::Ident) -> Result<(), SqlError> {
         let source = self.find_source(&name.value).is_some();
@@ -144,7 +150,9 @@ impl ScriptPlanner<'_> {
             }
             (facts.schema, facts.bounded)
         } else {
-            (Schema::new(declared.collect()), self.provider.bounded(&options)?)
+            let schema = Schema::new(declared.collect());
+            let bounded = self.provider.bounded(&options, &schema)?;
+            (schema, bounded)
         };
         let watermark = watermark.map(|watermark| event_time(watermark, &schema)).transpose()?;
         let keyed_by = keyed_by.map_or_else(|| Ok(Vec::new()), |option| keys(option, &schema))?;

@@ -1,14 +1,15 @@
 //! One SELECT as a plan: Filter, then Aggregate or Rows, then Filter (HAVING), Project, Sort, Limit.
 
+use super::arrange;
 use super::bind::{Binder, Mode};
 use super::coerce::{Bound, Planned};
 use super::expr::{Expr, ExprKind};
 use super::grouping::{self, Grouping, WINDOW_END, WINDOW_START};
-use super::query::{AggregateNode, Emit, EventTimeColumn, Node, RowsNode, RowsOrder, SortKey, Step, Window};
+use super::query::{AggregateNode, Emit, EventTimeColumn, Node, SortKey, Step, Window};
 use super::relation::{Origin, Part, Relation};
 use super::rows::RowsState;
 use super::scope::{PlannedSubquery, Scope, suggest, wrong};
-use super::top;
+use super::top::{self, FirstNode};
 use crate::error::{Span, SqlError};
 use crate::limits;
 use crate::sql::ast;
@@ -23,10 +24,15 @@ struct Output {
 }
 
 /// Plans a query over what its FROM reads. The last step before ORDER BY and LIMIT is a Project.
-pub(super) fn plan(query: &ast::Query, input: Relation, subqueries: &[PlannedSubquery]) -> Planned<Relation> {
+pub(super) fn plan(
+    query: &ast::Query,
+    input: Relation,
+    subqueries: &[PlannedSubquery],
+    drops_state: bool,
+) -> Planned<Relation> {
     let schema = input.schema();
     let scope = Scope { schema: &schema, parts: &input.parts, subqueries };
-    let planner = Planner { query, input: &input, scope: &scope, aliases: aliases(query) };
+    let planner = Planner { query, input: &input, scope: &scope, aliases: aliases(query), drops_state };
     let (steps, event_time) = planner.plan()?;
     let width = steps.last().map_or(0, |step| step.schema.len());
     let parts = vec![Part { name: None, columns: 0..width }];
@@ -40,6 +46,8 @@ struct Planner<'a> {
     input: &'a Relation,
     scope: &'a Scope<'a>,
     aliases: Vec<(&'a str, &'a ast::Expr)>,
+    /// Whether state that nobody touches is dropped after a while.
+    drops_state: bool,
 }
 
 fn aliases(query: &ast::Query) -> Vec<(&str, &ast::Expr)> {
@@ -76,7 +84,14 @@ impl<'a> Planner<'a> {
             let mut binder = Binder::input(self.scope, "the SELECT list");
             let outputs = self.outputs(&mut binder)?;
             let order = self.order(&mut binder, &outputs)?;
-            if query.distinct.is_some() { self.distinct(outputs, order, &mut steps) } else { (outputs, order) }
+            match query.distinct {
+                None => (outputs, order),
+                Some(_) if self.forgets() => {
+                    self.first(&outputs, &mut steps, &mut event_time);
+                    (outputs, order)
+                }
+                Some(_) => self.distinct(outputs, order, &mut steps),
+            }
         };
         let (outputs, order) = outputs;
         self.check_names(&outputs)?;
@@ -143,10 +158,10 @@ impl<'a> Planner<'a> {
         if let Some((_, span)) = self.query.offset {
             return Err(never(span, "OFFSET"));
         }
-        if let (Some(span), None) = (self.query.distinct, &self.query.window) {
+        if let (Some(span), None, false) = (self.query.distinct, &self.query.window, self.forgets()) {
             let message = format!("SELECT DISTINCT needs the end of the input, and {} has none", self.input.name);
-            let help =
-                "GROUP BY with WINDOW TUMBLING (column, INTERVAL '1' MINUTE) gives the distinct keys of each window";
+            let help = "GROUP BY with WINDOW TUMBLING (column, INTERVAL '1' MINUTE) gives the distinct keys of each window; \
+                 SET state_ttl = '1 hour' gives a row again only after that time, by the WATERMARK of the source";
             return Err(wrong(span, message, help));
         }
         Ok(())
@@ -186,6 +201,10 @@ impl<'a> Planner<'a> {
         {
             let help = "without GROUP BY every row leaves at once: leave EMIT out";
             return Err(wrong(span, format!("{what} needs GROUP BY or an aggregate"), help));
+        }
+        if let (Some(window), false) = (query.named_windows.first(), has_over) {
+            let message = format!("no function stands with OVER {}", window.name.value);
+            return Err(wrong(window.name.span, message, "write SUM(x) OVER name, or leave WINDOW out"));
         }
         if grouped && has_over {
             let over = self.select_exprs().chain(self.order_exprs()).find(|expr| grouping::contains_over(expr));
@@ -227,7 +246,11 @@ impl<'a> Planner<'a> {
                 Some(Window { column, windows: windows(window)? })
             }
         };
-        let emit = self.emit(window, event_time)?;
+        let of_results = if window.is_none() { self.windows_of_results(&keys) } else { None };
+        let emit = match of_results {
+            Some(_) => Emit::Final,
+            None => self.emit(window, event_time)?,
+        };
         let grouping = Grouping { keys, calls: Vec::new(), names: Vec::new(), windowed: window.is_some() };
         let mut binder = Binder { scope: self.scope, mode: Mode::Grouped(grouping), aliases: Vec::new() };
         let mut outputs = self.outputs(&mut binder)?;
@@ -242,6 +265,7 @@ impl<'a> Planner<'a> {
         };
         fields.extend(calls.iter().zip(names).map(|(call, name)| Field::new(name, call.data_type)));
         let width = keys.len() + calls.len();
+        let window = window.or(of_results);
         if window.is_some() {
             fields.push(Field::new("window_start", DataType::Timestamp));
             fields.push(Field::new("window_end", DataType::Timestamp));
@@ -268,6 +292,22 @@ impl<'a> Planner<'a> {
             steps.push(Step { node: Node::Filter(having), schema });
         }
         Ok((outputs, order))
+    }
+
+    /// If results of windows are grouped by their windows, when these groups are complete: at that moment of each.
+    fn windows_of_results(&self, keys: &[Expr]) -> Option<Window> {
+        if !matches!(self.query.emit, None | Some((ast::Emit::Final, _))) || self.query.changelog.is_some() {
+            return None;
+        }
+        let bound = |key: &Expr| match key.kind {
+            ExprKind::Column(column) => Some((column, self.input.origin(column))),
+            _ => None,
+        };
+        let ends = |(_, origin): &(usize, Origin)| *origin == Origin::WindowEnd;
+        let starts = |(_, origin): &(usize, Origin)| matches!(origin, Origin::WindowStart(_));
+        let bounds = || keys.iter().filter_map(bound);
+        let (column, _) = bounds().find(ends).or_else(|| bounds().find(starts))?;
+        Some(Window { column, windows: Windows::Tumbling { size_us: 1 } })
     }
 
     /// A grouping key: an ordinal, a column, an alias or an expression. `None` for the window's own bounds, by which a
@@ -340,8 +380,8 @@ impl<'a> Planner<'a> {
             }
             // Results leave when their windows close, so their bounds follow the watermark.
             Origin::WindowStart(_) | Origin::WindowEnd => Ok(()),
-            // Rows that were released in the order of this column.
-            Origin::Scan(scanned) if self.input.releases_by(scanned) => Ok(()),
+            // Rows that were released in the order of this column, or in one that follows it.
+            _ if event_time.is_some() && self.input.is_keyed() && self.input.pace(column).is_some() => Ok(()),
             Origin::Scan(_) => Err(wrong(
                 span,
                 format!("{name} does not follow the watermark here: the query in FROM gives rows in another order"),
@@ -414,35 +454,20 @@ impl<'a> Planner<'a> {
         steps: &mut Vec<Step>,
         event_time: &mut Option<EventTimeColumn>,
     ) -> Planned<(Vec<Output>, Vec<SortKey>)> {
-        let state = RowsState { shared: None, calls: Vec::new(), names: Vec::new(), rank: None };
+        let state = RowsState::new(&self.query.named_windows);
         let mut binder = Binder { scope: self.scope, mode: Mode::Rows(state), aliases: Vec::new() };
-        let outputs = self.outputs(&mut binder)?;
+        let mut outputs = self.outputs(&mut binder)?;
         let order = self.order(&mut binder, &outputs)?;
-        if let Mode::Rows(RowsState { shared: None, rank: Some((node, name, span)), .. }) = &mut binder.mode {
-            let node = top::at_windows(node.clone(), self.input, *span)?;
-            let mut schema = self.scope.schema.clone();
-            schema.fields.push(Field { nullable: false, ..Field::new(name.clone(), DataType::BigInt) });
-            steps.push(Step { node: Node::Rank(node), schema });
-            return Ok((outputs, order));
-        }
-        if let Mode::Rows(RowsState { rank: Some((_, _, span)), .. }) = &binder.mode {
-            let message = "ROW_NUMBER by values beside other functions OVER is not supported yet";
-            return Err(wrong(*span, message, "put one of them into a query in FROM"));
-        }
-        let Mode::Rows(RowsState { shared: Some((partition_by, mut rows_order)), calls, names, .. }) = binder.mode
-        else {
-            return Err(SqlError::new(self.query.span, "the query has no function OVER"));
+        let Mode::Rows(state) = binder.mode else {
+            return Err(SqlError::new(self.query.span, "the query lost its functions OVER"));
         };
-        if let RowsOrder::EventTime { column } = rows_order {
-            self.follow_time(column, self.query.span, event_time)?;
-            if self.input.is_keyed() {
-                // They come in that order anyhow.
-                rows_order = RowsOrder::Arrival;
-            }
+        let mut follow = |column, span| self.follow_time(column, span, event_time);
+        let (over, places) = arrange::steps(state, self.input, &mut follow)?;
+        steps.extend(over);
+        let width = self.scope.schema.len();
+        for output in &mut outputs {
+            output.expr.map_columns(&mut |index| if index < width { index } else { places[index - width] });
         }
-        let mut schema = self.scope.schema.clone();
-        schema.fields.extend(calls.iter().zip(names).map(|(call, name)| Field::new(name, call.data_type)));
-        steps.push(Step { node: Node::Rows(RowsNode { partition_by, order: rows_order, calls }), schema });
         Ok((outputs, order))
     }
 
@@ -463,6 +488,20 @@ impl<'a> Planner<'a> {
         let node = AggregateNode { keys, window: None, calls: Vec::new(), emit: Emit::Final, changelog: false };
         steps.push(Step { node: Node::Aggregate(node), schema });
         (columns, order)
+    }
+
+    /// Whether rows of DISTINCT leave as event time goes on, to be forgotten after a while.
+    fn forgets(&self) -> bool {
+        self.drops_state && self.input.clock().is_some()
+    }
+
+    /// SELECT DISTINCT of rows that are forgotten after a while.
+    fn first(&self, outputs: &[Output], steps: &mut Vec<Step>, event_time: &mut Option<EventTimeColumn>) {
+        let Some(node) = FirstNode::of(outputs.iter().map(|output| &output.expr), self.input) else { return };
+        if let (Origin::Scan(scanned), false) = (self.input.origin(node.column), self.input.is_keyed()) {
+            *event_time = Some(self.input.event_time(scanned));
+        }
+        steps.push(Step { node: Node::First(node), schema: self.scope.schema.clone() });
     }
 
     /// The SELECT list.

@@ -61,9 +61,16 @@ impl Node {
                 let args = node.calls.iter_mut().filter_map(|call| call.arg.as_mut());
                 node.partition_by.iter_mut().chain(args).collect()
             }
+            Self::Frames(node) => node.exprs_mut().collect(),
             Self::Lookup(node) => node.keys.iter_mut().map(|(key, _)| key).collect(),
-            Self::IntervalJoin(node) => node.keys.iter_mut().flat_map(|(left, right)| [left, right]).collect(),
-            Self::Rank(_) | Self::Sort(_) | Self::Limit { .. } => Vec::new(),
+            Self::IntervalJoin(node) => {
+                let keys = node.keys.iter_mut().flat_map(|(left, right)| [left, right]);
+                keys.chain(&mut node.residual).collect()
+            }
+            Self::AsOf(node) => node.keys.iter_mut().flat_map(|(left, right)| [left, right]).collect(),
+            Self::First(node) => node.keys.iter_mut().collect(),
+            // Steps of branches are nodes of their own.
+            Self::Branches(_) | Self::Rank(_) | Self::Sort(_) | Self::Limit { .. } => Vec::new(),
         }
     }
 }
@@ -88,12 +95,7 @@ impl Plan {
 
     /// Puts what tables held into the expressions: `answer` gives the constant that an expression over a table has become.
     pub fn answer_tables<E>(&mut self, answer: &mut impl FnMut(&Expr) -> Result<Option<ExprKind>, E>) -> Result<(), E> {
-        for step in &mut self.steps {
-            for expr in step.node.exprs_mut() {
-                expr.replace(answer)?;
-            }
-        }
-        Ok(())
+        self.change_nodes(&mut |node| node.exprs_mut().into_iter().try_for_each(|expr| expr.replace(answer)))
     }
 }
 

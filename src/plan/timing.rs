@@ -1,7 +1,6 @@
 //! How a job treats event time, beside the WATERMARK clause of its source.
 
-use super::relation::{Origin, origin};
-use super::{AggregateNode, Emit, Node, Plan, RowsOrder};
+use super::{AggregateNode, Emit, Node, Plan, Step};
 use crate::limits;
 use crate::time::{Lateness, Windows};
 use crate::types::EventTime;
@@ -95,36 +94,31 @@ impl Plan {
         lateness_of(&self.steps[index].node, 0)
     }
 
-    /// How far behind the watermark the rows that step `index` reads may be, in microseconds: by the length of a window if
-    /// their time is its start, because they leave at its end.
-    pub fn rows_behind_us(&self, index: usize) -> i64 {
-        let Node::Aggregate(AggregateNode { window: Some(window), .. }) = &self.steps[index].node else { return 0 };
-        match origin(&self.steps[..index], window.column) {
-            Origin::WindowStart(size_us) => size_us,
-            _ => 0,
-        }
-    }
-
     /// Whether splits of several inputs are to be read abreast: what a query holds of one waits for the event time of the others,
     /// and its rows leave by event time or by window, so that in which order they were read does not show.
     pub fn reads_abreast(&self) -> bool {
-        let by_window = match self.keyed_step().map(|(_, step)| &step.node) {
-            Some(Node::Aggregate(node)) => node.emit.merges() && node.is_timed(),
-            _ => false,
-        };
-        let inputs = &self.scan.source.inputs;
-        !inputs.is_empty() && self.scan.event_time.is_some() && (by_window || self.releases_in_order())
+        !self.scan.source.inputs.is_empty() && self.scan.event_time.is_some() && orders_rows(&self.steps) == Some(true)
     }
 
     /// Whether rows are released in the order of event time, so that those behind the watermark come too late.
     pub fn releases_in_order(&self) -> bool {
         let keyed = self.keyed_step().map(|(_, step)| &step.node);
-        match keyed {
-            Some(Node::Rows(node)) => matches!(node.order, RowsOrder::EventTime { .. }),
-            Some(Node::IntervalJoin(_)) => true,
-            _ => false,
-        }
+        keyed.is_some_and(Node::releases_rows)
     }
+}
+
+/// Whether the first step that keeps state puts rows in order by event time or by window; `None` if there is no such step.
+fn orders_rows(steps: &[Step]) -> Option<bool> {
+    let keyed = steps.iter().position(|step| step.node.is_keyed())?;
+    Some(match &steps[keyed].node {
+        Node::Aggregate(node) => node.emit.merges() && node.is_timed(),
+        // Rows of branches without such a step are put in order where all meet.
+        Node::Branches(node) => {
+            node.branches.iter().all(|branch| orders_rows(&branch.steps) != Some(false))
+                && orders_rows(&steps[keyed + 1..]) == Some(true)
+        }
+        node => node.releases_rows(),
+    })
 }
 
 /// What becomes of late rows at a step, if it has windows.

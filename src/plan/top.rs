@@ -1,4 +1,4 @@
-//! Top-N: rows numbered by values, of which a condition or a LIMIT keeps the first.
+//! Top-N: rows numbered by values, of which a condition or a LIMIT keeps the first; DISTINCT over event time.
 
 use super::coerce::Planned;
 use super::expr::{CompareOp, Expr, ExprKind};
@@ -6,11 +6,51 @@ use super::query::{Node, RankNode, SortKey, Step};
 use super::relation::{Origin, Relation, origin};
 use super::scope::wrong;
 use crate::error::Span;
-use crate::types::{DataType, Field, Schema, Value};
+use crate::types::{DataType, Field, Physical, Schema, Value};
+
+/// Passes the first row of each key on, by event time, and one that comes after the time that state is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FirstNode {
+    /// Event-time column of the node's input.
+    pub column: usize,
+    /// The key. Never NULL.
+    pub keys: Vec<Expr>,
+    /// How far behind the watermark rows may come, in microseconds.
+    pub delay_us: i64,
+}
+
+impl FirstNode {
+    /// Over `input`, rows being the same if `values` are, NULL the same as NULL. `None` if the input has no event time.
+    pub(super) fn of<'e>(values: impl Iterator<Item = &'e Expr>, input: &Relation) -> Option<Self> {
+        let (column, pace) = input.clock()?;
+        let key = |value: &Expr| {
+            let kind = ExprKind::IsNull { arg: Box::new(value.clone()), negated: false };
+            let is_null = Expr { kind, data_type: DataType::Boolean };
+            let branches = vec![(is_null.clone(), Expr::literal(some(value.data_type), value.data_type))];
+            let kind = ExprKind::Case { branches, otherwise: Some(Box::new(value.clone())) };
+            [Expr { kind, data_type: value.data_type }, is_null]
+        };
+        Some(Self { column, keys: values.flat_map(key).collect(), delay_us: pace.lag_us })
+    }
+}
+
+/// Any value of a type.
+fn some(data_type: DataType) -> Value {
+    match data_type.physical() {
+        Physical::Boolean => Value::Boolean(false),
+        Physical::Int32 => Value::Int32(0),
+        Physical::Int64 => Value::Int64(0),
+        Physical::Float64 => Value::Float64(0.0),
+        Physical::Int128 => Value::Int128(0),
+        Physical::Utf8 => Value::Utf8("".into()),
+    }
+}
 
 /// The node, told when all rows of a key are there.
 pub(super) fn at_windows(mut node: RankNode, input: &Relation, span: Span) -> Planned<RankNode> {
-    node.window = node.partition_by.iter().copied().find(|&column| is_bound(input.origin(column)));
+    // A step before that holds rows back lets windows come in parts.
+    let held = input.steps.iter().any(|step| matches!(step.node, Node::Frames(_)));
+    node.window = node.partition_by.iter().copied().find(|&column| !held && is_bound(input.origin(column)));
     if node.window.is_none() && !input.bounded {
         let message = format!("ROW_NUMBER by values needs the end of the input, and {} has none", input.name);
         let help = "put window_start or window_end of a query in FROM into PARTITION BY, or order by event time";
@@ -19,7 +59,7 @@ pub(super) fn at_windows(mut node: RankNode, input: &Relation, span: Span) -> Pl
     Ok(node)
 }
 
-fn is_bound(origin: Origin) -> bool {
+pub(super) fn is_bound(origin: Origin) -> bool {
     matches!(origin, Origin::WindowStart(_) | Origin::WindowEnd)
 }
 

@@ -1,25 +1,26 @@
 //! UNION ALL in FROM: several sources read as one.
 //!
-//! The splits of all sources become splits of one: each row says which input it is of, carries the event time of its source,
-//! and the columns of every input, NULL but for its own. What an arm selects is computed by cases on the number of the input,
-//! so filters, windows and groups over a UNION ALL are those of any other source. An arm that keeps state, joins or cuts is
-//! read as a table first.
+//! The sources of all arms become one ([`super::branches`]). What an arm selects is computed by cases on the number of the
+//! input, so filters, windows and groups over a UNION ALL are those of any other source. An arm that keeps state, joins or
+//! cuts is read as a table first.
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use super::branches::{Piece, by_input, combined};
 use super::coerce::{Bound, common_of};
-use super::expr::{CompareOp, Expr, ExprKind};
+use super::expr::{Expr, ExprKind};
 use super::from::{Names, Relations};
-use super::query::{EventTimeColumn, Node, Scan, SourceDefinition, SourceInput, Step};
+use super::query::{Node, Scan, SourceDefinition, SourceInput, Step};
 use super::relation::Relation;
 use super::scope::wrong;
 use crate::error::{Result, Span, SqlError};
 use crate::sql::ast;
-use crate::types::{DataType, Field, Options, Schema, Value};
+use crate::types::{DataType, Field, Schema, Value};
 
 /// An arm as one filter and one projection over its source.
 pub(super) struct Arm {
-    scan: Scan,
+    pub(super) scan: Scan,
     pub(super) filter: Option<Expr>,
     pub(super) exprs: Vec<Expr>,
     schema: Schema,
@@ -42,14 +43,15 @@ impl Relations<'_> {
                     .into());
             }
         }
-        let (source, starts) = combined(&arms);
-        let mut steps = Vec::from_iter(filter_step(&arms, &source, &starts));
+        let (source, pieces) = combined(&arms.iter().map(|arm| &arm.scan).collect::<Vec<_>>());
+        let mut steps = Vec::from_iter(filter_step(&arms, &source, &pieces));
+        let inputs: Vec<Range<usize>> = pieces.iter().map(|piece| piece.inputs.clone()).collect();
         let mut exprs = Vec::with_capacity(width);
         let mut fields = Vec::with_capacity(width);
         for column in 0..width {
             let cell =
-                |(number, arm): (usize, &Arm)| Bound::typed(shifted(&arm.exprs[column], starts[number]), arm.span);
-            let cells: Vec<Bound> = arms.iter().enumerate().map(cell).collect();
+                |(arm, piece): (&Arm, &Piece)| Bound::typed(substituted(&arm.exprs[column], &piece.columns), arm.span);
+            let cells: Vec<Bound> = arms.iter().zip(&pieces).map(cell).collect();
             let data_type = common_of(&cells.iter().collect::<Vec<_>>(), "put into one column")?;
             let name = arms[0].schema.fields[column].name.clone();
             fields.push(Field::new(name, data_type));
@@ -58,7 +60,7 @@ impl Relations<'_> {
                 continue;
             }
             let cells = cells.into_iter().map(|cell| cell.coerce(data_type)).collect::<Result<Vec<_>, _>>()?;
-            exprs.push(by_input(cells, data_type));
+            exprs.push(by_input(cells, &inputs, data_type));
         }
         steps.push(Step { node: Node::Project(exprs), schema: Schema::new(fields) });
         let projection = (0..source.schema.len()).collect();
@@ -113,7 +115,7 @@ fn flattened(relation: &Relation) -> (Option<Expr>, Vec<Expr>) {
 }
 
 /// `expr` with `columns` in place of its columns.
-fn substituted(expr: &Expr, columns: &[Expr]) -> Expr {
+pub(super) fn substituted(expr: &Expr, columns: &[Expr]) -> Expr {
     if let ExprKind::Column(index) = expr.kind {
         return columns[index].clone();
     }
@@ -124,57 +126,16 @@ fn substituted(expr: &Expr, columns: &[Expr]) -> Expr {
     expr
 }
 
-/// `expr` over columns that stand `by` further on.
-pub(super) fn shifted(expr: &Expr, by: usize) -> Expr {
-    let mut expr = expr.clone();
-    expr.map_columns(&mut |index| index + by);
-    expr
-}
-
-/// The filters of all arms as one step over their source, in which the columns of each start at one of `starts`; `None` if
-/// no arm has one.
-pub(super) fn filter_step(arms: &[Arm], source: &SourceDefinition, starts: &[usize]) -> Option<Step> {
+/// The filters of all arms as one step over their source, of which each is one of `pieces`; `None` if no arm has one.
+pub(super) fn filter_step(arms: &[Arm], source: &SourceDefinition, pieces: &[Piece]) -> Option<Step> {
     if arms.iter().all(|arm| arm.filter.is_none()) {
         return None;
     }
-    let passes = |(arm, start): (&Arm, &usize)| match &arm.filter {
-        Some(filter) => shifted(filter, *start),
+    let passes = |(arm, piece): (&Arm, &Piece)| match &arm.filter {
+        Some(filter) => substituted(filter, &piece.columns),
         None => Expr::literal(Value::Boolean(true), DataType::Boolean),
     };
-    let filter = by_input(arms.iter().zip(starts).map(passes).collect(), DataType::Boolean);
+    let inputs: Vec<Range<usize>> = pieces.iter().map(|piece| piece.inputs.clone()).collect();
+    let filter = by_input(arms.iter().zip(pieces).map(passes).collect(), &inputs, DataType::Boolean);
     Some(Step { node: Node::Filter(filter), schema: source.schema.clone() })
-}
-
-/// The value of the row's own input.
-pub(super) fn by_input(mut values: Vec<Expr>, data_type: DataType) -> Expr {
-    let otherwise = values.pop().map(Box::new);
-    let is = |(number, then): (usize, Expr)| {
-        let left = Box::new(Expr::column(SourceInput::NUMBER, DataType::Int));
-        let right = Box::new(Expr::literal(Value::Int32(number as i32), DataType::Int));
-        let kind = ExprKind::Compare { op: CompareOp::Equal, left, right };
-        (Expr { kind, data_type: DataType::Boolean }, then)
-    };
-    let branches: Vec<_> = values.into_iter().enumerate().map(is).collect();
-    Expr { kind: ExprKind::Case { branches, otherwise }, data_type }
-}
-
-/// The sources of all arms as one, and where the columns of each start in it.
-pub(super) fn combined(arms: &[Arm]) -> (SourceDefinition, Vec<usize>) {
-    let mut fields = vec![Field::new("input", DataType::Int), Field::new("event_time", DataType::Timestamp)];
-    let mut starts = Vec::with_capacity(arms.len());
-    let mut inputs = Vec::with_capacity(arms.len());
-    for arm in arms {
-        starts.push(fields.len());
-        inputs.push(SourceInput { source: Arc::clone(&arm.scan.source), start: fields.len() });
-        fields.extend(arm.scan.source.schema.fields.iter().map(|field| Field::new(&field.name, field.data_type)));
-    }
-    // The watermark of every input stays as far behind as the one that stays behind most.
-    let bounds: Option<Vec<i64>> = arms.iter().map(|arm| Some(arm.scan.source.watermark?.bound_us)).collect();
-    let watermark = bounds
-        .and_then(|bounds| bounds.into_iter().max())
-        .map(|bound_us| EventTimeColumn { column: SourceInput::EVENT_TIME, bound_us });
-    let names: Vec<&str> = arms.iter().map(|arm| arm.scan.source.name.as_str()).collect();
-    let name = names.join(" + ");
-    let schema = Schema::new(fields);
-    (SourceDefinition { name, schema, options: Options::new(), watermark, keyed_by: Vec::new(), inputs }, starts)
 }

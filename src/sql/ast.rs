@@ -211,22 +211,67 @@ impl Clauses {
     }
 }
 
-/// OVER (PARTITION BY … ORDER BY … ROWS …).
+/// OVER (PARTITION BY … ORDER BY … ROWS …), or a named window.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Over {
+    /// The named window that this one is, or adds to.
+    pub base: Option<Ident>,
     /// PARTITION BY.
     pub partition_by: Vec<Expr>,
     /// ORDER BY.
     pub order_by: Vec<OrderItem>,
-    /// ROWS.
+    /// ROWS, RANGE or GROUPS.
     pub frame: Option<Frame>,
+    /// EXPIRE AFTER, in microseconds, positive, and its place.
+    pub expire: Option<(i64, Span)>,
 }
 
-/// A ROWS frame that ends at the current row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// `name AS (…)` of WINDOW.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamedWindow {
+    /// Name.
+    pub name: Ident,
+    /// What it stands for.
+    pub over: Over,
+}
+
+/// A frame: which rows around the current one are looked at.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Frame {
-    /// `n PRECEDING`; `None` is UNBOUNDED.
-    pub preceding: Option<u64>,
+    /// What offsets count.
+    pub units: FrameUnits,
+    /// First row.
+    pub start: FrameBound,
+    /// Last row.
+    pub end: FrameBound,
+    /// Where.
+    pub span: Span,
+}
+
+/// What the offsets of a frame count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameUnits {
+    /// Rows.
+    Rows,
+    /// Differences of the ORDER BY value.
+    Range,
+    /// Groups of rows that are equal under ORDER BY.
+    Groups,
+}
+
+/// Where a frame begins or ends.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FrameBound {
+    /// UNBOUNDED PRECEDING.
+    UnboundedPreceding,
+    /// `n PRECEDING`.
+    Preceding(Box<Expr>),
+    /// CURRENT ROW.
+    CurrentRow,
+    /// `n FOLLOWING`.
+    Following(Box<Expr>),
+    /// UNBOUNDED FOLLOWING.
+    UnboundedFollowing,
 }
 
 /// One key of an ORDER BY.
@@ -261,6 +306,8 @@ pub struct Query {
     pub group_by: Vec<Expr>,
     /// WINDOW, or what means the same.
     pub window: Option<Window>,
+    /// WINDOW name AS (…): windows of OVER.
+    pub named_windows: Vec<NamedWindow>,
     /// HAVING.
     pub having: Option<Expr>,
     /// ORDER BY, with the place of the words.
@@ -347,6 +394,8 @@ pub struct From {
     pub alias: Option<Ident>,
     /// `AS name (column, …)`: names of the columns.
     pub columns: Vec<Ident>,
+    /// `FOR SYSTEM_TIME AS OF moment`: rows are versions, of which the one that holds at a time is meant.
+    pub as_of: Option<Expr>,
     /// Where the source is named.
     pub span: Span,
 }

@@ -3,9 +3,10 @@
 
 use sqlparser::ast as sp;
 
-use super::ast::{BinaryOp, Clauses, Expr, ExprKind, Frame, Ident, OrderItem, Over};
+use super::ast::{BinaryOp, Clauses, Expr, ExprKind, Ident, OrderItem};
 use super::data_type::data_type;
 use super::duration;
+use super::over::Expiry;
 use super::reader::Read;
 use super::subquery::{self, Subquery};
 use super::tokens::{TokenTable, join, span_of};
@@ -17,6 +18,7 @@ use crate::types::DataType;
 pub(super) struct Converter<'t> {
     table: &'t TokenTable,
     subqueries: &'t [Subquery],
+    pub(super) expiries: &'t [Expiry],
 }
 
 /// The error that `what` is not supported yet.
@@ -25,9 +27,9 @@ pub(super) fn unsupported(span: Span, what: impl std::fmt::Display) -> SqlError 
 }
 
 impl<'t> Converter<'t> {
-    /// Over the tokens of the statement and the queries in parentheses among them.
-    pub(super) fn new(table: &'t TokenTable, subqueries: &'t [Subquery]) -> Self {
-        Self { table, subqueries }
+    /// Over the tokens of the statement, the queries in parentheses among them, and what was taken out of OVER.
+    pub(super) fn new(table: &'t TokenTable, subqueries: &'t [Subquery], expiries: &'t [Expiry]) -> Self {
+        Self { table, subqueries, expiries }
     }
 
     /// `expr`, which stands `depth` levels deep.
@@ -439,21 +441,7 @@ impl<'t> Converter<'t> {
         Ok((clauses != Clauses::default()).then(|| Box::new(clauses)))
     }
 
-    fn over(&self, over: &sp::WindowType, span: Span, depth: usize) -> Read<Over> {
-        let spec = match over {
-            sp::WindowType::NamedWindow(name) => return Err(unsupported(span_of(name.span), "a named window")),
-            sp::WindowType::WindowSpec(spec) => spec,
-        };
-        if let Some(name) = &spec.window_name {
-            return Err(unsupported(span_of(name.span), "a named window"));
-        }
-        let partition_by = spec.partition_by.iter().map(|e| self.expr(e, depth)).collect::<Read<Vec<_>>>()?;
-        let order_by = spec.order_by.iter().map(|item| self.order_item(item, depth)).collect::<Read<Vec<_>>>()?;
-        let frame = spec.window_frame.as_ref().map(|frame| self.frame(frame, span)).transpose()?;
-        Ok(Over { partition_by, order_by, frame })
-    }
-
-    fn order_item(&self, item: &sp::OrderByExpr, depth: usize) -> Read<OrderItem> {
+    pub(super) fn order_item(&self, item: &sp::OrderByExpr, depth: usize) -> Read<OrderItem> {
         let expr = self.expr(&item.expr, depth)?;
         let descending = match &item.options.sort {
             None | Some(sp::OrderBySort::Asc) => false,
@@ -462,34 +450,6 @@ impl<'t> Converter<'t> {
         };
         Ok(OrderItem { expr, descending, nulls_first: item.options.nulls_first })
     }
-
-    fn frame(&self, frame: &sp::WindowFrame, span: Span) -> Read<Frame> {
-        if frame.units != sp::WindowFrameUnits::Rows {
-            return Err(unsupported(span, format_args!("a {} frame", frame.units))
-                .with_help("write ROWS BETWEEN n PRECEDING AND CURRENT ROW"));
-        }
-        if !matches!(frame.end_bound, None | Some(sp::WindowFrameBound::CurrentRow)) {
-            return Err(unsupported(span, "a frame that does not end at the current row")
-                .with_help("write ROWS BETWEEN n PRECEDING AND CURRENT ROW"));
-        }
-        let preceding = match &frame.start_bound {
-            sp::WindowFrameBound::CurrentRow => Some(0),
-            sp::WindowFrameBound::Preceding(None) => None,
-            sp::WindowFrameBound::Preceding(Some(rows)) => {
-                let rows = self.expr(rows, EXPRESSION_DEPTH_MAX)?;
-                let count = match &rows.kind {
-                    ExprKind::Number(text) => text.parse::<u64>().ok().filter(|count| *count < u64::MAX),
-                    _ => None,
-                };
-                let message = "PRECEDING takes a whole number of rows";
-                Some(count.ok_or_else(|| SqlError::new(rows.span, message))?)
-            }
-            sp::WindowFrameBound::Following(_) => {
-                return Err(unsupported(span, "a frame that starts after the current row"));
-            }
-        };
-        Ok(Frame { preceding })
-    }
 }
 
 fn call(name: &str, args: Vec<Expr>, span: Span) -> Expr {
@@ -497,7 +457,7 @@ fn call(name: &str, args: Vec<Expr>, span: Span) -> Expr {
     Expr { kind: ExprKind::Call { name, args, star: false, clauses: None, over: None }, span }
 }
 
-fn ident_of(ident: &sp::Ident) -> Ident {
+pub(super) fn ident_of(ident: &sp::Ident) -> Ident {
     Ident { value: ident.value.clone(), quoted: ident.quote_style.is_some(), span: span_of(ident.span) }
 }
 

@@ -2,7 +2,7 @@
 
 use sqlparser::tokenizer::Token;
 
-use super::ast::{From, FromSource, Ident, Join, JoinCondition, JoinKind, OptionItem, Window};
+use super::ast::{Expr, From, FromSource, Ident, Join, JoinCondition, JoinKind, OptionItem, Window};
 use super::convert::unsupported;
 use super::reader::{Read, Reader, ident_of};
 use super::select::{alias, stranger};
@@ -15,6 +15,11 @@ use crate::error::{Span, SqlError, nearest};
 pub(super) fn from(reader: &mut Reader) -> Read<(From, Vec<Join>, Option<Window>)> {
     let mut window = None;
     let first = relation(reader, &mut window)?;
+    if let Some(moment) = &first.as_of {
+        return Err(unsupported(moment.span, "FOR SYSTEM_TIME AS OF without a join").with_help(
+            "the versions are on the right of a JOIN: FROM a JOIN b FOR SYSTEM_TIME AS OF a.ts ON a.key = b.key",
+        ));
+    }
     let mut joins = Vec::new();
     loop {
         stranger(reader)?;
@@ -104,9 +109,27 @@ fn relation(reader: &mut Reader, window: &mut Option<Window>) -> Read<From> {
         }
         _ => return Err(reader.expected("a source or a file name in quotes")),
     };
+    let versions = as_of(reader)?;
     let alias = alias(reader)?;
+    let versions = match versions {
+        None => as_of(reader)?,
+        versions => versions,
+    };
     let columns = if alias.is_some() && reader.peek() == Token::LParen { columns(reader)? } else { Vec::new() };
-    Ok(From { source, alias, columns, span })
+    Ok(From { source, alias, columns, as_of: versions, span })
+}
+
+/// `FOR SYSTEM_TIME AS OF moment`, before or after the alias.
+fn as_of(reader: &mut Reader) -> Read<Option<Expr>> {
+    if !(reader.is_word("FOR")
+        && matches!(&reader.peek_two()[1], Token::Word(word) if word.value.eq_ignore_ascii_case("SYSTEM_TIME")))
+    {
+        return Ok(None);
+    }
+    for word in ["FOR", "SYSTEM_TIME", "AS", "OF"] {
+        reader.expect_word(word)?;
+    }
+    reader.expr().map(Some)
 }
 
 /// `read_csv('path', key = value, ...)`.

@@ -12,6 +12,7 @@ mod data_type;
 mod duration;
 mod from;
 mod name;
+mod over;
 mod reader;
 mod select;
 mod statement;

@@ -4,7 +4,7 @@
 
 use std::fmt::{self, Write};
 
-use super::ast::{BinaryOp, Clauses, Expr, ExprKind, OrderItem, Over};
+use super::ast::{BinaryOp, Clauses, Expr, ExprKind, FrameBound, FrameUnits, OrderItem, Over};
 use crate::types::DataType;
 
 impl fmt::Display for Expr {
@@ -197,6 +197,14 @@ fn write_clauses(f: &mut impl Write, clauses: &Clauses) -> fmt::Result {
 
 fn write_over(f: &mut impl Write, over: &Over) -> fmt::Result {
     let mut parts = Vec::new();
+    if let Some(base) = &over.base {
+        let mut name = String::new();
+        write_name(&mut name, &base.value, base.quoted)?;
+        if over.partition_by.is_empty() && over.order_by.is_empty() && over.frame.is_none() && over.expire.is_none() {
+            return write!(f, " over {name}");
+        }
+        parts.push(name);
+    }
     if !over.partition_by.is_empty() {
         parts.push(format!(
             "partition by {}",
@@ -206,13 +214,29 @@ fn write_over(f: &mut impl Write, over: &Over) -> fmt::Result {
     if !over.order_by.is_empty() {
         parts.push(format!("order by {}", order_list(&over.order_by)));
     }
-    if let Some(frame) = over.frame {
-        parts.push(match frame.preceding {
-            Some(rows) => format!("rows between {rows} preceding and current row"),
-            None => "rows between unbounded preceding and current row".into(),
-        });
+    if let Some(frame) = &over.frame {
+        let units = match frame.units {
+            FrameUnits::Rows => "rows",
+            FrameUnits::Range => "range",
+            FrameUnits::Groups => "groups",
+        };
+        parts.push(format!("{units} between {} and {}", bound_text(&frame.start), bound_text(&frame.end)));
+    }
+    if let Some((us, _)) = over.expire {
+        let (count, unit) = super::duration::in_units(us);
+        parts.push(format!("expire after interval '{count}' {unit}"));
     }
     write!(f, " over ({})", parts.join(" "))
+}
+
+fn bound_text(bound: &FrameBound) -> String {
+    match bound {
+        FrameBound::UnboundedPreceding => "unbounded preceding".into(),
+        FrameBound::Preceding(offset) => format!("{offset} preceding"),
+        FrameBound::CurrentRow => "current row".into(),
+        FrameBound::Following(offset) => format!("{offset} following"),
+        FrameBound::UnboundedFollowing => "unbounded following".into(),
+    }
 }
 
 fn order_list(items: &[OrderItem]) -> String {

@@ -5,8 +5,9 @@
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
-use super::ast::{Expr, Ident, OptionItem};
+use super::ast::{Expr, Ident, OptionItem, Over};
 use super::convert::Converter;
+use super::over::{self, Expiry};
 use super::subquery::{self, Subquery};
 use super::tokens::{CorelaneDialect, TokenTable, describe, is_word, span_of};
 use crate::error::{Span, SqlError};
@@ -23,6 +24,8 @@ pub(super) struct Reader {
     pub(super) table: TokenTable,
     /// Queries in parentheses, for which signs stand among the tokens.
     pub(super) subqueries: Vec<Subquery>,
+    /// EXPIRE AFTER of each OVER, taken out of the tokens.
+    expiries: Vec<Expiry>,
 }
 
 impl Reader {
@@ -30,10 +33,11 @@ impl Reader {
     /// `written`.
     pub(super) fn new(tokens: Vec<TokenWithSpan>, written: Vec<TokenWithSpan>, depth: usize) -> Read<Self> {
         let (tokens, subqueries) = subquery::take_out(tokens, &written, depth)?;
+        let (tokens, expiries) = over::take_out(tokens, depth)?;
         let parser = Parser::new(&CorelaneDialect)
             .with_recursion_limit(EXPRESSION_DEPTH_MAX + 8)
             .with_tokens_with_locations(tokens);
-        Ok(Self { parser, table: TokenTable::new(written), subqueries })
+        Ok(Self { parser, table: TokenTable::new(written), subqueries, expiries })
     }
 
     /// The next token.
@@ -153,7 +157,16 @@ impl Reader {
             return Err(self.expected("an expression"));
         }
         let parsed = self.parser.parse_expr().map_err(|error| self.translate(&error, start))?;
-        Converter::new(&self.table, &self.subqueries).expr(&parsed, 0)
+        Converter::new(&self.table, &self.subqueries, &self.expiries).expr(&parsed, 0)
+    }
+
+    /// What stands in the parentheses of OVER, with them.
+    pub(super) fn window_spec(&mut self) -> Read<Over> {
+        let start = self.span();
+        self.expect(&Token::LParen)?;
+        let parsed = self.parser.parse_window_spec().map_err(|error| self.translate(&error, start))?;
+        let span = self.table.with_parentheses(start);
+        Converter::new(&self.table, &self.subqueries, &self.expiries).window_spec(&parsed, span, 0)
     }
 
     /// Expressions with commas between them.

@@ -7,6 +7,7 @@ use sqlparser::tokenizer::Token;
 use super::ast::{CommonTable, Emit, From, FromSource, Ident, OrderItem, Query, SelectItem};
 use super::convert::unsupported;
 use super::from;
+use super::over;
 use super::reader::{Read, Reader, ident_of};
 use super::tokens::{is_word, join};
 use super::window;
@@ -81,7 +82,7 @@ pub(super) fn query(reader: &mut Reader) -> Read<Query> {
         None => (None, None, None),
     };
     let items = vec![SelectItem::Wildcard { table: None, span }];
-    let from = From { source: FromSource::Union(arms), alias: None, columns: Vec::new(), span };
+    let from = From { source: FromSource::Union(arms), alias: None, columns: Vec::new(), as_of: None, span };
     Ok(Query { with, order_by, limit, offset, ..plain(span, items, from) })
 }
 
@@ -104,6 +105,7 @@ fn plain(span: Span, items: Vec<SelectItem>, from: From) -> Query {
         filter: None,
         group_by: Vec::new(),
         window: None,
+        named_windows: Vec::new(),
         having: None,
         order_by: None,
         limit: None,
@@ -211,6 +213,9 @@ fn select(reader: &mut Reader) -> Read<Query> {
                 }
                 query.group_by = reader.exprs()?;
                 window::take_from_keys(&mut query.group_by, &mut query.window)?;
+            }
+            "WINDOW" if matches!(reader.peek_two(), [Token::Word(_), second] if is_word(&second, "AS")) => {
+                query.named_windows = over::named_windows(reader)?;
             }
             "WINDOW" => {
                 let window = window::clause(reader, start)?;

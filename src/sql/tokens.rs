@@ -265,6 +265,11 @@ impl TokenTable {
         }
     }
 
+    /// From the parenthesis at `open` to the one that closes it.
+    pub(super) fn with_parentheses(&self, open: Span) -> Span {
+        self.first(open).map_or(open, |i| join(open, self.span_at(self.partner[i])))
+    }
+
     /// `span`, and where the word `word` follows with parentheses, those too (`OVER (…)`).
     pub(super) fn with_clause(&self, span: Span, word: &str) -> Span {
         let Some(last) = self.last(span) else { return span };

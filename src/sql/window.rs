@@ -104,11 +104,6 @@ pub(super) fn set(slot: &mut Option<Window>, window: Window) -> Read<()> {
 pub(super) fn clause(reader: &mut Reader, start: Span) -> Read<Window> {
     let found = reader.one_of(&CLAUSES.map(|(word, _)| word));
     let Some((word, kind)) = CLAUSES.into_iter().find(|(word, _)| found == Some(*word)) else {
-        if let [Token::Word(_), second] = reader.peek_two()
-            && is_word(&second, "AS")
-        {
-            return Err(unsupported(reader.span(), "a named window"));
-        }
         let error = reader.expected("TUMBLING, SLIDING, HOPPING, CUMULATE or SESSION");
         let near = match reader.peek() {
             Token::Word(word) => nearest(&word.value, CLAUSES.iter().map(|(word, _)| *word)),

@@ -20,7 +20,7 @@ mod text;
 pub use fold::{Fold, FoldField, Line, NullRule, Reading};
 pub use frame::{FrameCall, FrameFunction, FrameStates};
 pub use groups::Groups;
-pub use keys::{DirectRows, KeyHasher, KeyScratch, KeyTable, Keyer, PackedColumns};
+pub use keys::{BlockKeys, DirectRows, KeyBlock, KeyHasher, KeyScratch, KeyTable, Keyer, PackedColumns};
 pub use layout::{Accumulator, AccumulatorKind, StateLayout};
 pub use partial::{PartialGroups, RowStates};
 pub use sessions::{Session, SessionTable};

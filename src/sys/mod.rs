@@ -5,6 +5,7 @@
 
 mod clock;
 mod cpu;
+mod host;
 mod memory;
 mod pin;
 mod signal;
@@ -14,11 +15,12 @@ mod topology;
 
 pub use clock::{cycle_counter, monotonic_ns, thread_cpu_ns, wall_us};
 pub use cpu::{build_features, has_avx512, model_name, refuse_unsupported_host};
+pub use host::HostSettings;
 pub use memory::{
     HUGE_PAGE_BYTES, Mapping, advise_huge_pages, available_memory_bytes, huge_page_bytes, peak_rss_bytes,
 };
 pub use pin::{name_current_thread, pin_current_thread, pin_current_thread_to};
-pub use signal::{StopFlag, stop_on_signals};
+pub use signal::{InterruptGuard, StopFlag, stop_on_interrupt, stop_on_signals};
 pub use stdin::{StoppablePipe, StoppableStdin};
 pub use terminal::{Stream, is_terminal, width_columns};
 pub use topology::{Cpu, Placement, Topology, format_cpu_list, parse_cpu_list};

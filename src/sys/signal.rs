@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
+use signal_hook::low_level::unregister;
+use signal_hook::{SigId, flag};
 
 use crate::error::{Error, Result};
 
@@ -45,6 +46,22 @@ pub fn stop_on_signals(stop: &StopFlag) -> Result<()> {
     flag::register(SIGINT, Arc::clone(&stop.0)).map_err(failed)?;
     flag::register(SIGTERM, Arc::clone(&stop.0)).map_err(failed)?;
     Ok(())
+}
+
+/// Makes SIGINT set `stop` for as long as the guard lives; then SIGINT does nothing. For sessions that go on after it.
+pub fn stop_on_interrupt(stop: &StopFlag) -> Result<InterruptGuard> {
+    let failed = |error: std::io::Error| Error::io("install a handler for", "SIGINT", &error);
+    flag::register(SIGINT, Arc::clone(&stop.0)).map(InterruptGuard).map_err(failed)
+}
+
+/// See [`stop_on_interrupt`].
+#[derive(Debug)]
+pub struct InterruptGuard(SigId);
+
+impl Drop for InterruptGuard {
+    fn drop(&mut self) {
+        unregister(self.0);
+    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 use std::io::IsTerminal;
 use std::os::fd::AsRawFd;
 
-/// A standard output stream.
+/// A standard stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
+    /// Input.
+    Stdin,
     /// Results.
     Stdout,
     /// Progress, warnings, errors.
@@ -15,6 +17,7 @@ pub enum Stream {
 /// Whether `stream` is a terminal.
 pub fn is_terminal(stream: Stream) -> bool {
     match stream {
+        Stream::Stdin => std::io::stdin().is_terminal(),
         Stream::Stdout => std::io::stdout().is_terminal(),
         Stream::Stderr => std::io::stderr().is_terminal(),
     }
@@ -23,6 +26,7 @@ pub fn is_terminal(stream: Stream) -> bool {
 /// Columns of the terminal behind `stream`; `None` if it is none or does not know its size.
 pub fn width_columns(stream: Stream) -> Option<usize> {
     let descriptor = match stream {
+        Stream::Stdin => std::io::stdin().as_raw_fd(),
         Stream::Stdout => std::io::stdout().as_raw_fd(),
         Stream::Stderr => std::io::stderr().as_raw_fd(),
     };

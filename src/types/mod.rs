@@ -8,7 +8,7 @@ mod schema;
 pub mod text;
 mod value;
 
-pub use options::{Options, size_bytes};
+pub use options::{OptionEntry, Options, size_bytes};
 pub use order::{EventTime, OrderKey, Sequence, SplitId};
 pub use schema::{DataType, Field, Physical, Schema};
 pub use value::Value;

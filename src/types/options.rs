@@ -2,6 +2,38 @@
 
 use crate::error::{Error, Result, nearest};
 
+/// One option as users see it: who reads options declares theirs in tables of these, from which the messages, the help
+/// and `corelane options` are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OptionEntry {
+    /// Name, in lower case.
+    pub name: &'static str,
+    /// The values it takes.
+    pub values: &'static str,
+    /// What holds without it.
+    pub default: &'static str,
+    /// What it does, in one sentence.
+    pub about: &'static str,
+}
+
+impl OptionEntry {
+    /// An entry.
+    pub const fn new(name: &'static str, values: &'static str, default: &'static str, about: &'static str) -> Self {
+        Self { name, values, default, about }
+    }
+
+    /// The names of a table's entries.
+    pub const fn names<const N: usize>(entries: &[Self; N]) -> [&'static str; N] {
+        let mut names = [""; N];
+        let mut i = 0;
+        while i < N {
+            names[i] = entries[i].name;
+            i += 1;
+        }
+        names
+    }
+}
+
 /// Options as written: keys in lower case, values as text. The reader of an option takes it out; what is left over at
 /// the end is unknown, and [`Options::finish`] says so with a suggestion.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

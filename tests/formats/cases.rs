@@ -268,7 +268,7 @@ fn generated_decimals_fit() {
         let mut options = Options::new();
         options.set("rows", "1000");
         let generator = Generator::take(&mut options, &schema).unwrap();
-        let reader = Box::new(generator.source(SplitId(0), Box::new(|| 0)));
+        let reader = Box::new(generator.shares().source(0, SplitId(0), Box::new(|| 0)));
         let (found, _) = drain(vec![reader], vec![Box::new(generator.decoder(&[0]))], &schema, 100).unwrap();
         let values = arrow_array::cast::AsArray::as_primitive::<arrow_array::types::Decimal128Type>(found.column(0));
         values.validate_decimal_precision(precision).unwrap();
@@ -285,7 +285,7 @@ fn the_generator_keeps_its_rate() {
     options.set("rows", "25");
     let generator = Generator::take(&mut options, &schema).unwrap();
     let ticks = std::cell::Cell::new(0);
-    let mut source = generator.source(SplitId(0), Box::new(move || ticks.replace(ticks.get() + 10_000)));
+    let mut source = generator.shares().source(0, SplitId(0), Box::new(move || ticks.replace(ticks.get() + 10_000)));
     let mut rows = Vec::new();
     loop {
         match source.pull(100).unwrap() {

@@ -185,8 +185,8 @@ proptest! {
             }
             let SourceConnector::Generator(generator) = SourceConnector::take(&mut options, &schema).unwrap() else { panic!() };
             options.finish("generator", &[]).unwrap();
-            let reader = |i| Box::new(generator.source(SplitId(i), Box::new(|| 0))) as Box<dyn ChunkSource>;
-            let readers = (0..generator.splits() as u32).map(reader).collect();
+            let reader = |i| Box::new(generator.shares().source(i, SplitId(i), Box::new(|| 0))) as Box<dyn ChunkSource>;
+            let readers = (0..generator.shares().splits() as u32).map(reader).collect();
             let decoders = (0..3).map(|_| Box::new(generator.decoder(projection)) as Box<dyn Decode + Send>).collect();
             drain(readers, decoders, &schema.project(projection), rows_max).unwrap().0
         };

@@ -90,3 +90,29 @@ pub fn sorted(mut rows: Vec<Row>) -> Vec<Row> {
     rows.sort();
     rows
 }
+
+/// Every way to run a job.
+pub fn ways() -> Vec<(&'static str, &'static str, &'static str)> {
+    let mut ways = Vec::new();
+    for rows in ["1", "64", "8192"] {
+        ways.extend([("inline", "1", rows), ("simple", "1", rows)]);
+        for partitions in ["1", "2", "5"] {
+            ways.extend([("partitioned", partitions, rows), ("stp", partitions, rows)]);
+        }
+    }
+    ways
+}
+
+/// The rows of `sql`, which are the same under every way to run it.
+pub fn everywhere(sql: &str) -> Vec<Row> {
+    let mut first: Option<Vec<Row>> = None;
+    for (processor, partitions, batch_rows) in ways() {
+        let settings = [("processor", processor), ("partitions", partitions), ("batch_rows", batch_rows)];
+        let rows = sorted(run(&Engine::new(), sql, &options(&settings)).1);
+        match &first {
+            None => first = Some(rows),
+            Some(first) => assert_eq!(*first, rows, "{settings:?}: {sql}"),
+        }
+    }
+    first.unwrap()
+}

@@ -1,6 +1,9 @@
 //! Whether a plan holds together: every index in range, every type as its neighbours expect.
 
-use corelane::plan::{Expr, ExprKind, Node, Plan, RowsOrder, TableInput, TablePlan};
+use corelane::plan::{
+    Arrangement, AsOfNode, Expr, ExprKind, FramedFunction, IntervalJoinNode, Node, Plan, RowsOrder, TableInput,
+    TablePlan,
+};
 use corelane::types::{DataType, Schema};
 
 /// Every column is there with its type; operands have one type; constants lie as their type says.
@@ -68,6 +71,29 @@ fn check_steps(plan: &Plan, tables: &[TablePlan]) {
                     is_time(&input, column);
                 }
             }
+            Node::Frames(node) => {
+                let order = node.order.iter().map(|key| &key.expr);
+                node.partition_by.iter().chain(order).for_each(|key| check_expr(key, &input));
+                for (call, field) in node.calls.iter().zip(&step.schema.fields[input.len()..]) {
+                    assert_eq!(call.data_type, field.data_type);
+                    match &call.function {
+                        FramedFunction::Aggregate(call) => {
+                            call.arg.iter().chain(&call.second).for_each(|arg| check_expr(arg, &input));
+                        }
+                        FramedFunction::FirstValue(arg)
+                        | FramedFunction::LastValue(arg)
+                        | FramedFunction::NthValue(arg, _)
+                        | FramedFunction::Shift { arg, .. } => {
+                            check_expr(arg, &input);
+                            assert_eq!(arg.data_type, call.data_type);
+                        }
+                        _ => {}
+                    }
+                }
+                if let Arrangement::EventTime { column } = node.arrangement {
+                    is_time(&input, column);
+                }
+            }
             Node::Lookup(node) => {
                 let table = &tables[node.table].schema;
                 for (key, column) in &node.keys {
@@ -78,13 +104,24 @@ fn check_steps(plan: &Plan, tables: &[TablePlan]) {
                     assert_eq!(table.fields[column].data_type, field.data_type);
                 }
             }
-            Node::IntervalJoin(node) => {
-                for (left, right) in &node.keys {
+            Node::First(node) => {
+                is_time(&input, node.column);
+                node.keys.iter().for_each(|key| check_expr(key, &input));
+            }
+            Node::Branches(node) => {
+                for branch in &node.branches {
+                    check_steps(&plan.branch(index, branch), tables);
+                }
+            }
+            Node::IntervalJoin(IntervalJoinNode { keys, .. }) | Node::AsOf(AsOfNode { keys, .. }) => {
+                for (left, right) in keys {
                     check_expr(left, &input);
                     check_expr(right, &input);
                     assert_eq!(left.data_type, right.data_type);
                 }
-                assert!(plan.scan.event_time.is_some());
+                // Without event time rows meet at the end.
+                let is_open = matches!(&step.node, Node::IntervalJoin(node) if node.is_open == (true, true));
+                assert!(is_open || plan.scan.event_time.is_some());
             }
             Node::Rank(node) => {
                 let columns = node.partition_by.iter().chain(&node.window);

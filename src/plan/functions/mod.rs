@@ -152,7 +152,7 @@ impl Definition {
 }
 
 /// Functions that are known to SQL but not planned yet, and what helps meanwhile.
-const LATER: [(&str, &str); 18] = [
+const LATER: [(&str, &str); 12] = [
     ("TUMBLE", "write GROUP BY ... WINDOW TUMBLING (column, INTERVAL '1' MINUTE)"),
     ("TUMBLING", "write GROUP BY ... WINDOW TUMBLING (column, INTERVAL '1' MINUTE)"),
     ("HOP", "WINDOW TUMBLING is supported"),
@@ -161,12 +161,6 @@ const LATER: [(&str, &str); 18] = [
     ("TUMBLE_END", "select window_end"),
     ("ROLLUP", "list the grouping columns"),
     ("CUBE", "list the grouping columns"),
-    ("RANK", "ROW_NUMBER is supported"),
-    ("DENSE_RANK", "ROW_NUMBER is supported"),
-    ("PERCENT_RANK", "ROW_NUMBER is supported"),
-    ("NTILE", "ROW_NUMBER is supported"),
-    ("NTH_VALUE", "FIRST_VALUE, LAST_VALUE and LAG are supported"),
-    ("LEAD", "LAG is supported: rows that are still to come are not known"),
     ("ARRAY_AGG", "STRING_AGG(x, ', ') joins values into a text"),
     ("NOW", "the result depends on the input alone, not on the clock"),
     ("CURRENT_TIMESTAMP", "the result depends on the input alone, not on the clock"),
