@@ -161,6 +161,20 @@ const COMBINED: &[&str] = &[
     "SELECT a.ts, name, lot FROM a JOIN t ON a.k_id = t.k_id AND lot > 100",
     "SELECT symbol, COUNT(*), SUM(price), SUM(lot), window_start FROM a LEFT JOIN t ON a.k_id = t.k_id
      GROUP BY symbol WINDOW TUMBLING (ts, INTERVAL '4' SECOND)",
+    "SELECT t.name, COUNT(*), SUM(price), window_start FROM a LEFT JOIN t ON a.k_id = t.k_id
+     GROUP BY t.name WINDOW TUMBLING (ts, INTERVAL '4' SECOND)",
+    "SELECT name, lot, SUM(price) OVER (PARTITION BY name ROWS BETWEEN 3 PRECEDING AND CURRENT ROW) FROM a JOIN t ON a.k_id = t.k_id",
+    "SELECT a.ts, price, b.ts AS bt, cost FROM a FULL JOIN b ON a.k_id = b.k_id AND price < cost AND b.ts >= a.ts - INTERVAL '1' SECOND",
+    "SELECT price, cost FROM a LEFT JOIN b ON a.k_id = b.k_id AND a.quantity < b.quantity",
+    "SELECT a.ts, a.k_id AS ak, price, cost FROM a LEFT JOIN b FOR SYSTEM_TIME AS OF a.ts ON a.k_id = b.k_id",
+    "SELECT DISTINCT symbol, k_id FROM (SELECT ts, symbol, k_id FROM a UNION ALL SELECT ts, symbol, k_id FROM b) AS u",
+    "SELECT l.e, l.k_id, l.n, r.n AS rn
+     FROM (SELECT k_id, COUNT(*) AS n, window_end AS e FROM a GROUP BY k_id WINDOW TUMBLING (ts, INTERVAL '2' SECOND)) AS l
+     FULL JOIN (SELECT k_id, COUNT(*) AS n, window_end AS e FROM b GROUP BY k_id WINDOW SLIDING (ts, 4s, 2s)) AS r
+     ON l.k_id = r.k_id AND l.e = r.e AND l.n <> r.n",
+    "SELECT j.k_id, price, cost, c.cost AS other FROM (SELECT a.ts AS at, a.k_id, price, cost FROM a LEFT JOIN b ON a.k_id = b.k_id AND price > cost
+     AND b.ts BETWEEN a.ts - INTERVAL '1' SECOND AND a.ts) AS j LEFT JOIN (SELECT ts, k_id, cost FROM b WHERE quantity > 100) AS c
+     ON j.k_id = c.k_id AND c.ts BETWEEN j.at AND j.at + INTERVAL '1' SECOND",
     "SELECT ts, price FROM a WHERE k_id IN (SELECT k_id FROM t WHERE lot > 200) AND quantity > (SELECT MIN(lot) FROM t)",
     "SELECT n, COUNT(*) FROM (SELECT k_id, COUNT(*) AS n, window_start FROM a GROUP BY k_id WINDOW TUMBLING (ts, INTERVAL '2' SECOND))
      AS w GROUP BY n",

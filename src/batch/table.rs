@@ -78,6 +78,8 @@ pub struct KeyedTable {
     keys: Vec<usize>,
     chains: KeyChains,
     count: usize,
+    /// Rows of the key that has most.
+    most: u32,
 }
 
 /// Two are the same only if they are one.
@@ -110,12 +112,24 @@ impl KeyedTable {
         let columns: Vec<Column<'_>> = keys.iter().map(|&key| rows.columns[key].column()).collect();
         // From the last row to the first, so that each row that comes leads the others of its key.
         (0..count).rev().for_each(|row| chains.insert(&columns, row));
-        Some(Self { rows, keys: keys.to_vec(), chains, count })
+        let mut ranks = vec![1_u32; count];
+        for row in (0..count).rev() {
+            if let Some(&rank) = ranks.get(chains.next(row as u32) as usize) {
+                ranks[row] = rank + 1;
+            }
+        }
+        let most = ranks.into_iter().max().unwrap_or(1);
+        Some(Self { rows, keys: keys.to_vec(), chains, count, most })
     }
 
     /// The row that is all NULL.
     pub fn null_row(&self) -> u32 {
         self.count as u32
+    }
+
+    /// How many rows a key has at most, and 1 at least.
+    pub fn most(&self) -> u32 {
+        self.most
     }
 
     /// Number of rows.

@@ -44,6 +44,17 @@ impl Pairs {
         self.keys.push(OrderKey { time: EventTime(deadline.time.0.saturating_add(1)), ..deadline });
     }
 
+    /// Which of the rows in `range`, counted from its start, have a partner.
+    fn met<'a>(&self, range: Range<usize>, arena: &'a Bump) -> Selection<'a> {
+        let [left, right] = self.rows.each_ref().map(|rows| &rows[range.clone()]);
+        let is_alone = |row: usize| left[row] == Self::ABSENT || right[row] == Self::ABSENT;
+        if !(0..range.len()).any(is_alone) {
+            return Selection::All;
+        }
+        let met = (0..range.len()).filter(|&row| !is_alone(row)).map(|row| row as u32);
+        Selection::Rows(BumpVec::from_iter_in(met, arena).into_bump_slice())
+    }
+
     /// Which of the rows in `range`, counted from its start, leave if the residual is true of those that are `passing`: those
     /// with a partner of which it is, and those without that never had one. The rows before must have been settled.
     fn settled<'a>(
@@ -280,7 +291,8 @@ impl IntervalJoin {
         let selection = match &self.residual {
             None => Selection::All,
             Some(residual) => {
-                let passing = residual.passing(&columns, range.len(), arena, context.simd)?;
+                let met = self.pairs.met(range.clone(), arena);
+                let passing = residual.passing(&columns, range.len(), met, arena, context.simd)?;
                 Selection::Rows(self.pairs.settled(range.clone(), passing, links, arena))
             }
         };

@@ -48,6 +48,8 @@ pub struct Partition {
     event_time_column: Option<usize>,
     in_turns: bool,
     abreast: bool,
+    corrects: bool,
+    places: u32,
     min_advance_us: i64,
     max_future: MaxFuture,
     ordered: bool,
@@ -108,6 +110,8 @@ impl Partition {
             event_time_column: parts.event_time_column,
             in_turns: parts.in_turns,
             abreast: parts.abreast,
+            corrects: parts.corrects,
+            places: parts.places,
             min_advance_us: parts.min_advance_us,
             max_future: parts.max_future,
             ordered: parts.ordered,
@@ -179,9 +183,8 @@ impl Partition {
     pub fn into_stats(mut self) -> PartitionStats {
         self.stats.emitted = self.output.emitted();
         self.stats.filtered = self.counts.filtered;
-        // Rows that leave by their event time have stages of their own.
-        let corrects = self.frontier != Frontier::EventTime;
-        self.stats.corrected = if corrects { self.output.corrected() } else { 0 };
+        // The pairs of joins have stages of their own.
+        self.stats.corrected = if self.corrects { self.output.corrected() } else { 0 };
         self.stats.late = self.counts.late;
         self.stats.dropped = self.counts.dropped;
         self.stats.lateness = self.counts.lateness;
@@ -390,7 +393,7 @@ impl Partition {
             self.arena.reset();
             let columns = slice.batch.columns().iter().map(|array| view(array, slice.offset, slice.rows, &self.arena));
             let columns = self.arena.alloc_slice_fill_iter(columns);
-            let order = RowOrder::Chunk { sequence, first_row };
+            let order = RowOrder::Chunk { sequence, first_row, places: self.places };
             let batch = Batch { rows: slice.rows, columns, selection: Selection::All, order };
             let mut context = context!(self, greatest_before);
             (context.latest, context.now) = (self.max_future.latest(read_at), read_at);
@@ -539,7 +542,7 @@ impl Partition {
         let letters = self.counts.failures.drain(..).map(|failure| DeadLetter {
             split,
             failure: Failure {
-                record: first_record + u64::from(failure.place.row),
+                record: first_record + u64::from(failure.place.row / self.places),
                 reason: failure.reason,
                 raw: Vec::new(),
             },

@@ -31,6 +31,10 @@ pub struct PartitionParts {
     pub in_turns: bool,
     /// Whether the splits are read abreast: then a row's place is that in its split, not the turn in which it came.
     pub abreast: bool,
+    /// Whether results that left are corrected by late records.
+    pub corrects: bool,
+    /// Places of a record: as many as rows may come of it.
+    pub places: u32,
     /// How far the watermark advances before operators are told again.
     pub min_advance_us: i64,
     /// How far ahead of the clock records may be.

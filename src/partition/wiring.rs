@@ -13,7 +13,7 @@ use crate::limits::RING_SLOTS;
 use crate::metrics::{MemoryLimit, Progress};
 use crate::operator::{Gather, OnError};
 use crate::pipeline::Stages;
-use crate::plan::{Deal, Exchange, Layout, Plan};
+use crate::plan::{Deal, Exchange, Layout, Plan, places_of_row};
 use crate::ring::{Consumer, Producer, Wakeup, ring};
 use crate::state::KeyHasher;
 use crate::time::{Clock, SplitClocks};
@@ -146,6 +146,9 @@ pub fn wire(wiring: Wiring<'_>) -> Wired {
     let n = wiring.layout.partitions;
     let slots = wiring.ring_slots;
     let own_readers = wiring.layout.deal == Deal::Own;
+    let places = places_of_row(&wiring.plan.steps);
+    // Places within a chunk have 32 bits.
+    let batch_rows = wiring.batch_rows.min((u32::MAX / places) as usize);
     let abreast = wiring.bounded && wiring.layout.deal != Deal::BySplit && wiring.plan.reads_abreast();
     let bells: Vec<Wakeup> = (0..n).map(|_| Wakeup::new()).collect();
     let reader_bell = Wakeup::new();
@@ -168,12 +171,14 @@ pub fn wire(wiring: Wiring<'_>) -> Wired {
         partitions.push(PartitionParts {
             index,
             partitions: n,
-            batch_rows: wiring.batch_rows,
+            batch_rows,
             on_error: wiring.on_error,
             simd: wiring.simd,
             event_time_column: wiring.plan.scan.event_time.map(|event_time| event_time.column),
             in_turns: wiring.layout.deal == Deal::RoundRobin,
             abreast,
+            places,
+            corrects: wiring.plan.lateness().is_some_and(|lateness| lateness.corrects),
             min_advance_us: wiring.plan.timing.min_advance_us,
             max_future: wiring.plan.timing.max_future,
             ordered: wiring.layout.ordered,
@@ -198,7 +203,7 @@ pub fn wire(wiring: Wiring<'_>) -> Wired {
             abreast,
             idle_timeout_us: wiring.plan.timing.idle_timeout_us,
             clock: wiring.clock.clone(),
-            batch_rows: wiring.batch_rows,
+            batch_rows,
             to,
             returns,
         }

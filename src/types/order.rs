@@ -59,7 +59,8 @@ impl Sequence {
 /// The place of an output row in the result: rows leave in ascending order of this key.
 ///
 /// `time` is `i64::MIN` where input order alone counts; for EMIT FINAL the watermark that closed the pane (for records on
-/// time the window's end); the event time for rows that the watermark released. `sequence` and `row` name the input row (for a group: the first row that made it).
+/// time the window's end); the event time for rows that the watermark released. `sequence` and `row` name the input row (for a group: the first row that made it);
+/// of rows that a table's rows made of one record, each has a place of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderKey {
     /// Major part.
@@ -69,7 +70,7 @@ pub struct OrderKey {
     pub stage: u32,
     /// Chunk of the input row.
     pub sequence: Sequence,
-    /// Index of the input row within the chunk.
+    /// Place of the input row within the chunk: its index, or a multiple of it where several rows may come of one.
     pub row: u32,
 }
 
