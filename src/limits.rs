@@ -8,6 +8,9 @@ pub const BATCH_ROWS_MAX: usize = 1 << 20;
 pub const PARTITIONS_MAX: usize = 256;
 /// Descriptors in a data ring. Any value is correct; 8 keep a partition busy while the reader waits for the disk.
 pub const RING_SLOTS: usize = 8;
+/// Chunks under way, for each partition, where splits are read abreast: so far one may be ahead of another. Any value is correct; 4
+/// keep a partition busy.
+pub const ABREAST_CHUNKS: usize = 4;
 /// Bad records kept with file, line and reason in the report; the rest are counted only.
 pub const FAILURE_SAMPLES: usize = 5;
 /// Default bound of a watermark in microseconds (60 s), where no WATERMARK clause sets one.

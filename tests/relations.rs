@@ -3,7 +3,7 @@
 
 mod harness;
 
-use corelane::engine::Engine;
+use corelane::engine::{Control, Engine};
 use corelane::types::Options;
 use harness::sqlite::{add_table, ask, assert_close, by_exact_cells, generated, sqlite};
 use harness::{Row, everywhere, options};
@@ -289,6 +289,68 @@ fn what_stands_around_joins_of_streams_equals_sqlite() {
     let ours = everywhere(&format!("{declarations} {join} INTERVAL '20' SECOND GROUP BY l.region"));
     let asked = format!("{join} 20000000 GROUP BY l.region");
     assert_close("groups over a join", &by_exact_cells(ours), &by_exact_cells(ask(&connection, &asked)));
+}
+
+/// The first `count` lines that the query writes. If it reads streams without end, it is stopped once it has written as many.
+fn first_lines(sources: &str, query: &str, count: usize, settings: &[(&str, &str)]) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.csv");
+    let sink = format!("CREATE SINK o WITH (connector = 'file', path = '{}', format = 'csv');", path.display());
+    let engine = Engine::new();
+    let jobs = engine.compile(&format!("{sources} {sink} INSERT INTO o {query}"), &Options::new());
+    let jobs = jobs.unwrap_or_else(|error| panic!("{error}\n{query}"));
+    let control = Control::default();
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| engine.run(&jobs[0], &options(settings), &control).unwrap());
+        while !run.is_finished() && control.progress.totals().records_emitted < count as u64 + 1 {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        if !sources.contains("rows =") {
+            control.stop.set();
+        }
+    });
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<String> = text.lines().take(count).map(String::from).collect();
+    assert_eq!(lines.len(), count, "{query}");
+    lines
+}
+
+/// Joins and unions of streams that never end run, and give what the same streams give that end later.
+#[test]
+fn endless_streams_are_joined_and_united() {
+    let sources = |rows: &str| {
+        let source = |name: &str, seed: u32, start: &str| {
+            format!(
+                "CREATE SOURCE {name} (ts TIMESTAMP, k_id INT, x BIGINT, WATERMARK FOR ts AS ts - INTERVAL '1' SECOND)
+                 WITH (connector = 'generator', {rows} seed = '{seed}', keys = '50', spacing = '10ms', start = '{start}',
+                       disorder = '0.1', disorder_by = '500ms');"
+            )
+        };
+        // No two rows have one event time, so that the order of the result is the same however the inputs are read.
+        source("a", 1, "2024-01-01T00:00:00Z") + &source("b", 2, "2024-01-01T00:00:00.0005Z")
+    };
+    let queries = [
+        "SELECT a.ts, a.k_id AS k, a.x, b.ts AS bt, b.x AS bx FROM a JOIN b ON a.k_id = b.k_id
+         AND b.ts BETWEEN a.ts - INTERVAL '300' MILLISECOND AND a.ts + INTERVAL '200' MILLISECOND",
+        "SELECT a.ts, a.k_id AS k, b.ts AS bt, b.x AS bx FROM a FULL JOIN b ON a.k_id = b.k_id
+         AND b.ts BETWEEN a.ts AND a.ts + INTERVAL '100' MILLISECOND",
+        "SELECT COUNT(*) AS n, SUM(x) AS total, window_end FROM (SELECT ts, x FROM a UNION ALL SELECT ts, x FROM b) AS u
+         WINDOW TUMBLING (ts, INTERVAL '100' MILLISECOND)",
+        "SELECT k_id, x, SUM(x) OVER (PARTITION BY k_id ORDER BY ts ROWS BETWEEN 3 PRECEDING AND CURRENT ROW) AS total
+         FROM (SELECT ts, k_id, x FROM a UNION ALL SELECT ts, k_id, x FROM b) AS u",
+    ];
+    const LINES: usize = 1500;
+    for query in queries {
+        let expected = first_lines(&sources("rows = '20000',"), query, LINES, &[("processor", "inline")]);
+        for (processor, partitions) in [("inline", "1"), ("simple", "1"), ("partitioned", "1"), ("partitioned", "3")] {
+            let settings = [("processor", processor), ("partitions", partitions), ("batch_rows", "64")];
+            let found = first_lines(&sources(""), query, LINES, &settings);
+            assert_eq!(found, expected, "{query} by {processor} with {partitions}");
+        }
+    }
+    // Rows as they come: there is no order between inputs but that of reading.
+    let query = "SELECT x, k_id FROM (SELECT x, k_id FROM a UNION ALL SELECT x, k_id FROM b) AS u";
+    first_lines(&sources(""), query, LINES, &[("partitions", "2")]);
 }
 
 /// The examples of the documentation print what stands below them. With GOLDEN=write they are written anew.

@@ -9,7 +9,7 @@ use corelane::plan::{Layout, LayoutRequest, ProcessorKind, Strategy};
 use corelane::types::Options;
 
 use harness::simulation::{Shape, simulated};
-use harness::{options, run, sorted};
+use harness::{options, rows_of, run, sorted};
 
 const SOURCE: &str =
     "CREATE SOURCE trades (trade_time TIMESTAMP, symbol VARCHAR, trader_id INT, price DOUBLE, quantity BIGINT,
@@ -118,5 +118,99 @@ fn every_strategy_that_is_not_refused_gives_the_same_rows() {
             }
         }
         assert!(ran >= 2, "{query}: too many strategies are refused");
+    }
+}
+
+/// Two streams of two splits each that know nothing of each other's event times, and a table.
+const STREAMS: &str = "
+    CREATE SOURCE a (ts TIMESTAMP, symbol VARCHAR, k_id INT, price DOUBLE, quantity BIGINT,
+        WATERMARK FOR ts AS ts - INTERVAL '2' SECOND)
+        WITH (connector = 'generator', rows = '200', splits = '2', seed = '1', keys = '6', spacing = '100ms', disorder = '0.3',
+              disorder_by = '4s', nulls = '0.03');
+    CREATE SOURCE b (ts TIMESTAMP, symbol VARCHAR, k_id INT, cost DOUBLE, quantity BIGINT,
+        WATERMARK FOR ts AS ts - INTERVAL '1' SECOND)
+        WITH (connector = 'generator', rows = '150', splits = '2', seed = '2', keys = '6', spacing = '130ms', disorder = '0.3',
+              disorder_by = '3s', nulls = '0.03');
+    CREATE SOURCE t (k_id INT, name VARCHAR, lot BIGINT)
+        WITH (connector = 'generator', rows = '8', seed = '3', keys = '6', nulls = '0.1');";
+
+/// What is read of several inputs.
+const COMBINED: &[&str] = &[
+    "SELECT a.ts, a.k_id AS ak, price, b.ts AS bt, b.k_id AS bk, cost FROM a JOIN b ON a.k_id = b.k_id
+     AND b.ts BETWEEN a.ts - INTERVAL '2' SECOND AND a.ts + INTERVAL '1' SECOND",
+    "SELECT a.ts, a.symbol, price, b.ts AS bt, b.symbol AS bs, cost FROM a LEFT JOIN b ON a.symbol = b.symbol
+     AND b.ts BETWEEN a.ts + INTERVAL '1' SECOND AND a.ts + INTERVAL '2' SECOND",
+    "SELECT a.ts, a.quantity, b.ts AS bt, cost FROM a RIGHT JOIN b ON a.symbol = b.symbol AND a.k_id = b.k_id % 3
+     AND b.ts >= a.ts - INTERVAL '9' SECOND AND b.ts < a.ts + INTERVAL '9' SECOND",
+    "SELECT a.ts, a.k_id AS ak, b.ts AS bt, b.k_id AS bk, b.symbol FROM a FULL JOIN b ON a.k_id = b.k_id
+     AND b.ts BETWEEN a.ts - INTERVAL '1' SECOND AND a.ts WHERE a.quantity > 100 OR b.quantity > 100",
+    "SELECT symbol, COUNT(*), SUM(cost) FROM (SELECT a.symbol, cost FROM a JOIN b ON a.k_id = b.k_id
+     AND b.ts BETWEEN a.ts - INTERVAL '1' SECOND AND a.ts + INTERVAL '1' SECOND) AS j GROUP BY symbol",
+    "SELECT ts, price FROM (SELECT ts, price FROM a WHERE quantity > 300 UNION ALL SELECT ts, cost FROM b) AS u",
+    "SELECT k_id, COUNT(*), SUM(price), FIRST(price), LAST(price), STRING_AGG(symbol, ' '), window_start
+     FROM (SELECT ts, symbol, k_id, price FROM a UNION ALL SELECT ts, symbol, k_id, cost FROM b) AS u
+     GROUP BY k_id WINDOW TUMBLING (ts, INTERVAL '3' SECOND)",
+    "SELECT COUNT(*), MAX(price), window_end
+     FROM (SELECT ts, price FROM a UNION ALL SELECT ts, cost FROM b) AS u WINDOW SLIDING (ts, 5s, 2s)",
+    "SELECT k_id, COUNT(*), SUM(price), window_start, window_end
+     FROM (SELECT ts, k_id, price FROM a UNION ALL SELECT ts, k_id, cost FROM b) AS u GROUP BY k_id, SESSION(ts, INTERVAL '600' MILLISECOND)",
+    "SELECT k_id, COUNT(*), SUM(price) FROM (SELECT k_id, price FROM a UNION ALL SELECT k_id, cost FROM b) AS u
+     GROUP BY k_id EMIT CHANGES",
+    "SELECT ts, symbol, SUM(price) OVER (PARTITION BY symbol ORDER BY ts ROWS BETWEEN 3 PRECEDING AND CURRENT ROW)
+     FROM (SELECT ts, symbol, price FROM a UNION ALL SELECT ts, symbol, cost FROM b) AS u",
+    "SELECT a.ts, name, lot FROM a JOIN t ON a.k_id = t.k_id AND lot > 100",
+    "SELECT symbol, COUNT(*), SUM(price), SUM(lot), window_start FROM a LEFT JOIN t ON a.k_id = t.k_id
+     GROUP BY symbol WINDOW TUMBLING (ts, INTERVAL '4' SECOND)",
+    "SELECT t.name, COUNT(*), SUM(price), window_start FROM a LEFT JOIN t ON a.k_id = t.k_id
+     GROUP BY t.name WINDOW TUMBLING (ts, INTERVAL '4' SECOND)",
+    "SELECT name, lot, SUM(price) OVER (PARTITION BY name ROWS BETWEEN 3 PRECEDING AND CURRENT ROW) FROM a JOIN t ON a.k_id = t.k_id",
+    "SELECT a.ts, price, b.ts AS bt, cost FROM a FULL JOIN b ON a.k_id = b.k_id AND price < cost AND b.ts >= a.ts - INTERVAL '1' SECOND",
+    "SELECT price, cost FROM a LEFT JOIN b ON a.k_id = b.k_id AND a.quantity < b.quantity",
+    "SELECT a.ts, a.k_id AS ak, price, cost FROM a LEFT JOIN b FOR SYSTEM_TIME AS OF a.ts ON a.k_id = b.k_id",
+    "SELECT DISTINCT symbol, k_id FROM (SELECT ts, symbol, k_id FROM a UNION ALL SELECT ts, symbol, k_id FROM b) AS u",
+    "SELECT l.e, l.k_id, l.n, r.n AS rn
+     FROM (SELECT k_id, COUNT(*) AS n, window_end AS e FROM a GROUP BY k_id WINDOW TUMBLING (ts, INTERVAL '2' SECOND)) AS l
+     FULL JOIN (SELECT k_id, COUNT(*) AS n, window_end AS e FROM b GROUP BY k_id WINDOW SLIDING (ts, 4s, 2s)) AS r
+     ON l.k_id = r.k_id AND l.e = r.e AND l.n <> r.n",
+    "SELECT j.k_id, price, cost, c.cost AS other FROM (SELECT a.ts AS at, a.k_id, price, cost FROM a LEFT JOIN b ON a.k_id = b.k_id AND price > cost
+     AND b.ts BETWEEN a.ts - INTERVAL '1' SECOND AND a.ts) AS j LEFT JOIN (SELECT ts, k_id, cost FROM b WHERE quantity > 100) AS c
+     ON j.k_id = c.k_id AND c.ts BETWEEN j.at AND j.at + INTERVAL '1' SECOND",
+    "SELECT ts, price FROM a WHERE k_id IN (SELECT k_id FROM t WHERE lot > 200) AND quantity > (SELECT MIN(lot) FROM t)",
+    "SELECT n, COUNT(*) FROM (SELECT k_id, COUNT(*) AS n, window_start FROM a GROUP BY k_id WINDOW TUMBLING (ts, INTERVAL '2' SECOND))
+     AS w GROUP BY n",
+    "SELECT v.k_id, total, name FROM (SELECT k_id, SUM(cost) AS total FROM b GROUP BY k_id) AS v JOIN t ON v.k_id = t.k_id",
+];
+
+/// Joins of streams, unions, lookups and subqueries, from their sources on: each under 200 schedules.
+#[test]
+fn two_hundred_schedules_of_several_inputs() {
+    let engine = Engine::new();
+    for query in COMBINED {
+        let sql = format!("{STREAMS} {query}");
+        let job = &engine.compile(&sql, &Options::new()).unwrap()[0];
+        let (report, expected) = run(&engine, &sql, &options(&[("processor", "inline")]));
+        assert!(expected.len() > 4, "{query}: {} rows", expected.len());
+        for seed in 0..200_usize {
+            let processor = if seed % 4 == 3 { "stp" } else { "partitioned" };
+            let partitions = (1 + seed % 5).to_string();
+            let batch_rows = ["1", "3", "16", "100"][seed / 4 % 4];
+            let slots = 1 + seed / 7 % 3;
+            let run_options =
+                options(&[("processor", processor), ("partitions", &partitions), ("batch_rows", batch_rows)]);
+            let shape = format!("{processor}, {partitions} partitions, {batch_rows} rows, {slots} slots, seed {seed}");
+            let found = engine.simulate(job, &run_options, slots, seed as u64);
+            let found = found.unwrap_or_else(|error| panic!("{query} under {shape}: {error}"));
+            let sum =
+                |of: fn(&corelane::partition::PartitionStats) -> u64| found.partitions.iter().map(of).sum::<u64>();
+            let counts = [sum(|p| p.records), sum(|p| p.filtered), sum(|p| p.late), sum(|p| p.dropped)];
+            let rows = rows_of(&found.rows);
+            if found.ordered {
+                assert_eq!(rows, expected, "{query} under {shape}");
+            } else {
+                assert_eq!(sorted(rows), sorted(expected.clone()), "{query} under {shape}");
+            }
+            let wanted = [report.records_read, report.records_filtered, report.records_late, report.records_dropped];
+            assert_eq!(counts, wanted, "{query} under {shape}");
+        }
     }
 }

@@ -90,6 +90,13 @@ impl Bitmap {
         self.mask_tail();
     }
 
+    /// Drops the first `count` bits, a multiple of 64; returns how many of them were set.
+    pub fn drop_front(&mut self, count: usize) -> usize {
+        debug_assert!(count.is_multiple_of(64) && count <= self.bits);
+        self.bits -= count;
+        self.words.drain(..count / 64).map(|word| word.count_ones() as usize).sum()
+    }
+
     fn mask_tail(&mut self) {
         let used = self.bits % 64;
         if used > 0
@@ -123,6 +130,20 @@ mod tests {
                 for i in 0..extra { slow.push(words[i / 64] >> (i % 64) & 1 == 1); }
             }
             prop_assert_eq!(fast, slow);
+        }
+
+        /// Bits dropped from the front are gone and counted, and more can be appended.
+        #[test]
+        fn the_rest_stays_when_the_front_is_dropped(bits in prop::collection::vec(any::<bool>(), 0..300), blocks in 0usize..5) {
+            let dropped = (blocks * 64).min(bits.len() / 64 * 64);
+            let (mut whole, mut rest) = (Bitmap::default(), Bitmap::default());
+            bits.iter().for_each(|&bit| whole.push(bit));
+            bits[dropped..].iter().for_each(|&bit| rest.push(bit));
+            let set = bits[..dropped].iter().filter(|&&bit| bit).count();
+            prop_assert_eq!(whole.drop_front(dropped), set);
+            whole.push(true);
+            rest.push(true);
+            prop_assert_eq!(whole, rest);
         }
     }
 }

@@ -10,7 +10,7 @@ use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer};
 
 use arrow_schema::SchemaRef;
 
-use super::{Bitmap, Column, Strings, Values};
+use super::{Bitmap, Column, Strings, Values, words_for};
 use crate::types::{DataType, Physical, Schema, Value};
 
 /// Room made for a text value beforehand. Any value is correct.
@@ -93,6 +93,26 @@ impl ColumnBuffer {
         }
         self.validity.clear();
         self.nulls = 0;
+    }
+
+    /// Drops the first `rows` rows, a multiple of 64; keeps the memory.
+    fn drop_front(&mut self, rows: usize) {
+        match &mut self.store {
+            Store::Boolean(bits) => {
+                bits.drop_front(rows);
+            }
+            Store::Int32(v) => drop(v.drain(..rows)),
+            Store::Int64(v) => drop(v.drain(..rows)),
+            Store::Float64(v) => drop(v.drain(..rows)),
+            Store::Int128(v) => drop(v.drain(..rows)),
+            Store::Utf8 { offsets, bytes } => {
+                let start = offsets[rows];
+                bytes.drain(..start as usize);
+                offsets.drain(..rows);
+                offsets.iter_mut().for_each(|offset| *offset -= start);
+            }
+        }
+        self.nulls -= rows - self.validity.drop_front(rows);
     }
 
     fn reserve(&mut self, rows: usize) {
@@ -279,6 +299,10 @@ impl ColumnBuffer {
                 self.validity.extend(words, rows);
                 let valid: u32 = (0..words.len()).map(|w| mask_word(words, w, rows).count_ones()).sum();
                 self.nulls += rows - valid as usize;
+            }
+            (Some(words), Some(_)) if words[..words_for(rows)].iter().all(|&word| word == 0) => {
+                self.validity.push_many(false, appended);
+                self.nulls += appended;
             }
             (Some(_), Some(selection)) => {
                 for &i in selection {
@@ -504,6 +528,12 @@ impl BatchBuffer {
             column.append_range(from, start, end);
         }
         self.rows += end - start;
+    }
+
+    /// Drops the first `rows` rows, a multiple of 64; keeps the memory.
+    pub fn drop_front(&mut self, rows: usize) {
+        self.columns.iter_mut().for_each(|column| column.drop_front(rows));
+        self.rows -= rows;
     }
 
     /// Appends runs of rows of `sources`, buffers of the same types.

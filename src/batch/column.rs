@@ -156,14 +156,16 @@ impl<'a> Column<'a> {
 /// How the rows of a batch stand in the order of the input.
 #[derive(Debug, Clone, Copy)]
 pub enum RowOrder<'a> {
-    /// Row `i` is row `first_row + i` of one chunk.
+    /// Row `i` is row `first_row + i` of one chunk, in the first of the places of that row.
     Chunk {
         /// The chunk.
         sequence: Sequence,
         /// The chunk's row that is row 0 here.
         first_row: u32,
+        /// Places of a row: as many as rows may come of it.
+        places: u32,
     },
-    /// Row `i` is row `rows[i]` of one chunk.
+    /// Row `i` has the place `rows[i]` in one chunk.
     Rows {
         /// The chunk.
         sequence: Sequence,
@@ -252,8 +254,8 @@ impl<'a> Batch<'a> {
     /// Order key of row `i`.
     pub fn key(&self, i: usize) -> OrderKey {
         match self.order {
-            RowOrder::Chunk { sequence, first_row } => {
-                OrderKey { sequence, row: first_row + i as u32, ..OrderKey::MIN }
+            RowOrder::Chunk { sequence, first_row, places } => {
+                OrderKey { sequence, row: (first_row + i as u32) * places, ..OrderKey::MIN }
             }
             RowOrder::Rows { sequence, rows } => OrderKey { sequence, row: rows[i], ..OrderKey::MIN },
             RowOrder::Keys(keys) => keys[i],

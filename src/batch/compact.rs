@@ -12,8 +12,8 @@ impl<'a> Batch<'a> {
         let Some(selection) = self.selection.list() else { return *self };
         let columns = arena.alloc_slice_fill_iter(self.columns.iter().map(|column| gather(column, selection, arena)));
         let order = match self.order {
-            RowOrder::Chunk { sequence, first_row } => {
-                let rows = arena.alloc_slice_fill_iter(selection.iter().map(|&i| first_row + i));
+            RowOrder::Chunk { sequence, first_row, places } => {
+                let rows = arena.alloc_slice_fill_iter(selection.iter().map(|&i| (first_row + i) * places));
                 RowOrder::Rows { sequence, rows }
             }
             RowOrder::Rows { sequence, rows } => {

@@ -18,4 +18,4 @@ pub use buffer::{BatchBuffer, ColumnBuffer, Run};
 pub use chunk::{Block, Chunk, ChunkSource, Decode, Decoded, Failure, Payload, Pull, Slice};
 pub use column::{Batch, Column, RowOrder, Selection, Strings, Values};
 pub use compact::gather;
-pub use table::{KeyChains, KeyedTable, same_rows};
+pub use table::{KeyChains, KeyedTable, canonical_bits, keys_equal, same_rows};

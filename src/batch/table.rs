@@ -40,7 +40,7 @@ impl KeyChains {
     pub fn insert(&mut self, columns: &[Column<'_>], row: usize) {
         let Self { heads, next, hasher } = self;
         let Some(hash) = hash(hasher, columns, row) else { return };
-        match heads.find_mut(hash, |&other| equal(columns, row, columns, other as usize)) {
+        match heads.find_mut(hash, |&other| keys_equal(columns, row, columns, other as usize)) {
             Some(head) => {
                 next[row] = *head;
                 *head = row as u32;
@@ -55,7 +55,7 @@ impl KeyChains {
     /// The row put in last whose key (in `own`) is that of row `row` of `wanted`, or [`Self::END`].
     pub fn find(&self, own: &[Column<'_>], wanted: &[Column<'_>], row: usize) -> u32 {
         let Some(hash) = hash(&self.hasher, wanted, row) else { return Self::END };
-        let same = |&other: &u32| equal(wanted, row, own, other as usize);
+        let same = |&other: &u32| keys_equal(wanted, row, own, other as usize);
         self.heads.find(hash, same).copied().unwrap_or(Self::END)
     }
 
@@ -78,6 +78,8 @@ pub struct KeyedTable {
     keys: Vec<usize>,
     chains: KeyChains,
     count: usize,
+    /// Rows of the key that has most.
+    most: u32,
 }
 
 /// Two are the same only if they are one.
@@ -110,12 +112,24 @@ impl KeyedTable {
         let columns: Vec<Column<'_>> = keys.iter().map(|&key| rows.columns[key].column()).collect();
         // From the last row to the first, so that each row that comes leads the others of its key.
         (0..count).rev().for_each(|row| chains.insert(&columns, row));
-        Some(Self { rows, keys: keys.to_vec(), chains, count })
+        let mut ranks = vec![1_u32; count];
+        for row in (0..count).rev() {
+            if let Some(&rank) = ranks.get(chains.next(row as u32) as usize) {
+                ranks[row] = rank + 1;
+            }
+        }
+        let most = ranks.into_iter().max().unwrap_or(1);
+        Some(Self { rows, keys: keys.to_vec(), chains, count, most })
     }
 
     /// The row that is all NULL.
     pub fn null_row(&self) -> u32 {
         self.count as u32
+    }
+
+    /// How many rows a key has at most, and 1 at least.
+    pub fn most(&self) -> u32 {
+        self.most
     }
 
     /// Number of rows.
@@ -154,8 +168,8 @@ impl KeyedTable {
     }
 }
 
-/// A DOUBLE by its bits, equal numbers alike.
-fn canonical(value: f64) -> u64 {
+/// The bits of a DOUBLE, those of equal numbers alike.
+pub fn canonical_bits(value: f64) -> u64 {
     if value.is_nan() { f64::NAN.to_bits() } else { (value + 0.0).to_bits() }
 }
 
@@ -170,7 +184,7 @@ fn hash(hasher: &DefaultHashBuilder, columns: &[Column<'_>], row: usize) -> Opti
             Values::Boolean(words) => hasher.hash_one(words[row / 64] >> (row % 64) & 1),
             Values::Int32(values) => hasher.hash_one(values[row]),
             Values::Int64(values) => hasher.hash_one(values[row]),
-            Values::Float64(values) => hasher.hash_one(canonical(values[row])),
+            Values::Float64(values) => hasher.hash_one(canonical_bits(values[row])),
             Values::Int128(values) => hasher.hash_one(values[row]),
             Values::Utf8(_) | Values::Dictionary { .. } => hasher.hash_one(column.text(row)),
         };
@@ -182,18 +196,18 @@ fn hash(hasher: &DefaultHashBuilder, columns: &[Column<'_>], row: usize) -> Opti
 /// Whether rows `i` and `j` are equal in all columns, NULL being equal to NULL.
 pub fn same_rows(columns: &[Column<'_>], i: usize, j: usize) -> bool {
     columns.iter().all(|column| match (column.is_valid(i), column.is_valid(j)) {
-        (true, true) => equal(std::slice::from_ref(column), i, std::slice::from_ref(column), j),
+        (true, true) => keys_equal(std::slice::from_ref(column), i, std::slice::from_ref(column), j),
         (valid, other) => valid == other,
     })
 }
 
 /// Whether two keys without NULL are equal.
-fn equal(a: &[Column<'_>], i: usize, b: &[Column<'_>], j: usize) -> bool {
+pub fn keys_equal(a: &[Column<'_>], i: usize, b: &[Column<'_>], j: usize) -> bool {
     a.iter().zip(b).all(|(a, b)| match (a.values, b.values) {
         (Values::Boolean(x), Values::Boolean(y)) => x[i / 64] >> (i % 64) & 1 == y[j / 64] >> (j % 64) & 1,
         (Values::Int32(x), Values::Int32(y)) => x[i] == y[j],
         (Values::Int64(x), Values::Int64(y)) => x[i] == y[j],
-        (Values::Float64(x), Values::Float64(y)) => canonical(x[i]) == canonical(y[j]),
+        (Values::Float64(x), Values::Float64(y)) => canonical_bits(x[i]) == canonical_bits(y[j]),
         (Values::Int128(x), Values::Int128(y)) => x[i] == y[j],
         _ => a.text(i) == b.text(j),
     })

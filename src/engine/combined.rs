@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int32Array, RecordBatch, RecordBatchOptions, new_null_array};
-use arrow_schema::{Field as ArrowField, Schema as ArrowSchema};
+use arrow_schema::{Field as ArrowField, Schema as ArrowSchema, SchemaRef};
 
 use crate::batch::{Chunk, Decode, Decoded, Slice, arrow_type};
 use crate::error::{Error, Result};
@@ -48,6 +48,8 @@ pub(super) struct CombinedDecoder {
     places: Vec<Vec<Place>>,
     /// Arrays of one value, by length and what they hold.
     constant: HashMap<(usize, Option<usize>, Option<DataType>), ArrayRef>,
+    /// The Arrow schema of each input's last chunk: mostly that of the next.
+    schemas: Vec<Option<SchemaRef>>,
     own: Decoded,
 }
 
@@ -66,7 +68,15 @@ impl CombinedDecoder {
             };
             scan.projection.iter().map(place).collect()
         });
-        Self { decoders, input_of, places: places.collect(), constant: HashMap::new(), own: Decoded::default() }
+        let schemas = vec![None; decoders.len()];
+        Self {
+            decoders,
+            input_of,
+            places: places.collect(),
+            constant: HashMap::new(),
+            schemas,
+            own: Decoded::default(),
+        }
     }
 
     fn widened(&mut self, batch: &RecordBatch, input: usize) -> Result<RecordBatch> {
@@ -88,10 +98,19 @@ impl CombinedDecoder {
                 }
             });
         }
-        let fields: Vec<ArrowField> =
-            arrays.iter().map(|array| ArrowField::new("", array.data_type().clone(), true)).collect();
+        let fits = |schema: &&SchemaRef| {
+            schema.fields().iter().zip(&arrays).all(|(field, array)| field.data_type() == array.data_type())
+        };
+        let schema = match self.schemas[input].as_ref().filter(fits) {
+            Some(schema) => Arc::clone(schema),
+            None => {
+                let field = |array: &ArrayRef| ArrowField::new("", array.data_type().clone(), true);
+                let schema = Arc::new(ArrowSchema::new(arrays.iter().map(field).collect::<Vec<_>>()));
+                Arc::clone(self.schemas[input].insert(schema))
+            }
+        };
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        RecordBatch::try_new_with_options(Arc::new(ArrowSchema::new(fields)), arrays, &options)
+        RecordBatch::try_new_with_options(schema, arrays, &options)
             .map_err(|error| Error::Execution(format!("the columns of a UNION ALL do not fit: {error}")))
     }
 

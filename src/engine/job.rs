@@ -240,7 +240,7 @@ impl Engine {
 }
 
 /// The job with its settings of event time.
-fn timed(job: &JobPlan, options: &RunOptions) -> JobPlan {
+pub(super) fn timed(job: &JobPlan, options: &RunOptions) -> JobPlan {
     let mut job = job.clone();
     job.plan.timing = options.timing.clone();
     // Files may well hold the future; who speaks live should not.
@@ -254,7 +254,7 @@ fn timed(job: &JobPlan, options: &RunOptions) -> JobPlan {
 }
 
 /// Partitions asked for: one per physical core unless said otherwise.
-fn partitions(options: &RunOptions) -> Result<usize> {
+pub(super) fn partitions(options: &RunOptions) -> Result<usize> {
     let partitions = match (options.partitions, &options.cores) {
         (Some(partitions), _) => partitions,
         (None, Some(cores)) => cores.len(),
@@ -266,7 +266,7 @@ fn partitions(options: &RunOptions) -> Result<usize> {
     Ok(partitions)
 }
 
-fn layout(job: &JobPlan, options: &RunOptions, splits: usize) -> Result<Layout> {
+pub(super) fn layout(job: &JobPlan, options: &RunOptions, splits: usize) -> Result<Layout> {
     let request = LayoutRequest {
         processor: options.processor,
         partitions: partitions(options)?,

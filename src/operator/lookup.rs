@@ -1,6 +1,6 @@
 //! Joins each row with the rows of a table that have its key.
 //!
-//! Guarantees: a row's partners leave in table order, in the row's place; a key with a NULL in it has no partner. Rows that
+//! Guarantees: a row's partners leave in table order, in the places of the row; a key with a NULL in it has no partner. Rows that
 //! have one partner at most stay where they are: only the table's columns are gathered; else all columns are.
 
 use std::sync::Arc;
@@ -23,16 +23,18 @@ pub struct Lookup {
     outer: bool,
     /// Whether a row without a partner counts as a filtered record.
     counts_records: bool,
+    /// Places of a row that leaves.
+    places: u32,
     /// Whether the table's memory, which all partitions share, is accounted for here.
     accounts: bool,
 }
 
 impl Lookup {
-    /// For a node of a plan whose table has been read. Panics if it has not.
-    pub fn new(node: &LookupNode, counts_records: bool, accounts: bool) -> Self {
+    /// For a node of a plan whose table has been read, of each of whose rows so many rows may come. Panics if it has not.
+    pub fn new(node: &LookupNode, places: u32, counts_records: bool, accounts: bool) -> Self {
         let table = node.loaded.clone().expect("tables are read before the job is wired");
         let keys = node.keys.iter().map(|(key, _)| Evaluator::new(key)).collect();
-        Self { table, keys, columns: node.columns.clone(), outer: node.outer, counts_records, accounts }
+        Self { table, keys, columns: node.columns.clone(), outer: node.outer, counts_records, places, accounts }
     }
 }
 
@@ -79,11 +81,14 @@ impl Operator for Lookup {
         }
         let mut left = BumpVec::with_capacity_in(kept.len(), arena);
         let mut right = BumpVec::with_capacity_in(kept.len(), arena);
+        // Of the partners of one row the first is number 0.
+        let mut numbers = BumpVec::with_capacity_in(kept.len(), arena);
         for &i in kept {
             let mut partner = partners[i as usize];
-            loop {
+            for number in 0_u32.. {
                 left.push(i);
                 right.push(partner);
+                numbers.push(number);
                 if partner == table.null_row() {
                     break;
                 }
@@ -98,14 +103,13 @@ impl Operator for Lookup {
         let added = self.columns.iter().map(|&column| gather(&table.column(column), right, arena));
         let columns = BumpVec::from_iter_in(passed.chain(added), arena).into_bump_slice();
         let order = match batch.order {
-            RowOrder::Chunk { sequence, first_row } => {
-                let rows = arena.alloc_slice_fill_iter(left.iter().map(|&i| first_row + i));
-                RowOrder::Rows { sequence, rows }
+            RowOrder::Chunk { sequence, .. } | RowOrder::Rows { sequence, .. } => {
+                let place = |(&i, &number): (&u32, &u32)| {
+                    batch.key(i as usize).row.saturating_add(number.saturating_mul(self.places))
+                };
+                RowOrder::Rows { sequence, rows: arena.alloc_slice_fill_iter(left.iter().zip(&numbers).map(place)) }
             }
-            RowOrder::Rows { sequence, rows } => {
-                let rows = arena.alloc_slice_fill_iter(left.iter().map(|&i| rows[i as usize]));
-                RowOrder::Rows { sequence, rows }
-            }
+            // What comes of a group, or of a pair, is where that is.
             RowOrder::Keys(keys) => RowOrder::Keys(arena.alloc_slice_fill_iter(left.iter().map(|&i| keys[i as usize]))),
         };
         next(Batch { rows: left.len(), columns, selection: Selection::All, order }, context)

@@ -25,6 +25,8 @@ mod frames;
 mod gather;
 mod group_by;
 mod interval_join;
+mod join_keys;
+mod join_side;
 mod late;
 mod lookup;
 mod overlapping;
@@ -37,6 +39,7 @@ mod revisions;
 mod rows;
 mod sessions;
 mod sorter;
+mod waiting;
 
 pub use aggregate::{Aggregate, MergePanes};
 pub use as_of::AsOf;

@@ -119,7 +119,7 @@ impl Operator for Rank {
             let arena = bumpalo::Bump::new();
             let columns: Vec<_> =
                 rows.columns().iter().chain([&numbers]).map(|array| view(array, start, count, &arena)).collect();
-            let order = RowOrder::Chunk { sequence: Sequence::new(SplitId(0), self.left), first_row: 0 };
+            let order = RowOrder::Chunk { sequence: Sequence::new(SplitId(0), self.left), first_row: 0, places: 1 };
             self.left += 1;
             let mut inner = context.with_arena(&arena);
             inner.rows_are_records = false;

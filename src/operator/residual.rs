@@ -1,7 +1,7 @@
 //! What must be true of a pair beside its key and its times, for joins from which rows without a partner leave, too.
 //!
-//! Pairs are found first, for a whole batch; which of them are pairs decides which rows have had a partner, and that decides
-//! which of the rows that went without one in between leave.
+//! Pairs are found first, as many as leave together; which of them are pairs decides which rows have had a partner, and that
+//! decides which of the rows that went without one in between leave.
 
 use bumpalo::Bump;
 use bumpalo::collections::Vec as BumpVec;
@@ -24,16 +24,17 @@ impl Residual {
         Self { condition: Evaluator::new(condition) }
     }
 
-    /// Of which of `rows` rows of `columns` it is true.
+    /// Of which of the selected of `rows` rows of `columns` it is true; it is not looked at for others.
     pub(super) fn passing<'a>(
         &self,
         columns: &[Column<'_>],
         rows: usize,
+        selection: Selection<'_>,
         arena: &'a Bump,
         simd: Simd,
     ) -> Result<&'a [bool]> {
         let mut failures = RowFailures::new(arena, rows);
-        let passes = self.condition.evaluate(columns, rows, Selection::All, arena, &mut failures, simd);
+        let passes = self.condition.evaluate(columns, rows, selection, arena, &mut failures, simd);
         if let Some((_, reason)) = failures.iter().next() {
             return Err(Error::Execution(format!("the condition of a JOIN: {reason}")));
         }

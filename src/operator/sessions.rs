@@ -5,7 +5,7 @@
 //! make it longer have come by then. It is kept while late records may come; when they change it, it leaves again, and if
 //! they bridge several, those leave as one. Costs a look at its key's sessions for each group of each pane.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use bumpalo::Bump;
 
@@ -18,14 +18,53 @@ use crate::types::{EventTime, OrderKey, Schema};
 
 use super::{Context, Next, Panes};
 
+/// Sessions by when they leave, or are given up. An entry counts only while its session is still due then: one whose time
+/// moves on is put down once more and not looked for, and there are few times, because slices end together.
+#[derive(Default)]
+struct Agenda {
+    times: BTreeMap<EventTime, Vec<u32>>,
+    entries: usize,
+    /// Lists to be used again.
+    free: Vec<Vec<u32>>,
+}
+
+impl Agenda {
+    fn put(&mut self, due: EventTime, number: u32) {
+        let Self { times, free, .. } = self;
+        times.entry(due).or_insert_with(|| free.pop().unwrap_or_default()).push(number);
+        self.entries += 1;
+    }
+
+    fn first(&self) -> Option<EventTime> {
+        self.times.first_key_value().map(|(due, _)| *due)
+    }
+
+    /// Takes out the entries of the first time, if that is not after `now`.
+    fn take(&mut self, now: EventTime) -> Option<(EventTime, Vec<u32>)> {
+        let (due, numbers) = self.times.first_entry().filter(|first| *first.key() <= now)?.remove_entry();
+        self.entries -= numbers.len();
+        Some((due, numbers))
+    }
+
+    fn recycle(&mut self, mut numbers: Vec<u32>) {
+        numbers.clear();
+        self.free.push(numbers);
+    }
+
+    fn clear(&mut self) {
+        while let Some((_, numbers)) = self.take(EventTime::MAX) {
+            self.recycle(numbers);
+        }
+    }
+}
+
 /// Makes sessions of panes and passes them on.
 pub struct Sessions {
     gap_us: i64,
     keys: usize,
     calls: usize,
     table: SessionTable,
-    /// Sessions by when they leave, or are given up.
-    due: BTreeSet<(EventTime, u32)>,
+    due: Agenda,
     /// Those that leave at one watermark.
     leaving: Vec<(OrderKey, u32)>,
     buffer: BatchBuffer,
@@ -45,7 +84,7 @@ impl Sessions {
             keys: node.keys.len(),
             calls: node.calls.len(),
             table: SessionTable::new(&panes.keyer, &panes.layout),
-            due: BTreeSet::new(),
+            due: Agenda::default(),
             leaving: Vec::new(),
             buffer: BatchBuffer::for_schema(schema),
             scratch: Bump::new(),
@@ -56,7 +95,7 @@ impl Sessions {
 
     /// Bytes of sessions that have not left, or may be corrected.
     pub fn held_bytes(&self) -> usize {
-        self.table.held_bytes() + self.due.len() * size_of::<(EventTime, u32)>()
+        self.table.held_bytes() + self.due.entries * size_of::<u32>()
     }
 
     /// Passes on all sessions that leave up to `watermark`, in the order in which they do.
@@ -70,9 +109,9 @@ impl Sessions {
         let Some(lateness) = panes.lateness() else { return Ok(()) };
         loop {
             let closes = panes.next_to_close().unwrap_or(EventTime::MAX);
-            let due = self.due.first().map_or(EventTime::MAX, |(due, _)| *due);
+            let due = self.due.first().unwrap_or(EventTime::MAX);
             let now = closes.min(due);
-            if now > watermark || panes.open.is_empty() && self.due.is_empty() {
+            if now > watermark || panes.open.is_empty() && self.due.entries == 0 {
                 break;
             }
             // What comes to a session at one time is all there before it leaves.
@@ -86,7 +125,7 @@ impl Sessions {
         table.compact(&panes.keyer, &panes.layout, |session| match session {
             None => due.clear(),
             Some((number, session)) => {
-                due.insert((session.due, number));
+                due.put(session.due, number);
             }
         });
         Ok(())
@@ -97,14 +136,14 @@ impl Sessions {
         let Self { gap_us, table, due, partial, touched, .. } = self;
         let mut done = 0;
         while groups.export_part(&panes.keyer, &panes.layout, &mut done, partial) {
-            table.merge(&panes.keyer, &panes.layout, *gap_us, partial, touched, |number, session| {
-                due.remove(&(session.due, number));
-            });
+            table.merge(&panes.keyer, &panes.layout, *gap_us, partial, touched);
             for &number in touched.iter() {
                 let session = table.get_mut(number);
-                due.remove(&(session.due, number));
-                session.due = seen_over(session, *gap_us, lateness).max(now);
-                due.insert((session.due, number));
+                let over = seen_over(session, *gap_us, lateness).max(now);
+                if session.due != over {
+                    session.due = over;
+                    due.put(over, number);
+                }
             }
         }
     }
@@ -119,19 +158,24 @@ impl Sessions {
         next: &mut Next<'_>,
     ) -> Result<()> {
         self.leaving.clear();
-        while let Some(&(due, number)) = self.due.first()
-            && due <= now
-        {
-            self.due.pop_first();
-            let session = self.table.get(number);
-            let over = seen_over(session, self.gap_us, lateness);
-            if session.changed {
-                let (sequence, row) = session.place;
-                let corrects = session.left || now > over;
-                self.leaving.push((OrderKey { time: now, stage: u32::from(corrects), sequence, row }, number));
-            } else {
-                self.table.remove(number);
+        while let Some((due, numbers)) = self.due.take(now) {
+            for &number in &numbers {
+                let session = self.table.get_mut(number);
+                if session.due != due {
+                    continue;
+                }
+                // Whatever else was put down for it at this time does not count any more.
+                session.due = EventTime::MIN;
+                let over = seen_over(session, self.gap_us, lateness);
+                if session.changed {
+                    let (sequence, row) = session.place;
+                    let corrects = session.left || now > over;
+                    self.leaving.push((OrderKey { time: now, stage: u32::from(corrects), sequence, row }, number));
+                } else {
+                    self.table.remove(number);
+                }
             }
+            self.due.recycle(numbers);
         }
         self.leaving.sort_unstable();
         // A batch is of first results, or of corrections.
@@ -146,7 +190,7 @@ impl Sessions {
             (session.changed, session.left) = (false, true);
             session.due = lateness.over(seen_over(session, self.gap_us, lateness));
             if session.due > now {
-                self.due.insert((session.due, number));
+                self.due.put(session.due, number);
             } else {
                 self.table.remove(number);
             }

@@ -70,7 +70,7 @@ impl Sorter {
     fn sorted(&self) -> Result<Vec<u32>> {
         let mut rows: Vec<u32> = (0..self.keys.len() as u32).collect();
         if self.order.is_empty() {
-            rows.sort_unstable_by_key(|&row| self.keys[row as usize]);
+            rows.sort_by_key(|&row| self.keys[row as usize]);
             return Ok(rows);
         }
         let failed = |error: ArrowError| Error::Execution(format!("cannot sort the rows: {error}"));
@@ -82,9 +82,9 @@ impl Sorter {
         let by = self.order.iter().map(|(_, options)| Some(*options));
         let mut columns: Vec<SortColumn> = batch.columns()[self.columns..].iter().zip(by).map(column).collect();
         columns.extend(batch.columns()[..self.columns].iter().map(|values| column((values, None))));
-        // Places are distinct.
+        // Pairs of one row share its place: those stay as they came.
         let mut places: Vec<u32> = rows.clone();
-        places.sort_unstable_by_key(|&row| self.keys[row as usize]);
+        places.sort_by_key(|&row| self.keys[row as usize]);
         let mut rank = vec![0_u32; rows.len()];
         places.iter().zip(0..).for_each(|(&row, number)| rank[row as usize] = number);
         let rank: ArrayRef = Arc::new(arrow_array::UInt32Array::from(rank));

@@ -12,7 +12,7 @@ use super::Step;
 use super::exchange::{Exchanger, MeshEnds};
 use super::ledger::Ledger;
 use super::measure::{At, PartitionMeter};
-use super::message::{DeadLetter, Input, Mark, Origin, Shown};
+use super::message::{DeadLetter, Input, Mark, Origin, Returned, Shown};
 use super::output::OutputPort;
 use super::parts::{PartitionParts, PartitionStats};
 use crate::batch::{Batch, Chunk, Decode, Decoded, Failure, RowOrder, Selection, Slice, Values, view};
@@ -50,12 +50,15 @@ pub struct Partition {
     simd: Simd,
     event_time_column: Option<usize>,
     in_turns: bool,
+    abreast: bool,
+    corrects: bool,
+    places: u32,
     min_advance_us: i64,
     max_future: MaxFuture,
     ordered: bool,
     frontier: Frontier,
     input: Consumer<Input>,
-    returns: Producer<Chunk>,
+    returns: Producer<Returned>,
     decoder: Box<dyn Decode + Send>,
     ledger: Option<Ledger>,
     local: Chain,
@@ -112,6 +115,9 @@ impl Partition {
             simd: parts.simd,
             event_time_column: parts.event_time_column,
             in_turns: parts.in_turns,
+            abreast: parts.abreast,
+            corrects: parts.corrects,
+            places: parts.places,
             min_advance_us: parts.min_advance_us,
             max_future: parts.max_future,
             ordered: parts.ordered,
@@ -206,7 +212,8 @@ impl Partition {
     pub fn into_stats(mut self) -> PartitionStats {
         self.stats.emitted = self.output.emitted();
         self.stats.filtered = self.counts.filtered;
-        self.stats.corrected = self.output.corrected();
+        // The pairs of joins have stages of their own.
+        self.stats.corrected = if self.corrects { self.output.corrected() } else { 0 };
         self.stats.late = self.counts.late;
         self.stats.dropped = self.counts.dropped;
         self.stats.lateness = self.counts.lateness;
@@ -431,16 +438,17 @@ impl Partition {
 
     fn run_chunk(&mut self, turn: u64, read_at: EventTime, chunk: Chunk) -> Result<()> {
         let split = chunk.split();
-        // Turns number the chunks of all splits in the order in which they are read; where partitions keep splits, the
-        // chunk's own number does.
-        let sequence = if self.in_turns { Sequence::new(SplitId(0), turn) } else { chunk.sequence };
+        // Turns number the chunks of all splits in the order in which they are read; where partitions keep splits, or in
+        // which order they are read must not show, the chunk's own number does.
+        let own = self.abreast || !self.in_turns;
+        let sequence = if own { chunk.sequence } else { Sequence::new(SplitId(0), turn) };
         let mut greatest_before = self.ledger.as_ref().map_or(EventTime::MIN, |ledger| ledger.greatest(split));
         let mut first_row = 0;
         for (number, slice) in self.decoded.slices.iter().enumerate() {
             self.arena.reset();
             let columns = slice.batch.columns().iter().map(|array| view(array, slice.offset, slice.rows, &self.arena));
             let columns = self.arena.alloc_slice_fill_iter(columns);
-            let order = RowOrder::Chunk { sequence, first_row };
+            let order = RowOrder::Chunk { sequence, first_row, places: self.places };
             let batch = Batch { rows: slice.rows, columns, selection: Selection::All, order };
             let mut context = context!(self, greatest_before);
             (context.latest, context.now) = (self.max_future.latest(read_at), read_at);
@@ -476,7 +484,8 @@ impl Partition {
         self.through = Some(read_at);
         let origin = Origin { sequence, split, first_record: chunk.first_record, read_at };
         // The reader's ring is as large as the chunks there are, so there is room; a reader that is gone needs none back.
-        let _ = self.returns.push(chunk);
+        let greatest = self.greatest.iter().copied().max().unwrap_or(EventTime::MIN);
+        let _ = self.returns.push(Returned { chunk, greatest });
         self.decoded.slices.clear();
         self.end_turn(turn, origin)
     }
@@ -624,7 +633,7 @@ impl Partition {
         let letters = self.counts.failures.drain(..).map(|failure| DeadLetter {
             split,
             failure: Failure {
-                record: first_record + u64::from(failure.place.row),
+                record: first_record + u64::from(failure.place.row / self.places),
                 reason: failure.reason,
                 raw: Vec::new(),
             },

@@ -30,6 +30,15 @@ pub enum Input {
     },
 }
 
+/// From a partition back to its reader: a chunk that it is through with.
+#[derive(Debug)]
+pub struct Returned {
+    /// The chunk.
+    pub chunk: Chunk,
+    /// How far event time goes in it; [`EventTime::MIN`] if nobody asked.
+    pub greatest: EventTime,
+}
+
 /// From a partition to the writer.
 #[derive(Debug)]
 pub enum Output {

@@ -12,6 +12,7 @@
 //! nothing. The rows that leave the writer are a function of the input and the query alone. Between partitions there are
 //! only rings.
 
+mod abreast;
 mod exchange;
 mod ledger;
 mod machine;
@@ -26,7 +27,7 @@ mod wiring;
 mod writer;
 
 pub use machine::{Partition, memory_exceeded};
-pub use message::{DeadLetter, Input, Output};
+pub use message::{DeadLetter, Input, Output, Returned};
 pub use parts::{PartitionParts, PartitionStats};
 pub use reader::{Reader, ReaderParts, ReaderStats, SourceSplit};
 pub use wiring::{End, Join, Lane, Wired, Wiring, wire, wire_through};

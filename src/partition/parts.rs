@@ -2,8 +2,8 @@
 
 use super::exchange::MeshEnds;
 use super::ledger::Ledger;
-use super::message::{DeadLetter, Input, Output, OutputRows};
-use crate::batch::{Chunk, Decode};
+use super::message::{DeadLetter, Input, Output, OutputRows, Returned};
+use crate::batch::Decode;
 use crate::kernel::Simd;
 use crate::metrics::{LatenessHistogram, MemoryShare, ProgressWriter};
 use crate::operator::OnError;
@@ -29,6 +29,12 @@ pub struct PartitionParts {
     pub event_time_column: Option<usize>,
     /// Whether chunks come in turns (else the partition keeps splits).
     pub in_turns: bool,
+    /// Whether the splits are read abreast: then a row's place is that in its split, not the turn in which it came.
+    pub abreast: bool,
+    /// Whether results that left are corrected by late records.
+    pub corrects: bool,
+    /// Places of a record: as many as rows may come of it.
+    pub places: u32,
     /// How far the watermark advances before operators are told again.
     pub min_advance_us: i64,
     /// How far ahead of the clock records may be.
@@ -40,7 +46,7 @@ pub struct PartitionParts {
     /// Chunks.
     pub input: Consumer<Input>,
     /// Decoded chunks, back to the reader.
-    pub returns: Producer<Chunk>,
+    pub returns: Producer<Returned>,
     /// Decoder.
     pub decoder: Box<dyn Decode + Send>,
     /// Event time; `None` if the query does not depend on it.

@@ -2,12 +2,13 @@
 //!
 //! It is the only machine that looks at a clock, and stamps what it deals: that a split is idle, and what time it was when a
 //! chunk was read, thereby become facts of the input that all partitions see at the same place in it. The splits of a
-//! bounded source are read one after another, unless partitions keep them; those of an unbounded one in rotation, because
-//! none of them ends.
+//! bounded source are read one after another, unless partitions keep them, or abreast ([`super::abreast`]) where several
+//! inputs meet by event time; those of an unbounded one in rotation, because none of them ends.
 
 use super::Step;
-use super::message::Input;
-use crate::batch::{Chunk, ChunkSource, Pull};
+use super::abreast::Abreast;
+use super::message::{Input, Returned};
+use crate::batch::{ChunkSource, Pull};
 use crate::error::Result;
 use crate::metrics::QueueWriter;
 use crate::plan::Deal;
@@ -31,6 +32,8 @@ pub struct ReaderParts {
     pub deal: Deal,
     /// Whether the splits end by themselves.
     pub bounded: bool,
+    /// Whether to read them abreast.
+    pub abreast: bool,
     /// How long a split of an unbounded source may have nothing before it is idle, in microseconds; `None` for ever.
     pub idle_timeout_us: Option<i64>,
     /// What time it is.
@@ -40,7 +43,7 @@ pub struct ReaderParts {
     /// To each partition that this reader feeds.
     pub to: Vec<Producer<Input>>,
     /// Decoded chunks, from each.
-    pub returns: Vec<Consumer<Chunk>>,
+    pub returns: Vec<Consumer<Returned>>,
     /// Live counts of what is dealt to each.
     pub queues: Vec<QueueWriter>,
 }
@@ -73,6 +76,7 @@ pub struct Reader {
     states: Vec<ReadState>,
     /// Index of the split to pull next.
     current: usize,
+    abreast: Option<Abreast>,
     turn: u64,
     /// What found its ring full, and for which partition.
     held: Option<(usize, Input)>,
@@ -86,7 +90,8 @@ impl Reader {
     /// A reader.
     pub fn new(parts: ReaderParts) -> Self {
         let states = vec![ReadState::Live; parts.splits.len()];
-        Self { parts, states, current: 0, turn: 0, held: None, chunks: 0, pending_splits: 0, least_wait_ns: 0 }
+        let abreast = parts.abreast.then(|| Abreast::new(parts.splits.len(), parts.to.len()));
+        Self { parts, states, current: 0, abreast, turn: 0, held: None, chunks: 0, pending_splits: 0, least_wait_ns: 0 }
     }
 
     /// What it did.
@@ -113,6 +118,10 @@ impl Reader {
                 self.pending_splits = 0;
                 self.states[index] = ReadState::Live;
                 let read_at = self.parts.clock.now();
+                let partition = self.partition_of(self.parts.splits[index].id);
+                if let Some(abreast) = &mut self.abreast {
+                    abreast.dealt(index, partition);
+                }
                 Ok(self.deal(index, |turn| Input::Chunk { turn, chunk, read_at }))
             }
             Pull::End => {
@@ -145,11 +154,17 @@ impl Reader {
 
     /// Gives buffers of decoded chunks back to their splits.
     fn take_back(&mut self) {
-        for returned in &mut self.parts.returns {
-            while let Some(chunk) = returned.pop() {
+        for (partition, returned) in self.parts.returns.iter_mut().enumerate() {
+            while let Some(Returned { chunk, greatest }) = returned.pop() {
+                if let Some(abreast) = &mut self.abreast {
+                    abreast.returned(partition, greatest);
+                }
                 if let Some(split) = self.parts.splits.iter_mut().find(|s| s.id == chunk.split()) {
                     split.source.recycle(chunk);
                 }
+            }
+            if let Some(abreast) = self.abreast.as_mut().filter(|_| self.parts.to[partition].is_abandoned()) {
+                abreast.gone(partition);
             }
         }
     }
@@ -191,10 +206,14 @@ impl Reader {
         self.parts.deal == Deal::BySplit || !self.parts.bounded
     }
 
-    /// The split to pull: one after another where input order counts, else in turn, passing over full partitions.
+    /// The split to pull: one after another where input order counts, abreast where event time does, else in turn, passing over
+    /// full partitions.
     fn choose(&mut self) -> Option<usize> {
         let splits = self.parts.splits.len();
         let open = |index: &usize| self.states[*index] != ReadState::Ended;
+        if let Some(abreast) = &mut self.abreast {
+            return abreast.choose(|index| self.states[index] != ReadState::Ended);
+        }
         if !self.rotates() {
             return (0..splits).find(open);
         }

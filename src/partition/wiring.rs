@@ -6,17 +6,17 @@
 use super::exchange::MeshEnds;
 use super::ledger::Ledger;
 use super::mesh::Mesh;
-use super::message::{Input, Mark, Output, OutputRows};
+use super::message::{Input, Mark, Output, OutputRows, Returned};
 use super::parts::PartitionParts;
 use super::reader::{ReaderParts, SourceSplit};
 use super::writer::WriterParts;
-use crate::batch::{Chunk, Decode};
+use crate::batch::Decode;
 use crate::kernel::Simd;
 use crate::limits::RING_SLOTS;
 use crate::metrics::{LaneMeters, MemoryLimit, Progress, QueueWriter};
 use crate::operator::{Gather, OnError};
 use crate::pipeline::Stages;
-use crate::plan::{Deal, Exchange, Layout, Plan};
+use crate::plan::{Deal, Exchange, Layout, Plan, places_of_row};
 use crate::ring::{Consumer, Producer, Wakeup, ring};
 use crate::state::KeyHasher;
 use crate::time::{Clock, SplitClocks};
@@ -122,7 +122,7 @@ impl Wiring<'_> {
 }
 
 /// A reader's ends of the rings to one partition and back, and its count of what it dealt.
-type InputEnds = ((Producer<Input>, Consumer<Chunk>), QueueWriter);
+type InputEnds = ((Producer<Input>, Consumer<Returned>), QueueWriter);
 /// The writer's ends of the rings from one partition and back.
 type OutputEnds = (Consumer<Output>, Producer<OutputRows>);
 
@@ -199,6 +199,10 @@ pub fn wire_through(wiring: Wiring<'_>, joint: &mut impl Join) -> Wired {
     let n = wiring.layout.partitions;
     let slots = wiring.ring_slots;
     let own_readers = wiring.layout.deal == Deal::Own;
+    let places = places_of_row(&wiring.plan.steps);
+    // Places within a chunk have 32 bits.
+    let batch_rows = wiring.batch_rows.min((u32::MAX / places) as usize);
+    let abreast = wiring.bounded && wiring.layout.deal != Deal::BySplit && wiring.plan.reads_abreast();
     let output = output_schema(wiring.plan);
     let mut meshes = meshes(wiring.layout, slots, joint).into_iter();
     let mut ledgers = ledgers(&wiring, joint).into_iter();
@@ -221,11 +225,14 @@ pub fn wire_through(wiring: Wiring<'_>, joint: &mut impl Join) -> Wired {
         partitions.push(PartitionParts {
             index,
             partitions: n,
-            batch_rows: wiring.batch_rows,
+            batch_rows,
             on_error: wiring.on_error,
             simd: wiring.simd,
             event_time_column: wiring.plan.scan.event_time.map(|event_time| event_time.column),
             in_turns: wiring.layout.deal == Deal::RoundRobin,
+            abreast,
+            places,
+            corrects: wiring.plan.lateness().is_some_and(|lateness| lateness.corrects),
             min_advance_us: wiring.plan.timing.min_advance_us,
             max_future: wiring.plan.timing.max_future,
             ordered: wiring.layout.ordered,
@@ -248,9 +255,10 @@ pub fn wire_through(wiring: Wiring<'_>, joint: &mut impl Join) -> Wired {
             splits,
             deal: wiring.layout.deal,
             bounded: wiring.bounded,
+            abreast,
             idle_timeout_us: wiring.plan.timing.idle_timeout_us,
             clock: wiring.clock.clone(),
-            batch_rows: wiring.batch_rows,
+            batch_rows,
             to,
             returns,
             queues,

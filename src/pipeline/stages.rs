@@ -5,7 +5,7 @@ use crate::operator::{
     Aggregate, AsOf, Branches, Chain, Changes, ChangesPerBatch, Delay, Filter, First, Frames, GroupBy, IntervalJoin,
     Late, LateRule, Lookup, MergePanes, Operator, Project, Rank, Reorder, RowsOver, Sorter,
 };
-use crate::plan::{Arrangement, Emit, Exchange, Layout, Node, Plan, RowsOrder, SourceInput, Step};
+use crate::plan::{Arrangement, Emit, Exchange, Layout, Node, Plan, RowsOrder, SourceInput, Step, places_of_row};
 use crate::state::KeyHasher;
 use crate::types::Schema;
 
@@ -207,7 +207,6 @@ fn push_step(chain: &mut Chain, plan: &Plan, i: usize, hasher: KeyHasher, global
         }
         Node::IntervalJoin(node) => {
             let (input, node) = (plan.input_of(i), node.kept_for(plan.timing.state_ttl_us));
-            push_delayed(chain, Reorder::new(SourceInput::EVENT_TIME, &input), node.delay_us);
             push_delayed(chain, IntervalJoin::new(&node, &input), node.delay_us);
         }
         Node::AsOf(node) => {
@@ -219,7 +218,10 @@ fn push_step(chain: &mut Chain, plan: &Plan, i: usize, hasher: KeyHasher, global
         }
         Node::Rank(node) => chain.push(Rank::new(node, &plan.input_of(i))),
         // One of the partitions accounts for the memory that all of them share.
-        Node::Lookup(node) => chain.push(Lookup::new(node, plan.reads_records(i), is_first)),
+        Node::Lookup(node) => {
+            let places = places_of_row(&plan.steps[i + 1..]);
+            chain.push(Lookup::new(node, places, plan.reads_records(i), is_first));
+        }
         Node::Sort(_) | Node::Limit { .. } => panic!("the writer runs {node:?}"),
     }
 }

@@ -100,7 +100,7 @@ impl fmt::Display for Strategy {
 /// Which partition gets the next chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deal {
-    /// Chunk k to partition k mod N; splits are read one after another.
+    /// Chunk k to partition k mod N, in the order in which they are read.
     RoundRobin,
     /// Split s to partition s mod N; one reader reads the splits in turn.
     BySplit,

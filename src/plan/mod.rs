@@ -48,6 +48,6 @@ pub use query::{
     SourceInput, Step, Window,
 };
 pub use script::{SchemaProvider, Script, SourceFacts, plan_script};
-pub use tables::{LookupNode, TableInput, TablePlan, in_values};
+pub use tables::{LookupNode, TableInput, TablePlan, in_values, places_of_row};
 pub use timing::{LateRecords, MaxFuture, Timing};
 pub use top::FirstNode;

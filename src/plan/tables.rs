@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 
 use super::expr::{Expr, ExprKind};
-use super::query::{AggregateCall, Node, Plan, SourceDefinition};
+use super::query::{AggregateCall, Node, Plan, SourceDefinition, Step};
 use crate::batch::KeyedTable;
 use crate::types::{Schema, Value};
 
@@ -45,6 +45,16 @@ pub struct LookupNode {
     pub columns: Vec<usize>,
     /// The table, once it has been read.
     pub loaded: Option<Arc<KeyedTable>>,
+}
+
+/// How many rows may come of each that goes into `steps`, whose tables have been read: that many places it has in the result.
+pub fn places_of_row(steps: &[Step]) -> u32 {
+    let places = steps.iter().map(|step| match &step.node {
+        Node::Lookup(node) => node.loaded.as_ref().map_or(1, |table| table.most()),
+        Node::Branches(node) => node.branches.iter().map(|branch| places_of_row(&branch.steps)).max().unwrap_or(1),
+        _ => 1,
+    });
+    places.fold(1, u32::saturating_mul)
 }
 
 impl Node {

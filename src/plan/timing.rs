@@ -1,6 +1,6 @@
 //! How a job treats event time, beside the WATERMARK clause of its source.
 
-use super::{AggregateNode, Emit, Node, Plan};
+use super::{AggregateNode, Emit, Node, Plan, Step};
 use crate::limits;
 use crate::time::{Lateness, Windows};
 use crate::types::EventTime;
@@ -94,11 +94,31 @@ impl Plan {
         lateness_of(&self.steps[index].node, 0)
     }
 
+    /// Whether splits of several inputs are to be read abreast: what a query holds of one waits for the event time of the others,
+    /// and its rows leave by event time or by window, so that in which order they were read does not show.
+    pub fn reads_abreast(&self) -> bool {
+        !self.scan.source.inputs.is_empty() && self.scan.event_time.is_some() && orders_rows(&self.steps) == Some(true)
+    }
+
     /// Whether rows are released in the order of event time, so that those behind the watermark come too late.
     pub fn releases_in_order(&self) -> bool {
         let keyed = self.keyed_step().map(|(_, step)| &step.node);
         keyed.is_some_and(Node::releases_rows)
     }
+}
+
+/// Whether the first step that keeps state puts rows in order by event time or by window; `None` if there is no such step.
+fn orders_rows(steps: &[Step]) -> Option<bool> {
+    let keyed = steps.iter().position(|step| step.node.is_keyed())?;
+    Some(match &steps[keyed].node {
+        Node::Aggregate(node) => node.emit.merges() && node.is_timed(),
+        // Rows of branches without such a step are put in order where all meet.
+        Node::Branches(node) => {
+            node.branches.iter().all(|branch| orders_rows(&branch.steps) != Some(false))
+                && orders_rows(&steps[keyed + 1..]) == Some(true)
+        }
+        node => node.releases_rows(),
+    })
 }
 
 /// What becomes of late rows at a step, if it has windows.

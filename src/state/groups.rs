@@ -13,6 +13,8 @@ use super::{PartialGroups, StateLayout, States};
 pub struct Groups {
     keys: KeyTable,
     first: PaneVec<(Sequence, u32)>,
+    /// The last place in the input that a row had.
+    latest: (Sequence, u32),
     /// What is kept of each group.
     pub states: States,
     /// Rows taken in.
@@ -29,6 +31,7 @@ impl Groups {
         Self {
             keys: KeyTable::new(&keyer.layout, expected, &arena),
             first: PaneVec::with_capacity_in(expected, arena.clone()),
+            latest: (Sequence::default(), 0),
             states: States::new(layout, expected, &arena),
             rows: 0,
             arena,
@@ -72,6 +75,18 @@ impl Groups {
     ) {
         let first = &mut self.first;
         self.keys.assign(keys, direct, groups, scratch, |j| first.push(place(j)));
+        // Rows come in the order of the input, unless several inputs are read abreast.
+        if groups.is_empty() {
+            return;
+        }
+        if place(0) < self.latest {
+            for (j, &group) in groups.iter().enumerate() {
+                if let Some(first) = first.get_mut(group as usize) {
+                    *first = place(j).min(*first);
+                }
+            }
+        }
+        self.latest = self.latest.max(place(groups.len() - 1));
         self.states.grow(layout, self.keys.len());
         self.rows += groups.len();
     }
@@ -100,6 +115,7 @@ impl Groups {
         arguments: &[Column<'_>],
     ) {
         self.ensure_global(layout, place);
+        self.first[0] = place.min(self.first[0]);
         self.rows += rows;
         self.states.update_one(simd, layout, 0, rows, mask, arguments);
     }

@@ -25,7 +25,7 @@ pub struct Session {
     pub last: i64,
     /// Where the first of its rows to come stands in the input.
     pub place: (Sequence, u32),
-    /// When to look at it again; the holder of the table decides.
+    /// When to look at it again; the holder of the table decides. [`EventTime::MIN`] at first, and once it is gone.
     pub due: EventTime,
     /// Whether rows came since it left.
     pub changed: bool,
@@ -94,8 +94,7 @@ impl SessionTable {
         &mut self.sessions[number as usize]
     }
 
-    /// Takes groups of one slice in, of each key at most one. `touched` becomes the session of each; those that became parts
-    /// of others are given to `joined`, with their numbers, before those are used again.
+    /// Takes groups of one slice in, of each key at most one. `touched` becomes the session of each.
     pub fn merge(
         &mut self,
         keyer: &Keyer,
@@ -103,7 +102,6 @@ impl SessionTable {
         gap_us: i64,
         partial: &PartialGroups,
         touched: &mut Vec<u32>,
-        mut joined: impl FnMut(u32, &Session),
     ) {
         let Self { keys, heads, scratch, numbers, .. } = self;
         numbers.clear();
@@ -118,19 +116,13 @@ impl SessionTable {
             let (key, place) = (self.numbers[j], partial.first[j]);
             let group =
                 Session { first, last, place, due: EventTime::MIN, changed: true, left: false, key, next: NONE };
-            touched.push(self.place(layout, gap_us, group, &mut joined));
+            touched.push(self.place(layout, gap_us, group));
         }
         self.states.merge(layout, touched, &partial.states);
     }
 
     /// Finds or makes the session of a group; its state is not taken in yet.
-    fn place(
-        &mut self,
-        layout: &StateLayout,
-        gap_us: i64,
-        group: Session,
-        joined: &mut impl FnMut(u32, &Session),
-    ) -> u32 {
+    fn place(&mut self, layout: &StateLayout, gap_us: i64, group: Session) -> u32 {
         let apart = |earlier: i64, later: i64| later.saturating_sub(earlier) >= gap_us;
         let (mut before, mut at) = (NONE, self.heads[group.key as usize]);
         while at != NONE && apart(self.get(at).last, group.first) {
@@ -160,7 +152,6 @@ impl SessionTable {
             session.last = session.last.max(part.last);
             session.place = session.place.min(part.place);
             session.left |= part.left;
-            joined(next, &part);
             self.remove(next);
         }
     }
@@ -194,6 +185,7 @@ impl SessionTable {
             (before, at) = (at, self.get(at).next);
         }
         *self.link(before, key) = next;
+        self.get_mut(number).due = EventTime::MIN;
         self.free.push(number);
         self.gone += 1;
     }

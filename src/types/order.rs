@@ -23,7 +23,8 @@ pub struct SplitId(pub u32);
 
 /// Where a chunk stands in the input: split in the upper 20 bits, number within the split in the lower 44.
 ///
-/// Splits of a bounded source are read one after another, so ascending sequence is input order, under every processor.
+/// Ascending sequence is input order, under every processor: the splits of a bounded source one after another, whether they are read so
+/// or abreast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Sequence(u64);
 
@@ -58,17 +59,18 @@ impl Sequence {
 /// The place of an output row in the result: rows leave in ascending order of this key.
 ///
 /// `time` is `i64::MIN` where input order alone counts; for EMIT FINAL the watermark that closed the pane (for records on
-/// time the window's end); the event time for rows that the watermark released. `sequence` and `row` name the input row (for a group: the first row that made it).
+/// time the window's end); the event time for rows that the watermark released. `sequence` and `row` name the input row (for a group: the first row that made it);
+/// of rows that a table's rows made of one record, each has a place of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderKey {
     /// Major part.
     pub time: EventTime,
     /// Among rows of one time: 0 but for corrected groups of windows that closed before, of which it is the number of the
-    /// correction.
+    /// correction, and for the pairs of a join, which come after rows without a partner.
     pub stage: u32,
     /// Chunk of the input row.
     pub sequence: Sequence,
-    /// Index of the input row within the chunk.
+    /// Place of the input row within the chunk: its index, or a multiple of it where several rows may come of one.
     pub row: u32,
 }
 

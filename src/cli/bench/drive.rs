@@ -158,7 +158,7 @@ impl Pipeline<'_> {
             arena.reset();
             let arena = &*arena;
             let columns = arena.alloc_slice_fill_iter(projection.iter().map(|&column| input.column(column, block)));
-            let order = RowOrder::Chunk { sequence: Sequence::new(SplitId(0), block as u64), first_row: 0 };
+            let order = RowOrder::Chunk { sequence: Sequence::new(SplitId(0), block as u64), first_row: 0, places: 1 };
             let batch = Batch { rows: BLOCK_ROWS, columns, selection: Selection::All, order };
             chain.process(batch, &mut context!(), &mut out)?;
             if let Some(bound_us) = *bound_us {

@@ -115,7 +115,7 @@ fn run(
         let arena = Bump::new();
         let columns: Vec<Column<'_>> =
             batch.columns().iter().map(|column| view(column, 0, batch.num_rows(), &arena)).collect();
-        let order = RowOrder::Chunk { sequence: Sequence::default(), first_row: 0 };
+        let order = RowOrder::Chunk { sequence: Sequence::default(), first_row: 0, places: 1 };
         let batch = Batch { rows: batch.num_rows(), columns: &columns, selection: Selection::All, order };
         sums.and(sum_rows(&batch))
     });
