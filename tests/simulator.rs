@@ -172,7 +172,7 @@ const COMBINED: &[&str] = &[
      FROM (SELECT k_id, COUNT(*) AS n, window_end AS e FROM a GROUP BY k_id WINDOW TUMBLING (ts, INTERVAL '2' SECOND)) AS l
      FULL JOIN (SELECT k_id, COUNT(*) AS n, window_end AS e FROM b GROUP BY k_id WINDOW SLIDING (ts, 4s, 2s)) AS r
      ON l.k_id = r.k_id AND l.e = r.e AND l.n <> r.n",
-    "SELECT j.k_id, price, cost, c.cost AS other FROM (SELECT a.ts AS at, a.k_id, price, cost FROM a LEFT JOIN b ON a.k_id = b.k_id AND price > cost
+    "SELECT j.k_id, price, j.cost, c.cost AS other FROM (SELECT a.ts AS at, a.k_id, price, cost FROM a LEFT JOIN b ON a.k_id = b.k_id AND price > cost
      AND b.ts BETWEEN a.ts - INTERVAL '1' SECOND AND a.ts) AS j LEFT JOIN (SELECT ts, k_id, cost FROM b WHERE quantity > 100) AS c
      ON j.k_id = c.k_id AND c.ts BETWEEN j.at AND j.at + INTERVAL '1' SECOND",
     "SELECT ts, price FROM a WHERE k_id IN (SELECT k_id FROM t WHERE lot > 200) AND quantity > (SELECT MIN(lot) FROM t)",

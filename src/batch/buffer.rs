@@ -300,7 +300,8 @@ impl ColumnBuffer {
                 let valid: u32 = (0..words.len()).map(|w| mask_word(words, w, rows).count_ones()).sum();
                 self.nulls += rows - valid as usize;
             }
-            (Some(words), Some(_)) if words[..words_for(rows)].iter().all(|&word| word == 0) => {
+            // A row or two of a column whose length nobody told are looked at one by one.
+            (Some(words), Some(_)) if appended <= rows && words[..words_for(rows)].iter().all(|&word| word == 0) => {
                 self.validity.push_many(false, appended);
                 self.nulls += appended;
             }

@@ -37,6 +37,9 @@ pub struct Panes {
 }
 
 impl Panes {
+    /// Open panes that are looked at for what to expect: there may be thousands. Any value is correct.
+    const LOOKED_AT: usize = 8;
+
     /// No pane open.
     pub fn new(layout: StateLayout, keyer: Keyer, lateness: Option<Lateness>) -> Self {
         Self {
@@ -123,9 +126,9 @@ impl Panes {
         self.pool.give(groups.into_arena());
     }
 
-    /// Rows that a pane holds, as far as is known: those of panes that closed, or of the fullest that is open.
+    /// Rows that a pane holds, as far as is known: those of panes that closed, or of the fullest of the first that are open.
     fn expected_rows(&self) -> usize {
-        self.open.values().map(Groups::rows).fold(self.expected.1, usize::max)
+        self.open.values().take(Self::LOOKED_AT).map(Groups::rows).fold(self.expected.1, usize::max)
     }
 
     /// Makes sure that the group of a query without GROUP BY is there.
