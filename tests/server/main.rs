@@ -9,3 +9,4 @@ mod prometheus;
 mod recovery;
 mod rig;
 mod settings;
+mod top;
