@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::bench::BenchCommand;
 use crate::engine::{SETTING_OPTIONS, SETTINGS};
 use crate::error::{Error, Result, nearest};
+use crate::server::LISTEN_DEFAULT;
 use crate::types::Options;
 
 const LONG_VERSION: &str = concat!(
@@ -46,6 +47,8 @@ pub(super) enum Command {
     Topology(TopologyArguments),
     /// Run a server: many jobs, steered and watched over HTTP
     Serve(ServeArguments),
+    /// Show the jobs of a server and their lanes in the terminal
+    Top(TopArguments),
     /// Check a server's configuration file, or print its schema
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -75,6 +78,22 @@ pub(super) struct ServeArguments {
     /// Configuration file
     #[arg(long, value_name = "FILE.yaml")]
     pub(super) config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Keys: up and down choose a job, p pauses it, r resumes it, q ends. Set CORELANE_TOKEN if the server has a token."
+)]
+pub(super) struct TopArguments {
+    /// Where the server listens
+    #[arg(long, value_name = "URL", default_value_t = format!("http://{LISTEN_DEFAULT}"))]
+    pub(super) url: String,
+    /// The job whose lanes are shown first [default: the first one]
+    #[arg(long, value_name = "NAME")]
+    pub(super) job: Option<String>,
+    /// Print one frame as text and end; so it does where there is no terminal
+    #[arg(long)]
+    pub(super) once: bool,
 }
 
 /// What is asked of configuration files.

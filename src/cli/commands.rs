@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::progress::Watching;
 use super::script::Script;
 use super::stats::{StatsTarget, write_stdout};
-use super::{bench, completions, doctor, functions, generate, head, options, progress, serve, shell, topology};
+use super::{bench, completions, doctor, functions, generate, head, options, progress, serve, shell, top, topology};
 use crate::engine::{Control, Engine, JobPlan, JobReport, LateRecords, RunOptions, SETTINGS, StopFlag, reads_stdin};
 use crate::error::{Error, Result};
 use crate::sys::{self, Stream};
@@ -39,6 +39,7 @@ pub fn main() -> ExitCode {
         Command::Functions(arguments) => functions::show(&arguments).map_err(Failure::from),
         Command::Topology(arguments) => topology::show(&arguments).map_err(Failure::from),
         Command::Serve(arguments) => serve::serve(&arguments),
+        Command::Top(arguments) => top::run(&arguments),
         Command::Config(command) => serve::config(&command),
         Command::Bench(command) => bench::run(&command).map_err(Failure::from),
     };

@@ -20,6 +20,7 @@ mod script;
 mod serve;
 mod shell;
 mod stats;
+mod top;
 mod topology;
 
 pub use commands::main;

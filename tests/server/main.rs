@@ -5,6 +5,8 @@ mod guard;
 mod jobs;
 mod malformed;
 mod metrics;
+mod prometheus;
 mod recovery;
 mod rig;
 mod settings;
+mod top;
