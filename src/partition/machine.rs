@@ -12,14 +12,15 @@ use super::Step;
 use super::exchange::{Exchanger, MeshEnds};
 use super::ledger::Ledger;
 use super::measure::{At, PartitionMeter};
+use super::memory::memory_exceeded;
 use super::message::{DeadLetter, Input, Mark, Origin, Returned, Shown};
 use super::output::OutputPort;
 use super::parts::{PartitionParts, PartitionStats};
 use crate::batch::{Batch, Chunk, Decode, Decoded, Failure, RowOrder, Selection, Slice, Values, view};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::kernel::Simd;
 use crate::limits::FAILURE_SAMPLES;
-use crate::metrics::{LiveFailure, MemoryExceeded, MemoryShare, Meter, ProgressWriter};
+use crate::metrics::{LiveFailure, MemoryShare, Meter, ProgressWriter};
 use crate::operator::{Chain, Context, Counts, OnError};
 use crate::pipeline::{Frontier, Stages};
 use crate::plan::MaxFuture;
@@ -673,19 +674,6 @@ fn collect(output: &mut OutputPort, meter: &PartitionMeter, batch: Batch<'_>, co
     output.collect(batch, context);
     meter.leave(before);
     Ok(())
-}
-
-/// Why a job ends whose state takes too much memory; `name` is who holds most of it here.
-pub fn memory_exceeded(name: &str, bytes: usize, exceeded: MemoryExceeded) -> Error {
-    let MemoryExceeded { limit_bytes, held_bytes } = exceeded;
-    let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
-    Error::Execution(format!(
-        "memory_limit of {} is reached: {name} holds {} in one partition, the state of the job {} in all; raise \
-         memory_limit, or keep less (shorter windows, fewer keys, less allowed_lateness)",
-        mib(limit_bytes),
-        mib(bytes as u64),
-        mib(held_bytes)
-    ))
 }
 
 /// Whether operators that were told of one watermark are to be told of the next: not for every little step, but always of

@@ -17,6 +17,7 @@ mod exchange;
 mod ledger;
 mod machine;
 mod measure;
+mod memory;
 mod mesh;
 mod message;
 mod output;
@@ -26,7 +27,8 @@ mod reduction;
 mod wiring;
 mod writer;
 
-pub use machine::{Partition, memory_exceeded};
+pub use machine::Partition;
+pub use memory::memory_exceeded;
 pub use message::{DeadLetter, Input, Output, Returned};
 pub use parts::{PartitionParts, PartitionStats};
 pub use reader::{Reader, ReaderParts, ReaderStats, SourceSplit};

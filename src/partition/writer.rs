@@ -8,7 +8,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
 use super::Step;
-use super::machine::memory_exceeded;
+use super::memory::memory_exceeded;
 use super::message::{DeadLetter, Output, OutputRows};
 use crate::batch::{BatchBuffer, arrow_schema};
 use crate::error::Result;

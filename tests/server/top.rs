@@ -78,9 +78,9 @@ fn keys_steer_the_jobs() {
         server.until_state(name, "running");
     }
     let (mut own, mut other) = (0, 0);
-    let mut size = libc::winsize { ws_row: 30, ws_col: 120, ws_xpixel: 0, ws_ypixel: 0 };
+    let size = libc::winsize { ws_row: 30, ws_col: 120, ws_xpixel: 0, ws_ypixel: 0 };
     // SAFETY: openpty writes two descriptors and reads the size; name and attributes may be null.
-    let opened = unsafe { libc::openpty(&mut own, &mut other, std::ptr::null_mut(), std::ptr::null_mut(), &mut size) };
+    let opened = unsafe { libc::openpty(&mut own, &mut other, std::ptr::null_mut(), std::ptr::null_mut(), &size) };
     assert_eq!(opened, 0);
     // SAFETY: the descriptor was just opened, and nothing else owns it.
     let mut keys = unsafe { File::from_raw_fd(own) };
