@@ -12,6 +12,7 @@ mod lab;
 mod memory;
 mod perf;
 mod processors;
+mod prompt;
 mod refusals;
 mod reports;
 mod rig;

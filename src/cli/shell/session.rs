@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use super::shows_rows;
 use crate::cli::arguments::Format;
-use crate::cli::commands::{compile, query_sink};
+use crate::cli::commands::{compile, query_sink, write_stderr};
 use crate::cli::failure::Failure;
 use crate::cli::script::Script;
-use crate::engine::{Control, Engine, JobReport};
+use crate::engine::{Control, Engine, JobReport, RunOptions, SETTINGS};
 use crate::error::{Error, Result, SqlError, nearest};
 use crate::sql::{self, ast};
 use crate::sys::stop_on_interrupt;
@@ -160,7 +160,10 @@ impl Session {
         let (kind, name) = match statement {
             ast::Statement::CreateSource { name, .. } => ("source", name.value.clone()),
             ast::Statement::CreateSink { name, .. } => ("sink", name.value.clone()),
-            ast::Statement::Set(option) => ("set", option.key.clone()),
+            ast::Statement::Set(option) => {
+                checked(option).map_err(|error| script.failure(error))?;
+                ("set", option.key.clone())
+            }
             ast::Statement::Insert { .. } | ast::Statement::Select(_) => return self.job(&script),
         };
         let is_same =
@@ -190,13 +193,19 @@ impl Session {
             let guard = stop_on_interrupt(&control.stop)?;
             let report = Engine::new().run(&job, &options, &control).map_err(&failed)?;
             drop(guard);
-            said.push_str(&self.closing(&report, prints, started));
+            let closing = self.closing(&report, prints, started);
+            // In a pipe, rows and what is said of them must not mix.
+            if shows_rows() {
+                closing.iter().for_each(|line| said.push_str(&format!("{line}\n")));
+            } else {
+                closing.iter().for_each(|line| write_stderr(line));
+            }
         }
         Ok(said)
     }
 
     /// What is said after the rows.
-    fn closing(&self, report: &JobReport, prints: bool, started: Instant) -> String {
+    fn closing(&self, report: &JobReport, prints: bool, started: Instant) -> Vec<String> {
         let mut lines = report.trouble_lines();
         if !prints {
             lines.push(report.closing_line());
@@ -207,7 +216,7 @@ impl Session {
                 report.records_per_s / 1e6
             ));
         }
-        lines.iter().map(|line| format!("{line}\n")).collect()
+        lines
     }
 }
 
@@ -220,6 +229,18 @@ fn suggested<'n>(message: String, name: &str, known: impl Iterator<Item = &'n st
         Some(near) => format!("{message}: did you mean {near}?"),
         None => message,
     }
+}
+
+/// A setting is looked at by jobs only: a wrong one would stay, and every statement after it would fail.
+fn checked(option: &ast::OptionItem) -> Result<()> {
+    let mut options = Options::new();
+    options.set(&option.key, option.value.clone());
+    let outcome = RunOptions::from_settings(&mut options).and_then(|_| options.finish("this session", SETTINGS));
+    let span = if SETTINGS.contains(&option.key.as_str()) { option.value_span } else { option.key_span };
+    outcome.map_err(|error| match error {
+        Error::Config(message) => Error::Sql(SqlError::new(span, message)),
+        error => error,
+    })
 }
 
 /// An error in a text that stands behind another one.
@@ -307,6 +328,9 @@ mod tests {
         fails(&mut session, "CREATE SOURCE s (id BIGINT)\nWITH (connector = 'generator', rows = '5');");
         let said = fails(&mut session, "SELECT idd\nFROM s;");
         assert!(said.contains("<query>:1:8") && said.contains("did you mean id?"), "{said}");
+        let said = fails(&mut session, "SET partitons = 2;");
+        assert!(said.contains("<query>:1:5") && said.contains("did you mean partitions?"), "{said}");
+        assert!(fails(&mut session, "SET partitions = 'many';").contains("<query>:1:18"));
         assert!(fails(&mut session, "CREATE SOURCE t (id NOTATYPE) WITH (connector = 'stdin');").contains(":1:"));
         assert_eq!(session.declarations.len(), 1, "what fails is not remembered");
         session.forget();
