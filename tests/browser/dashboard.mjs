@@ -121,6 +121,11 @@ async function everything(address) {
   await page.locator("#lanes .pressure.saturated").waitFor();
   await eventually("the bar is full", async () => await page.locator("#lanes .queue b").evaluate((bar) => bar.style.width === "100%"));
   assert.equal(await page.textContent('#jobs tr:has([data-job="jam"]) .pressure'), "saturated");
+  // It stays so: a lane that keeps up may be full for a moment, one that is jammed is so for good.
+  for (let i = 0; i < 20; i++) {
+    assert.equal(await page.locator("#lanes .pressure").textContent(), "saturated");
+    await new Promise((done) => setTimeout(done, 150));
+  }
   const red = await page.locator("#lanes .queue b").evaluate((bar) => getComputedStyle(bar).backgroundColor);
   assert.equal(red, "rgb(208, 59, 59)");
 

@@ -132,18 +132,18 @@ const JOBS: &[Column<Job>] = &[
         _ => pressure(&job.backpressure),
     }),
     number("records/s", 10, |job, _| short(job.totals.records_per_s).into()),
-    number("records", 16, |job, _| group_digits(job.totals.records_read).into()),
+    wide(number("records", 16, |job, _| group_digits(job.totals.records_read).into())),
     wide(number("partitions", 10, |job, _| job.partitions.to_string().into())),
     column("last error", 0, |job, _| job.last_error.clone().unwrap_or_default().into()),
 ];
 
 const LANES: &[Column<Lane>] = &[
     number("lane", 4, |lane, _| lane.partition.to_string().into()),
-    number("core", 4, |lane, _| lane.core.map_or("-".into(), |core| core.to_string()).into()),
+    wide(number("core", 4, |lane, _| lane.core.map_or("-".into(), |core| core.to_string()).into())),
     column("backpressure", 12, |lane, _| pressure(&lane.backpressure)),
-    column("queue", 15, |lane, _| queue(lane)),
+    column("queue", 13, |lane, _| queue(lane)),
     number("records/s", 10, |lane, _| short(lane.records_per_s).into()),
-    column("last minute", 0, |lane, cells| spark(&lane.records_per_s_history, cells).into()),
+    column("minute", 0, |lane, cells| spark(&lane.records_per_s_history, cells).into()),
     wide(number("busy", 5, |lane, _| format!("{:.0} %", 100.0 * lane.busy_ratio).into())),
     wide(number("p99", 8, |lane, _| span(lane.latency_p99_s).into())),
     number("lag", 8, |lane, _| span(lane.watermark_lag_s).into()),
@@ -293,7 +293,13 @@ mod tests {
     fn narrow_screens_have_fewer_columns_and_nothing_stands_out() {
         let narrow = text(&shown(), 80);
         assert!(narrow.lines().all(|line| line.chars().count() <= 80), "{narrow}");
-        assert!(narrow.contains("lag") && narrow.contains("last minute") && !narrow.contains("p99"), "{narrow}");
+        assert!(
+            narrow.contains("backpressure  queue")
+                && narrow.contains("lag")
+                && narrow.contains("minute")
+                && !narrow.contains("p99"),
+            "{narrow}"
+        );
     }
 
     #[test]
