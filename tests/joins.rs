@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int32Array, RecordBatch, new_null_array};
 use corelane::batch::arrow_schema;
 use corelane::engine::Engine;
-use corelane::plan::{ProcessorKind, Scan};
+use corelane::plan::Scan;
 use corelane::types::Options;
 use harness::simulation::{Shape, simulated};
 use harness::sqlite::{add_table, ask, assert_close, by_exact_cells, generated, sqlite};
@@ -504,14 +504,7 @@ fn two_hundred_schedules_of_joins() {
             })
             .collect();
         for seed in 0..200 {
-            let shape = Shape {
-                processor: if seed % 4 == 3 { ProcessorKind::Stp } else { ProcessorKind::Partitioned },
-                partitions: 1 + seed as usize % 5,
-                strategy: None,
-                batch_rows: [1, 3, 16, 100][seed as usize / 4 % 4],
-                ring_slots: 1 + seed as usize / 7 % 3,
-                seed,
-            };
+            let shape = Shape::of_seed(seed);
             let found = simulated(job, &inputs, shape);
             assert_eq!(found.sum(|p| p.late), report.records_late, "{query} under {shape:?}");
             assert_eq!(sorted(found.rows), expected, "{query} under {shape:?}");

@@ -68,14 +68,7 @@ fn two_hundred_schedules_of_every_query() {
         let (report, expected) = run(&engine, &sql, &options(&[("processor", "inline")]));
         assert!(!expected.is_empty());
         for seed in 0..200 {
-            let shape = Shape {
-                processor: if seed % 4 == 3 { ProcessorKind::Stp } else { ProcessorKind::Partitioned },
-                partitions: 1 + seed as usize % 5,
-                strategy: None,
-                batch_rows: [1, 3, 16, 100][seed as usize / 4 % 4],
-                ring_slots: 1 + seed as usize / 7 % 3,
-                seed,
-            };
+            let shape = Shape::of_seed(seed);
             let found = simulated(job, &splits, shape);
             let (filtered, late) = (found.sum(|p| p.filtered), found.sum(|p| p.late));
             let rows = found.rows;

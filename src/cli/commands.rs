@@ -80,11 +80,7 @@ fn query(arguments: &QueryArguments) -> Outcome {
     let sink = query_sink(arguments.output.as_deref(), arguments.format)?;
     let mut jobs = compile(&script, &settings)?;
     match jobs.as_mut_slice() {
-        [(job, _)] if job.sink.options.get("connector") == Some("stdout") && job.sink.name == "stdout" => {
-            for (key, value) in sink.iter() {
-                job.sink.options.set(key, value);
-            }
-        }
+        [(job, _)] if is_printed(job) => send_to(job, &sink),
         jobs => {
             let found =
                 if jobs.len() == 1 { "an INSERT".into() } else { format!("{} statements with results", jobs.len()) };
@@ -93,12 +89,27 @@ fn query(arguments: &QueryArguments) -> Outcome {
             );
         }
     }
-    // A query is answered with its rows; what is said besides is only what went wrong.
-    let reports = run_jobs(&script, &jobs, &arguments.watching, |report| {
-        report.trouble_lines().iter().for_each(|line| write_stderr(line));
-    })?;
-    reports.write()?;
+    answer(&script, &jobs, &arguments.watching)?.write()?;
     Ok(())
+}
+
+/// Whether the rows of a job are printed: it is a bare SELECT.
+pub(super) fn is_printed(job: &JobPlan) -> bool {
+    job.sink.options.get("connector") == Some("stdout") && job.sink.name == "stdout"
+}
+
+/// Sends the rows of a job elsewhere.
+pub(super) fn send_to(job: &mut JobPlan, sink: &Options) {
+    sink.iter().for_each(|(key, value)| job.sink.options.set(key, value));
+}
+
+/// Runs jobs that are answered with their rows: what is said besides is only what went wrong.
+pub(super) fn answer(
+    script: &Script,
+    jobs: &[(JobPlan, RunOptions)],
+    watching: &WatchFlags,
+) -> Result<Reports, Failure> {
+    run_jobs(script, jobs, watching, |report| report.trouble_lines().iter().for_each(|line| write_stderr(line)))
 }
 
 fn explain(arguments: &ExplainArguments) -> Outcome {
@@ -183,7 +194,7 @@ impl Reports {
 }
 
 /// Runs `jobs` one after another until one fails or a signal asks to stop; `finished` sees each report.
-pub(super) fn run_jobs(
+fn run_jobs(
     script: &Script,
     jobs: &[(JobPlan, RunOptions)],
     watching: &WatchFlags,

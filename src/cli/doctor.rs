@@ -6,7 +6,7 @@ use super::arguments::DoctorArguments;
 use super::list;
 use super::stats::write_stdout;
 use crate::error::Result;
-use crate::sys::{HostSettings, Topology, format_cpu_list, has_avx512};
+use crate::sys::{HostSettings, PARANOID_MAX, Topology, format_cpu_list, has_avx512};
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,7 +158,7 @@ fn checks(topology: &Topology, host: &HostSettings, avx512: bool) -> Vec<Check> 
             "perf events",
             host.perf_event_paranoid,
             |level| format!("level {level}"),
-            |level| *level <= 2,
+            |level| *level <= PARANOID_MAX,
             [
                 "level 2 or less",
                 "Above 2 a process may not count its own cycles and cache misses.",

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::arguments::FunctionsArguments;
-use super::list::{self, fits};
+use super::list;
 use super::stats::write_stdout;
 use crate::error::{Error, Result, nearest};
 use crate::plan::{FunctionEntry, Group, functions};
@@ -20,20 +20,13 @@ pub(super) fn show(arguments: &FunctionsArguments) -> Result<()> {
 fn chosen(pattern: &str) -> Result<Vec<FunctionEntry>> {
     let wanted = pattern.trim().to_uppercase();
     let all = functions();
-    let by_name = |test: &dyn Fn(&str) -> bool| {
-        let fits = |entry: &&FunctionEntry| test(entry.name) || entry.aliases.iter().any(|alias| test(alias));
-        all.iter().filter(fits).cloned().collect::<Vec<_>>()
-    };
-    let tries: [&dyn Fn() -> Vec<FunctionEntry>; 3] = [
-        &|| by_name(&|name| fits(&wanted, name)),
-        &|| all.iter().filter(|entry| entry.group.name().eq_ignore_ascii_case(&wanted)).cloned().collect(),
-        &|| if wanted.is_empty() { Vec::new() } else { by_name(&|name| name.contains(&wanted)) },
-    ];
-    if let Some(found) = tries.iter().map(|find| find()).find(|found| !found.is_empty()) {
+    let names =
+        |entry: &FunctionEntry| std::iter::once(entry.name).chain(entry.aliases.iter().copied()).collect::<Vec<_>>();
+    let found = list::choose(&all, &wanted, names, |entry| entry.group.name().to_uppercase());
+    if !found.is_empty() {
         return Ok(found);
     }
-    let names = all.iter().flat_map(|entry| std::iter::once(&entry.name).chain(entry.aliases)).copied();
-    let help = match nearest(&wanted, names) {
+    let help = match nearest(&wanted, all.iter().flat_map(names)) {
         Some(near) => format!("did you mean {near}?"),
         None => {
             let groups: Vec<&str> = Group::ALL.iter().map(|group| group.name()).collect();

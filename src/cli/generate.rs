@@ -1,10 +1,9 @@
 //! `corelane gen`: made-up trades, sensor readings or log lines, to try things on.
 
-use super::arguments::{GenArguments, GenKind};
-use super::commands::{compile, query_sink, run_jobs, write_stderr};
+use super::arguments::{Format, GenArguments, GenKind};
+use super::commands::{answer, compile, query_sink, send_to};
 use super::failure::Failure;
 use super::script::Script;
-use crate::engine::SETTINGS;
 use crate::types::Options;
 
 /// Rows without --rows and --rate.
@@ -30,22 +29,16 @@ pub(super) fn run(arguments: &GenArguments) -> Result<(), Failure> {
     let script = Script::query(sql(arguments));
     let sink = query_sink(arguments.output.as_deref(), arguments.format.or(default_format(arguments)))?;
     let mut settings = Options::new();
-    debug_assert!(SETTINGS.contains(&"processor"));
     settings.set("processor", "inline");
     let mut jobs = compile(&script, &settings)?;
-    for (job, _) in &mut jobs {
-        sink.iter().for_each(|(key, value)| job.sink.options.set(key, value));
-    }
-    let reports = run_jobs(&script, &jobs, &arguments.watching, |report| {
-        report.trouble_lines().iter().for_each(|line| write_stderr(line));
-    })?;
-    reports.write()?;
+    jobs.iter_mut().for_each(|(job, _)| send_to(job, &sink));
+    answer(&script, &jobs, &arguments.watching)?.write()?;
     Ok(())
 }
 
 /// On standard output, what programs read.
-fn default_format(arguments: &GenArguments) -> Option<super::arguments::Format> {
-    arguments.output.is_none().then_some(super::arguments::Format::Csv)
+fn default_format(arguments: &GenArguments) -> Option<Format> {
+    arguments.output.is_none().then_some(Format::Csv)
 }
 
 fn sql(arguments: &GenArguments) -> String {

@@ -1,7 +1,7 @@
 //! `corelane head`: the first rows of a file, and a CREATE SOURCE for it to paste.
 
 use super::arguments::HeadArguments;
-use super::commands::{compile, run_jobs, write_stderr};
+use super::commands::{answer, compile};
 use super::failure::Failure;
 use super::script::Script;
 use super::stats::write_stdout;
@@ -15,9 +15,7 @@ pub(super) fn run(arguments: &HeadArguments) -> Result<(), Failure> {
     let script = Script::query(format!("SELECT * FROM '{}' LIMIT {rows}", file.replace('\'', "''")));
     let jobs = compile(&script, &Options::new())?;
     let schema = jobs.iter().map(|(job, _)| job.plan.output()).next().unwrap_or_default();
-    let reports = run_jobs(&script, &jobs, watching, |report| {
-        report.trouble_lines().iter().for_each(|line| write_stderr(line));
-    })?;
+    let reports = answer(&script, &jobs, watching)?;
     write_stdout(&format!("\n{}", declaration(file, &schema)))?;
     reports.write()?;
     Ok(())

@@ -1,7 +1,23 @@
 //! What commands that list things share: choosing by pattern, and tables whose cells wrap.
 
+/// The entries of which a name fits `wanted`, a name or a pattern with `*`; if there are none, those of that group; if it is
+/// none, those of which a name holds the text. `names` and `group` are in the case of `wanted`.
+pub(super) fn choose<T: Clone>(
+    all: &[T],
+    wanted: &str,
+    names: impl Fn(&T) -> Vec<&'static str>,
+    group: impl Fn(&T) -> String,
+) -> Vec<T> {
+    let by = |test: &dyn Fn(&T) -> bool| all.iter().filter(|entry| test(entry)).cloned().collect::<Vec<T>>();
+    let tries: [&dyn Fn(&T) -> bool; 3] =
+        [&|entry| names(entry).iter().any(|name| fits(wanted, name)), &|entry| group(entry) == wanted, &|entry| {
+            !wanted.is_empty() && names(entry).iter().any(|name| name.contains(wanted))
+        }];
+    tries.iter().map(|test| by(test)).find(|found| !found.is_empty()).unwrap_or_default()
+}
+
 /// Whether a name fits a pattern in which `*` stands for any characters.
-pub(super) fn fits(pattern: &str, name: &str) -> bool {
+fn fits(pattern: &str, name: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
     let Some(mut name) = name.strip_prefix(first) else { return false };
     let mut pieces: Vec<&str> = rest.split('*').collect();

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::arguments::OptionsArguments;
-use super::list::{self, fits};
+use super::list;
 use super::stats::write_stdout;
 use crate::engine::option_groups;
 use crate::error::{Error, Result, nearest};
@@ -27,12 +27,8 @@ fn chosen(pattern: &str) -> Result<Vec<Placed>> {
         .into_iter()
         .flat_map(|(place, entries)| entries.into_iter().map(move |entry| (place, entry)))
         .collect();
-    let by = |test: &dyn Fn(&Placed) -> bool| all.iter().filter(|placed| test(placed)).copied().collect::<Vec<_>>();
-    let tries: [&dyn Fn(&Placed) -> bool; 3] =
-        [&|(_, entry)| fits(wanted, entry.name), &|(place, _)| *place == wanted, &|(_, entry)| {
-            !wanted.is_empty() && entry.name.contains(wanted)
-        }];
-    if let Some(found) = tries.iter().map(|test| by(test)).find(|found| !found.is_empty()) {
+    let found = list::choose(&all, wanted, |(_, entry)| vec![entry.name], |(place, _)| place.to_string());
+    if !found.is_empty() {
         return Ok(found);
     }
     let help = match nearest(wanted, all.iter().map(|(_, entry)| entry.name)) {

@@ -8,9 +8,12 @@
 
 use std::io;
 use std::ops::{Add, AddAssign};
+use std::path::Path;
 
 use perf_event::events::{Cache, CacheId, CacheOp, CacheResult, Hardware, Software};
 use perf_event::{Builder, Group};
+
+use super::host::{PARANOID_MAX, perf_event_paranoid};
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,9 +193,9 @@ fn scaled(count: u64, enabled_ns: u128, running_ns: u128) -> Option<u64> {
     }
 }
 
-/// What the kernel lets processes count: `kernel.perf_event_paranoid`.
+/// What the kernel lets processes count on this host.
 fn paranoid_level() -> Option<i32> {
-    std::fs::read_to_string("/proc/sys/kernel/perf_event_paranoid").ok()?.trim().parse().ok()
+    perf_event_paranoid(Path::new("/"))
 }
 
 /// Whether the CPU says that a hypervisor stands above it.
@@ -205,7 +208,6 @@ fn is_virtual() -> bool {
 
 /// Why there are no counters, and what to set.
 fn refusal(error: &io::Error, paranoid: Option<i32>, is_virtual: bool) -> String {
-    const PARANOID_MAX: i32 = 2;
     match error.raw_os_error() {
         Some(libc::ENOENT | libc::EOPNOTSUPP | libc::ENODEV | libc::EINVAL) if is_virtual => {
             "this virtual machine is not shown the CPU's counters: have its host pass them on (KVM: -cpu host,pmu=on), or \

@@ -17,7 +17,7 @@ pub struct HostSettings {
     /// When memory is given in huge pages: `always`, `madvise` or `never`.
     pub huge_pages: Option<String>,
     /// Who may count hardware events: 2 and less, a process its own.
-    pub perf_event_paranoid: Option<i64>,
+    pub perf_event_paranoid: Option<i32>,
     /// Whether the CPU's counters are there.
     pub counters: bool,
     /// Bytes that a process may lock into memory; `u64::MAX` is no limit.
@@ -44,7 +44,7 @@ impl HostSettings {
             smt: text("sys/devices/system/cpu/smt/active").map(|active| active == "1"),
             isolated: text("sys/devices/system/cpu/isolated").map(|list| parse_cpu_list(&list).unwrap_or_default()),
             huge_pages: text("sys/kernel/mm/transparent_hugepage/enabled").and_then(|modes| chosen(&modes)),
-            perf_event_paranoid: text("proc/sys/kernel/perf_event_paranoid").and_then(|level| level.parse().ok()),
+            perf_event_paranoid: perf_event_paranoid(root),
             counters: ["cpu", "cpu_core"]
                 .iter()
                 .any(|name| root.join("sys/bus/event_source/devices").join(name).exists()),
@@ -56,6 +56,14 @@ impl HostSettings {
             stolen: text("proc/stat").and_then(|stat| stolen(&stat)),
         }
     }
+}
+
+/// The greatest level of `kernel.perf_event_paranoid` at which a process may count its own events.
+pub const PARANOID_MAX: i32 = 2;
+
+/// `kernel.perf_event_paranoid`: what the kernel lets processes count.
+pub(super) fn perf_event_paranoid(root: &Path) -> Option<i32> {
+    fs::read_to_string(root.join("proc/sys/kernel/perf_event_paranoid")).ok()?.trim().parse().ok()
 }
 
 /// The one in brackets: `always [madvise] never`.

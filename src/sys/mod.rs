@@ -18,7 +18,7 @@ mod topology;
 pub use clock::{cycle_counter, monotonic_ns, process_cpu_ns, thread_cpu_ns, wall_us};
 pub use counters::{Counter, Counts, ThreadCounters};
 pub use cpu::{build_features, has_avx512, kernel_release, model_name, refuse_unsupported_host};
-pub use host::HostSettings;
+pub use host::{HostSettings, PARANOID_MAX};
 pub use memory::{
     HUGE_PAGE_BYTES, Mapping, advise_huge_pages, available_memory_bytes, huge_page_bytes, peak_rss_bytes, rss_bytes,
 };

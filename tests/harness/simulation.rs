@@ -44,6 +44,20 @@ pub struct Shape {
     pub seed: u64,
 }
 
+impl Shape {
+    /// One of all that seeds run through.
+    pub fn of_seed(seed: u64) -> Self {
+        Self {
+            processor: if seed % 4 == 3 { ProcessorKind::Stp } else { ProcessorKind::Partitioned },
+            partitions: 1 + seed as usize % 5,
+            strategy: None,
+            batch_rows: [1, 3, 16, 100][seed as usize / 4 % 4],
+            ring_slots: 1 + seed as usize / 7 % 3,
+            seed,
+        }
+    }
+}
+
 /// What came of it.
 pub struct Simulated {
     pub rows: Vec<Row>,

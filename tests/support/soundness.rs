@@ -59,7 +59,11 @@ fn check_steps(plan: &Plan, tables: &[TablePlan]) {
             Node::Project(exprs) => types(exprs),
             Node::Aggregate(node) => {
                 types(&node.keys);
-                node.calls.iter().filter_map(|call| call.arg.as_ref()).for_each(|arg| check_expr(arg, &input));
+                for call in &node.calls {
+                    let order = call.order.iter().map(|order| &order.expr);
+                    let inside = call.arg.iter().chain(&call.second).chain(order);
+                    inside.for_each(|expr| check_expr(expr, &input));
+                }
                 if let Some(column) = node.time_column() {
                     is_time(&input, column);
                 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::shows_rows;
 use crate::cli::arguments::Format;
-use crate::cli::commands::{compile, query_sink, write_stderr};
+use crate::cli::commands::{compile, is_printed, query_sink, send_to, write_stderr};
 use crate::cli::failure::Failure;
 use crate::cli::script::Script;
 use crate::engine::{Control, Engine, JobReport, RunOptions, SETTINGS};
@@ -185,9 +185,9 @@ impl Session {
         let compiled = compile(&whole, &self.settings).map_err(|failure| failed(failure.into_error()))?;
         let mut said = String::new();
         for (mut job, options) in compiled {
-            let prints = job.sink.options.get("connector") == Some("stdout") && job.sink.name == "stdout";
+            let prints = is_printed(&job);
             if prints {
-                query_sink(None, Some(self.mode))?.iter().for_each(|(key, value)| job.sink.options.set(key, value));
+                send_to(&mut job, &query_sink(None, Some(self.mode))?);
             }
             let control = Control::default();
             let guard = stop_on_interrupt(&control.stop)?;
