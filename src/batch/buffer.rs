@@ -1,5 +1,7 @@
 //! Growable columns that keep their memory: rows on their way to another partition or to the writer.
 
+mod runs;
+
 use std::sync::Arc;
 
 use arrow_array::types::{
@@ -13,7 +15,9 @@ use arrow_schema::SchemaRef;
 use super::{Bitmap, Column, Strings, Values, words_for};
 use crate::types::{DataType, Physical, Schema, Value};
 
-/// Room made for a text value beforehand. Any value is correct.
+pub use runs::Run;
+
+/// Room made for a text value beforehand, and the size up to which text is copied as one block. Any value is correct.
 const TEXT_BYTES: usize = 16;
 
 /// The values of a [`ColumnBuffer`].
@@ -268,26 +272,24 @@ impl ColumnBuffer {
             (Store::Int64(v), Values::Int64(values)) => append_plain(v, values, rows, selection),
             (Store::Float64(v), Values::Float64(values)) => append_plain(v, values, rows, selection),
             (Store::Int128(v), Values::Int128(values)) => append_plain(v, values, rows, selection),
-            (Store::Utf8 { offsets, bytes }, Values::Utf8(strings)) => {
-                if selection.is_none() && rows > 0 {
+            (Store::Utf8 { offsets, bytes }, Values::Utf8(strings)) => match selection {
+                Some(selection) => append_text(offsets, bytes, &strings, selection.iter().map(|&i| i as usize)),
+                None if rows == 0 => {}
+                None => {
                     let (start, end) = (strings.offsets[0], strings.offsets[rows]);
                     let base = bytes.len() as i32 - start;
                     bytes.extend_from_slice(&strings.bytes[start as usize..end as usize]);
                     offsets.extend(strings.offsets[1..=rows].iter().map(|offset| offset + base));
-                } else {
-                    append_text(offsets, bytes, selection.unwrap_or(&[]), |i| column.text(i));
                 }
-            }
+            },
             (Store::Utf8 { offsets, bytes }, Values::Dictionary { codes, values, .. }) => {
-                let text = |i: usize| if column.is_valid(i) { values.get(codes[i] as usize) } else { &[][..] };
+                // What stands at a row that is NULL is no code, perhaps.
+                let code = |i: usize| if column.is_valid(i) { codes[i] as usize } else { usize::MAX };
                 match selection {
-                    Some(selection) => append_text(offsets, bytes, selection, text),
-                    None => {
-                        for i in 0..rows {
-                            bytes.extend_from_slice(text(i));
-                            offsets.push(bytes.len() as i32);
-                        }
+                    Some(selection) => {
+                        append_text(offsets, bytes, &values, selection.iter().map(|&i| code(i as usize)))
                     }
+                    None => append_text(offsets, bytes, &values, (0..rows).map(code)),
                 }
             }
             (_, values) => panic!("cannot append {values:?} to a {} column", self.data_type),
@@ -319,20 +321,6 @@ impl ColumnBuffer {
     pub fn append_range(&mut self, from: &Self, start: usize, end: usize) {
         self.append_values(from, start, end);
         self.append_validity(from, start, end);
-    }
-
-    /// Appends runs of rows of buffers of the same type.
-    fn append_runs<'a>(&mut self, runs: &[Run], source: impl Fn(&Run) -> &'a Self) {
-        let mut rows = 0;
-        for run in runs {
-            self.append_values(source(run), run.start as usize, run.end as usize);
-            rows += (run.end - run.start) as usize;
-        }
-        if runs.iter().all(|run| source(run).nulls == 0) {
-            self.validity.push_many(true, rows);
-        } else {
-            runs.iter().for_each(|run| self.append_validity(source(run), run.start as usize, run.end as usize));
-        }
     }
 
     fn append_values(&mut self, from: &Self, start: usize, end: usize) {
@@ -450,22 +438,37 @@ fn extend_plain<T: Copy + Default>(
     into.len() - before - valid
 }
 
-fn append_text<'a>(offsets: &mut Vec<i32>, bytes: &mut Vec<u8>, selection: &[u32], text: impl Fn(usize) -> &'a [u8]) {
-    for &i in selection {
-        bytes.extend_from_slice(text(i as usize));
-        offsets.push(bytes.len() as i32);
+/// Appends the values of `strings` that `indices` names; no text where it names none.
+fn append_text(
+    offsets: &mut Vec<i32>,
+    bytes: &mut Vec<u8>,
+    strings: &Strings<'_>,
+    indices: impl ExactSizeIterator<Item = usize>,
+) {
+    offsets.reserve(indices.len());
+    for index in indices {
+        if index < strings.len() {
+            push_text(offsets, bytes, strings, index);
+        } else {
+            offsets.push(bytes.len() as i32);
+        }
     }
 }
 
-/// Rows `start..end` of one of several buffers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Run {
-    /// Which buffer.
-    pub source: u32,
-    /// First row.
-    pub start: u32,
-    /// Past the last row.
-    pub end: u32,
+/// Appends value `index` of `strings`.
+#[inline]
+fn push_text(offsets: &mut Vec<i32>, bytes: &mut Vec<u8>, strings: &Strings<'_>, index: usize) {
+    let (start, end) = (strings.offsets[index] as usize, strings.offsets[index + 1] as usize);
+    let after = bytes.len() + (end - start);
+    match strings.bytes[start..].first_chunk::<TEXT_BYTES>() {
+        // A copy of known size, of which the tail is cut off, is quicker than one of the size of the text.
+        Some(block) if end - start <= TEXT_BYTES => {
+            bytes.extend_from_slice(block);
+            bytes.truncate(after);
+        }
+        _ => bytes.extend_from_slice(&strings.bytes[start..end]),
+    }
+    offsets.push(after as i32);
 }
 
 /// Growable columns of one schema, all of the same length.
@@ -535,14 +538,6 @@ impl BatchBuffer {
     pub fn drop_front(&mut self, rows: usize) {
         self.columns.iter_mut().for_each(|column| column.drop_front(rows));
         self.rows -= rows;
-    }
-
-    /// Appends runs of rows of `sources`, buffers of the same types.
-    pub fn append_runs(&mut self, sources: &[&Self], runs: &[Run]) {
-        for (index, column) in self.columns.iter_mut().enumerate() {
-            column.append_runs(runs, |run| &sources[run.source as usize].columns[index]);
-        }
-        self.rows += runs.iter().map(|run| (run.end - run.start) as usize).sum::<usize>();
     }
 
     /// Tells the buffer that `rows` rows were pushed to each column by hand.

@@ -94,7 +94,7 @@ impl Revisions {
         let rows = if self.op.is_none() && self.runs == [all_new] {
             new
         } else {
-            self.rows.append_runs(&[old, new], &self.runs);
+            self.rows.append_runs(&[old, new], &self.runs, arena);
             &self.rows
         };
         let columns = rows.columns.iter().chain(&self.op).map(ColumnBuffer::column);

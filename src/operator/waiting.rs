@@ -116,7 +116,7 @@ impl WaitingRows {
         keys.extend(taken.iter().map(|held| held.key));
         self.released += count;
         let sources = &*arena.alloc_slice_fill_iter(self.segments.iter().map(|segment| &segment.rows));
-        rows.append_runs(sources, &runs);
+        rows.append_runs(sources, &runs, arena);
         for run in &runs {
             self.segments[run.source as usize].waiting -= (run.end - run.start) as usize;
         }

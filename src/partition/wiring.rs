@@ -213,9 +213,15 @@ pub fn wire_through(wiring: Wiring<'_>, joint: &mut impl Join) -> Wired {
     for (index, decoder) in wiring.decoders.into_iter().enumerate() {
         let here = End::Partition(index);
         let reader = if own_readers { here } else { End::Reader };
-        let (to_partition, input) = joint.join(slots, reader, here);
+        let (to_partition, mut input) = joint.join(slots, reader, here);
+        // A reader that waits for room waits for nothing else, and what was dealt is worked off without it.
+        input.wake_at_half();
         // One more than the chunks that can be under way: those in the ring, one pending, one being pushed.
-        let (returns, returned) = joint.join(slots + 2, here, reader);
+        let (mut returns, returned) = joint.join(slots + 2, here, reader);
+        if !abreast {
+            // Nor does it wait for chunks to come back.
+            returns.never_wake();
+        }
         let (to_writer, from_partition) = joint.join(slots, here, End::Writer);
         let (buffers_back, buffers) = joint.join(slots, End::Writer, here);
         let counted = wiring.progress.lane(slots);

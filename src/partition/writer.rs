@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use bumpalo::Bump;
 
 use super::Step;
 use super::memory::memory_exceeded;
 use super::message::{DeadLetter, Output, OutputRows};
-use crate::batch::{BatchBuffer, arrow_schema};
+use crate::batch::{BatchBuffer, Run, arrow_schema};
 use crate::error::Result;
 use crate::metrics::{MemoryShare, Meter, ProgressWriter, StageId, StageKind};
 use crate::operator::Gather;
@@ -131,6 +132,30 @@ impl Lane {
             None => self.frontier,
         }
     }
+
+    /// Whether all rows of the head come at or before `bound`.
+    fn is_whole_before(&self, bound: OrderKey) -> bool {
+        self.head.as_ref().is_some_and(|rows| rows.keys.last().is_none_or(|last| *last <= bound))
+    }
+
+    /// Rows of the head up to the last one at or before `bound`.
+    fn until(&self, bound: OrderKey) -> usize {
+        /// Rows of one lane are mostly few before another's come.
+        const FEW: usize = 16;
+        let Some(rows) = &self.head else { return 0 };
+        if rows.keys.is_empty() {
+            return rows.buffer.len();
+        }
+        let rest = &rows.keys[self.taken..];
+        let few = rest.iter().take(FEW).take_while(|key| **key <= bound).count();
+        let more = if few == FEW { rest[FEW..].partition_point(|key| *key <= bound) } else { 0 };
+        self.taken + few + more
+    }
+
+    /// Whether all rows of the head have left.
+    fn is_used_up(&self) -> bool {
+        self.head.as_ref().is_some_and(|rows| self.taken == rows.buffer.len())
+    }
 }
 
 /// The state machine.
@@ -144,6 +169,9 @@ pub struct Writer {
     sink: Box<dyn RowSink>,
     /// Rows merged from several partitions.
     merged: BatchBuffer,
+    /// Which rows those are to be next, and room to list them.
+    runs: Vec<Run>,
+    arena: Bump,
     batch_rows: usize,
     progress: ProgressWriter,
     memory: Option<MemoryShare>,
@@ -170,6 +198,8 @@ impl Writer {
             ordered: parts.ordered,
             keeps_back: parts.keeps_back,
             merged: BatchBuffer::for_schema(&parts.schema),
+            runs: Vec::new(),
+            arena: Bump::new(),
             schema: Arc::new(arrow_schema(&parts.schema)),
             late_schema: Arc::new(arrow_schema(&parts.late_schema)),
             gather: parts.gather,
@@ -288,31 +318,43 @@ impl Writer {
     /// Moves the rows that come first among all lanes, as many as are sure to. Keys are distinct, so a row at another
     /// lane's bound comes before whatever that lane still has.
     fn merge(&mut self) -> Result<bool> {
-        let Some((index, lane)) =
-            self.lanes.iter().enumerate().min_by_key(|(_, lane)| (lane.next_key(), lane.head.is_none()))
-        else {
-            return Ok(false);
-        };
-        let Some(rows) = &lane.head else { return Ok(false) };
-        let others = self.lanes.iter().enumerate().filter(|(other, _)| *other != index);
-        let bound = others.map(|(_, lane)| lane.next_key()).min().unwrap_or(OrderKey::MAX);
-        let whole = rows.keys.last().is_none_or(|last| *last <= bound);
-        if whole && lane.taken == 0 && self.merged.is_empty() {
-            if let Some(rows) = self.lanes[index].head.take() {
+        let Some((index, bound)) = self.foremost() else { return Ok(false) };
+        let lane = &mut self.lanes[index];
+        if lane.taken == 0 && self.merged.is_empty() && lane.is_whole_before(bound) {
+            if let Some(rows) = lane.head.take() {
                 self.write_buffer(rows, index)?;
             }
             return Ok(true);
         }
-        let lane = &mut self.lanes[index];
-        let Some(rows) = &lane.head else { return Ok(false) };
-        let total = rows.buffer.len();
-        let until = if whole { total } else { rows.keys.partition_point(|key| *key <= bound) };
-        if until <= lane.taken {
+        self.runs.clear();
+        let (mut rows, mut used_up) = (0, None);
+        let mut foremost = Some((index, bound));
+        while let Some((index, bound)) = foremost
+            && used_up.is_none()
+            && rows < self.batch_rows
+        {
+            let lane = &mut self.lanes[index];
+            let until = lane.until(bound);
+            if until <= lane.taken {
+                break;
+            }
+            self.runs.push(Run { source: index as u32, start: lane.taken as u32, end: until as u32 });
+            rows += until - lane.taken;
+            lane.taken = until;
+            used_up = lane.is_used_up().then_some(index);
+            foremost = self.foremost();
+        }
+        if rows == 0 {
             return Ok(false);
         }
-        self.merged.append_range(&rows.buffer, lane.taken, until);
-        lane.taken = until;
-        if until == total
+        self.arena.reset();
+        // No run names a lane without rows; whatever stands in its place is not looked at.
+        let Some(any) = self.lanes.iter().find_map(|lane| lane.head.as_ref()) else { return Ok(false) };
+        let heads = self.lanes.iter().map(|lane| &lane.head.as_ref().unwrap_or(any).buffer);
+        let heads = &*self.arena.alloc_slice_fill_iter(heads);
+        self.merged.append_runs(heads, &self.runs, &self.arena);
+        if let Some(index) = used_up
+            && let lane = &mut self.lanes[index]
             && let Some(rows) = lane.head.take()
         {
             let _ = lane.returns.push(rows);
@@ -321,6 +363,18 @@ impl Writer {
             self.write_merged()?;
         }
         Ok(true)
+    }
+
+    /// The lane whose next row comes first, if it has it, and the least key that another one may still have.
+    fn foremost(&self) -> Option<(usize, OrderKey)> {
+        let mut first = (OrderKey::MAX, true, 0);
+        let mut bound = OrderKey::MAX;
+        for (index, lane) in self.lanes.iter().enumerate() {
+            let next = (lane.next_key(), lane.head.is_none(), index);
+            let later = if next < first { std::mem::replace(&mut first, next) } else { next };
+            bound = bound.min(later.0);
+        }
+        (!first.1).then_some((first.2, bound))
     }
 
     fn write_merged(&mut self) -> Result<()> {

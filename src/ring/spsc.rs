@@ -8,8 +8,8 @@ pub struct Producer<T> {
     inner: rtrb::Producer<T>,
     // After `inner`: fields are dropped in order, and the other end must find this one gone when it is woken.
     consumer_thread: WakeOnDrop,
+    wakes: bool,
     high_water: usize,
-    capacity: usize,
 }
 
 /// The popping end. Not `Clone`: one thread owns it.
@@ -18,6 +18,8 @@ pub struct Consumer<T> {
     inner: rtrb::Consumer<T>,
     // After `inner`, as in `Producer`.
     producer_thread: WakeOnDrop,
+    /// Slots in use at which the producer is woken; `None` wakes it after each pop.
+    wakes_at: Option<usize>,
 }
 
 /// A bell that also rings when the ring end that holds it is gone.
@@ -34,18 +36,25 @@ impl Drop for WakeOnDrop {
 pub fn ring<T>(capacity: usize, producer_thread: &Wakeup, consumer_thread: &Wakeup) -> (Producer<T>, Consumer<T>) {
     let (producer, consumer) = rtrb::RingBuffer::new(capacity);
     (
-        Producer { inner: producer, consumer_thread: WakeOnDrop(consumer_thread.clone()), high_water: 0, capacity },
-        Consumer { inner: consumer, producer_thread: WakeOnDrop(producer_thread.clone()) },
+        Producer { inner: producer, consumer_thread: WakeOnDrop(consumer_thread.clone()), wakes: true, high_water: 0 },
+        Consumer { inner: consumer, producer_thread: WakeOnDrop(producer_thread.clone()), wakes_at: None },
     )
 }
 
 impl<T> Producer<T> {
+    /// From now on the consumer is not woken by what is pushed: it looks at this ring when it works on something else.
+    pub fn never_wake(&mut self) {
+        self.wakes = false;
+    }
+
     /// Pushes `value`, or gives it back if the ring is full.
     pub fn push(&mut self, value: T) -> Result<(), T> {
         match self.inner.push(value) {
             Ok(()) => {
                 self.high_water = self.high_water.max(self.depth());
-                self.consumer_thread.0.wake();
+                if self.wakes {
+                    self.consumer_thread.0.wake();
+                }
                 Ok(())
             }
             Err(rtrb::PushError::Full(value)) => Err(value),
@@ -64,7 +73,7 @@ impl<T> Producer<T> {
 
     /// Slots in use; the consumer may free some at any time.
     pub fn depth(&self) -> usize {
-        self.capacity - self.inner.slots()
+        self.inner.buffer().capacity() - self.inner.slots()
     }
 
     /// Most slots that were ever in use.
@@ -79,10 +88,20 @@ impl<T> Producer<T> {
 }
 
 impl<T> Consumer<T> {
+    /// From now on a producer that found the ring full is woken once half of it is empty, not after each pop: it comes back for
+    /// several values, and takes a CPU from others less often. Only for a producer that waits for nothing else, and whose
+    /// consumer goes on without it.
+    pub fn wake_at_half(&mut self) {
+        self.wakes_at = Some(self.inner.buffer().capacity() / 2);
+    }
+
     /// Pops the oldest value.
     pub fn pop(&mut self) -> Option<T> {
         let value = self.inner.pop().ok()?;
-        self.producer_thread.0.wake();
+        // A full ring passes each depth on its way down, as nobody pushes meanwhile.
+        if self.wakes_at.is_none_or(|depth| self.inner.slots() == depth) {
+            self.producer_thread.0.wake();
+        }
         Some(value)
     }
 
@@ -107,9 +126,15 @@ mod tests {
     /// Two threads, every wait mode, a ring of two slots: everything arrives once, in order, and nobody sleeps for ever.
     #[test]
     fn everything_arrives_in_order_under_every_wait_mode() {
-        for mode in [WaitMode::Spin, WaitMode::Backoff, WaitMode::Park, WaitMode::Yield] {
+        let modes = [WaitMode::Spin, WaitMode::Backoff, WaitMode::Park, WaitMode::Yield];
+        for (mode, slots, at_half) in
+            modes.into_iter().flat_map(|mode| [(mode, 2, false), (mode, 1, true), (mode, 8, true)])
+        {
             let (from, to) = (Wakeup::new(), Wakeup::new());
-            let (mut producer, mut consumer) = ring::<u64>(2, &from, &to);
+            let (mut producer, mut consumer) = ring::<u64>(slots, &from, &to);
+            if at_half {
+                consumer.wake_at_half();
+            }
             let barrier = Arc::new(Barrier::new(2));
             let start = Arc::clone(&barrier);
             let thread = std::thread::spawn(move || {
