@@ -202,7 +202,8 @@ pub fn wire_through(wiring: Wiring<'_>, joint: &mut impl Join) -> Wired {
     let places = places_of_row(&wiring.plan.steps);
     // Places within a chunk have 32 bits.
     let batch_rows = wiring.batch_rows.min((u32::MAX / places) as usize);
-    let abreast = wiring.bounded && wiring.layout.deal != Deal::BySplit && wiring.plan.reads_abreast();
+    let several = wiring.bounded && wiring.splits.len() > 1;
+    let abreast = several && wiring.layout.deal != Deal::BySplit && wiring.plan.reads_abreast();
     let output = output_schema(wiring.plan);
     let mut meshes = meshes(wiring.layout, slots, joint).into_iter();
     let mut ledgers = ledgers(&wiring, joint).into_iter();

@@ -133,9 +133,9 @@ impl Lane {
         }
     }
 
-    /// Whether all rows of the head come at or before `bound`.
+    /// Whether there is a head none of whose rows has left, and all of them come at or before `bound`.
     fn is_whole_before(&self, bound: OrderKey) -> bool {
-        self.head.as_ref().is_some_and(|rows| rows.keys.last().is_none_or(|last| *last <= bound))
+        self.taken == 0 && self.head.as_ref().is_some_and(|rows| rows.keys.last().is_none_or(|last| *last <= bound))
     }
 
     /// Rows of the head up to the last one at or before `bound`.
@@ -169,7 +169,9 @@ pub struct Writer {
     sink: Box<dyn RowSink>,
     /// Rows merged from several partitions.
     merged: BatchBuffer,
-    /// Which rows those are to be next, and room to list them.
+    /// Lanes by their next row: its key, whether it is not there yet, and the lane.
+    next: Vec<(OrderKey, bool, usize)>,
+    /// Which rows come next, and room to list them.
     runs: Vec<Run>,
     arena: Bump,
     batch_rows: usize,
@@ -198,6 +200,7 @@ impl Writer {
             ordered: parts.ordered,
             keeps_back: parts.keeps_back,
             merged: BatchBuffer::for_schema(&parts.schema),
+            next: Vec::new(),
             runs: Vec::new(),
             arena: Bump::new(),
             schema: Arc::new(arrow_schema(&parts.schema)),
@@ -318,23 +321,23 @@ impl Writer {
     /// Moves the rows that come first among all lanes, as many as are sure to. Keys are distinct, so a row at another
     /// lane's bound comes before whatever that lane still has.
     fn merge(&mut self) -> Result<bool> {
-        let Some((index, bound)) = self.foremost() else { return Ok(false) };
-        let lane = &mut self.lanes[index];
-        if lane.taken == 0 && self.merged.is_empty() && lane.is_whole_before(bound) {
-            if let Some(rows) = lane.head.take() {
+        self.next.clear();
+        let next = |(index, lane): (usize, &Lane)| (lane.next_key(), lane.head.is_none(), index);
+        self.next.extend(self.lanes.iter().enumerate().map(next));
+        self.next.sort_unstable();
+        let (_, _, index) = self.next[0];
+        if self.merged.is_empty() && self.lanes[index].is_whole_before(bound(&self.next)) {
+            if let Some(rows) = self.lanes[index].head.take() {
                 self.write_buffer(rows, index)?;
             }
             return Ok(true);
         }
         self.runs.clear();
         let (mut rows, mut used_up) = (0, None);
-        let mut foremost = Some((index, bound));
-        while let Some((index, bound)) = foremost
-            && used_up.is_none()
-            && rows < self.batch_rows
-        {
+        while rows < self.batch_rows && used_up.is_none() {
+            let (_, _, index) = self.next[0];
             let lane = &mut self.lanes[index];
-            let until = lane.until(bound);
+            let until = lane.until(bound(&self.next));
             if until <= lane.taken {
                 break;
             }
@@ -342,7 +345,12 @@ impl Writer {
             rows += until - lane.taken;
             lane.taken = until;
             used_up = lane.is_used_up().then_some(index);
-            foremost = self.foremost();
+            self.next[0].0 = lane.next_key();
+            let mut place = 0;
+            while place + 1 < self.next.len() && self.next[place + 1] < self.next[place] {
+                self.next.swap(place, place + 1);
+                place += 1;
+            }
         }
         if rows == 0 {
             return Ok(false);
@@ -363,18 +371,6 @@ impl Writer {
             self.write_merged()?;
         }
         Ok(true)
-    }
-
-    /// The lane whose next row comes first, if it has it, and the least key that another one may still have.
-    fn foremost(&self) -> Option<(usize, OrderKey)> {
-        let mut first = (OrderKey::MAX, true, 0);
-        let mut bound = OrderKey::MAX;
-        for (index, lane) in self.lanes.iter().enumerate() {
-            let next = (lane.next_key(), lane.head.is_none(), index);
-            let later = if next < first { std::mem::replace(&mut first, next) } else { next };
-            bound = bound.min(later.0);
-        }
-        (!first.1).then_some((first.2, bound))
     }
 
     fn write_merged(&mut self) -> Result<()> {
@@ -436,4 +432,9 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// The least key that a lane other than the first may still have.
+fn bound(next: &[(OrderKey, bool, usize)]) -> OrderKey {
+    next.get(1).map_or(OrderKey::MAX, |(key, ..)| *key)
 }

@@ -94,10 +94,10 @@ impl Plan {
         lateness_of(&self.steps[index].node, 0)
     }
 
-    /// Whether splits of several inputs are to be read abreast: what a query holds of one waits for the event time of the others,
-    /// and its rows leave by event time or by window, so that in which order they were read does not show.
+    /// Whether splits are to be read abreast: what a query holds of one waits for the event time of the others, and its rows
+    /// leave by event time or by window, so that in which order they were read does not show.
     pub fn reads_abreast(&self) -> bool {
-        !self.scan.source.inputs.is_empty() && self.scan.event_time.is_some() && orders_rows(&self.steps) == Some(true)
+        self.scan.event_time.is_some() && orders_rows(&self.steps) == Some(true)
     }
 
     /// Whether rows are released in the order of event time, so that those behind the watermark come too late.

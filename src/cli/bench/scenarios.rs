@@ -269,11 +269,12 @@ pub(super) fn scenarios(arguments: &ScenariosArguments) -> Result<()> {
     for scenario in chosen {
         compare(scenario, &contenders, keys)?;
         let batches = scenario.generate(rows, keys)?;
-        // stp reads two splits or more, one for each pipeline; the others read the same rows as one.
+        // stp reads two splits or more, one for each pipeline; the others read the same rows as one. Batches are dealt to the
+        // splits in turn, as the partitions of a log get them: all splits are of the same time.
         let pipelines = partitions.iter().copied().max().unwrap_or(1);
+        let share = |first| batches.iter().skip(first).step_by(pipelines).cloned().collect();
         let mut split = Engine::new();
-        let share = batches.len().div_ceil(pipelines).max(1);
-        split.register_splits(scenario.source, batches.chunks(share).map(<[_]>::to_vec).collect());
+        split.register_splits(scenario.source, (0..pipelines).map(share).collect());
         let mut engine = Engine::new();
         engine.register(scenario.source, batches);
         let job = scenario.job_from_memory(&engine)?;
