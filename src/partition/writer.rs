@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::metrics::{MemoryShare, Meter, ProgressWriter, StageId, StageKind};
 use crate::operator::Gather;
 use crate::ring::{Consumer, Producer};
-use crate::types::{OrderKey, Schema};
+use crate::types::{Merging, OrderKey, Schema, not_after};
 
 /// Where rows end up.
 pub trait RowSink: Send {
@@ -140,16 +140,11 @@ impl Lane {
 
     /// Rows of the head up to the last one at or before `bound`.
     fn until(&self, bound: OrderKey) -> usize {
-        /// Rows of one lane are mostly few before another's come.
-        const FEW: usize = 16;
         let Some(rows) = &self.head else { return 0 };
         if rows.keys.is_empty() {
             return rows.buffer.len();
         }
-        let rest = &rows.keys[self.taken..];
-        let few = rest.iter().take(FEW).take_while(|key| **key <= bound).count();
-        let more = if few == FEW { rest[FEW..].partition_point(|key| *key <= bound) } else { 0 };
-        self.taken + few + more
+        self.taken + not_after(&rows.keys[self.taken..], bound, |key| *key)
     }
 
     /// Whether all rows of the head have left.
@@ -169,8 +164,8 @@ pub struct Writer {
     sink: Box<dyn RowSink>,
     /// Rows merged from several partitions.
     merged: BatchBuffer,
-    /// Lanes by their next row: its key, whether it is not there yet, and the lane.
-    next: Vec<(OrderKey, bool, usize)>,
+    /// Lanes by their next row: whether it is not there yet, and the lane.
+    next: Merging<(bool, usize)>,
     /// Which rows come next, and room to list them.
     runs: Vec<Run>,
     arena: Bump,
@@ -200,7 +195,7 @@ impl Writer {
             ordered: parts.ordered,
             keeps_back: parts.keeps_back,
             merged: BatchBuffer::for_schema(&parts.schema),
-            next: Vec::new(),
+            next: Merging::default(),
             runs: Vec::new(),
             arena: Bump::new(),
             schema: Arc::new(arrow_schema(&parts.schema)),
@@ -321,12 +316,11 @@ impl Writer {
     /// Moves the rows that come first among all lanes, as many as are sure to. Keys are distinct, so a row at another
     /// lane's bound comes before whatever that lane still has.
     fn merge(&mut self) -> Result<bool> {
-        self.next.clear();
-        let next = |(index, lane): (usize, &Lane)| (lane.next_key(), lane.head.is_none(), index);
-        self.next.extend(self.lanes.iter().enumerate().map(next));
-        self.next.sort_unstable();
-        let (_, _, index) = self.next[0];
-        if self.merged.is_empty() && self.lanes[index].is_whole_before(bound(&self.next)) {
+        // Of a row and a bound that are equal the row comes first.
+        let next = |(index, lane): (usize, &Lane)| (lane.next_key(), (lane.head.is_none(), index));
+        self.next.begin(self.lanes.iter().enumerate().map(next));
+        let Some((_, index)) = self.next.first() else { return Ok(false) };
+        if self.merged.is_empty() && self.lanes[index].is_whole_before(self.next.bound()) {
             if let Some(rows) = self.lanes[index].head.take() {
                 self.write_buffer(rows, index)?;
             }
@@ -334,10 +328,12 @@ impl Writer {
         }
         self.runs.clear();
         let (mut rows, mut used_up) = (0, None);
-        while rows < self.batch_rows && used_up.is_none() {
-            let (_, _, index) = self.next[0];
+        while rows < self.batch_rows
+            && used_up.is_none()
+            && let Some((_, index)) = self.next.first()
+        {
             let lane = &mut self.lanes[index];
-            let until = lane.until(bound(&self.next));
+            let until = lane.until(self.next.bound());
             if until <= lane.taken {
                 break;
             }
@@ -345,12 +341,7 @@ impl Writer {
             rows += until - lane.taken;
             lane.taken = until;
             used_up = lane.is_used_up().then_some(index);
-            self.next[0].0 = lane.next_key();
-            let mut place = 0;
-            while place + 1 < self.next.len() && self.next[place + 1] < self.next[place] {
-                self.next.swap(place, place + 1);
-                place += 1;
-            }
+            self.next.advance(lane.next_key());
         }
         if rows == 0 {
             return Ok(false);
@@ -432,9 +423,4 @@ impl Writer {
         }
         Ok(())
     }
-}
-
-/// The least key that a lane other than the first may still have.
-fn bound(next: &[(OrderKey, bool, usize)]) -> OrderKey {
-    next.get(1).map_or(OrderKey::MAX, |(key, ..)| *key)
 }

@@ -124,7 +124,7 @@ mod tests {
         let types = [DataType::Boolean, DataType::Int, DataType::BigInt, DataType::Double, DataType::Varchar];
         let value = |data_type: DataType, row: u32| match data_type {
             _ if row % 7 == 3 => Value::Null,
-            DataType::Boolean => Value::Boolean(row % 3 == 0),
+            DataType::Boolean => Value::Boolean(row.is_multiple_of(3)),
             DataType::Int => Value::Int32(row as i32),
             DataType::BigInt => Value::Int64(i64::from(row) << 33),
             DataType::Double => Value::Float64(f64::from(row) / 4.0),
