@@ -20,6 +20,7 @@ mod interval;
 mod join;
 mod layout;
 mod literal;
+mod order;
 mod pace;
 mod prune;
 mod query;
