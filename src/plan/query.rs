@@ -308,6 +308,8 @@ pub enum AggregateFunction {
     PercentileCont,
     /// PERCENTILE_DISC: the first value at or above the fraction.
     PercentileDisc,
+    /// APPROX_PERCENTILE: PERCENTILE_CONT, nearly.
+    ApproxPercentile,
     /// APPROX_COUNT_DISTINCT.
     ApproxCountDistinct,
     /// CORR: correlation of y and x.
