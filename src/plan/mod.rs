@@ -21,6 +21,7 @@ mod join;
 mod layout;
 mod literal;
 mod order;
+mod owners;
 mod pace;
 mod prune;
 mod query;

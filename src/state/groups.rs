@@ -63,7 +63,8 @@ impl Groups {
         self.arena
     }
 
-    /// Writes the group of each key to `groups`, making new ones; `place(j)` is where the j-th row stands in the input.
+    /// Writes the group of each key to `groups`, making new ones; `place(j)` is where the j-th row stands in the input, `ascends`
+    /// whether that ascends.
     pub fn assign(
         &mut self,
         layout: &StateLayout,
@@ -72,14 +73,15 @@ impl Groups {
         groups: &mut [u32],
         scratch: &mut KeyScratch,
         place: impl Fn(usize) -> (Sequence, u32),
+        ascends: bool,
     ) {
         let first = &mut self.first;
         self.keys.assign(keys, direct, groups, scratch, |j| first.push(place(j)));
-        // Rows come in the order of the input, unless several inputs are read abreast.
+        // Rows come in the order of the input, unless several inputs are read abreast, or a step before gave them in another.
         if groups.is_empty() {
             return;
         }
-        if place(0) < self.latest {
+        if !ascends || place(0) < self.latest {
             for (j, &group) in groups.iter().enumerate() {
                 if let Some(first) = first.get_mut(group as usize) {
                     *first = place(j).min(*first);
