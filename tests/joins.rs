@@ -258,6 +258,8 @@ fn steps_that_share_a_key_run_by_it() {
     let ab = format!("a {{}} b ON a.k_id = b.k_id AND {}", near("a.ts", "b.at"));
     let ab = |kind: &str| ab.replace("{}", kind);
     let d = "(SELECT at AS dt, k_id, y AS w FROM b) AS d";
+    let greatest =
+        format!("SELECT k, n, e, ROW_NUMBER() OVER (PARTITION BY k ORDER BY n DESC, e) AS place FROM ({a}) AS w");
     let cases = [
         (format!("SELECT l.k, l.n, r.n AS rn, l.e FROM ({a}) AS l FULL JOIN ({b}) AS r ON l.k = r.k AND l.e = r.e"), "a.k_id = b.k_id"),
         (format!("SELECT l.k, l.n, r.n AS rn FROM ({u}) AS l JOIN ({a}) AS r ON l.k = r.k AND l.e = r.e"), "a.k_id = b.k_id"),
@@ -266,6 +268,7 @@ fn steps_that_share_a_key_run_by_it() {
         (format!("SELECT id, y, z FROM {} JOIN c ON b.name = c.name AND {}", ab("JOIN"), near("b.at", "c.cs")), "fan_in"),
         (format!("SELECT a.k_id, COUNT(*) AS n, SUM(y) AS total FROM {} GROUP BY a.k_id", ab("LEFT JOIN")), "k_id"),
         (format!("SELECT b.k_id, COUNT(*) AS n FROM {} GROUP BY b.k_id", ab("LEFT JOIN")), "fan_in"),
+        ("SELECT k_id, COUNT(*) AS n, SUM(y) AS total FROM a FULL JOIN b USING (k_id) GROUP BY k_id".into(), "k_id"),
         (format!("SELECT b.k_id, COUNT(*) AS n FROM {} GROUP BY b.k_id, id EMIT CHANGES", ab("JOIN")), "k_id"),
         (format!("SELECT COUNT(*) AS n FROM {} GROUP BY a.k_id EMIT CHANGES PER BATCH", ab("JOIN")), "fan_in"),
         (format!("SELECT window_end, k_id, COUNT(*) AS n FROM (SELECT a.ts, a.k_id, y FROM {}) AS j GROUP BY k_id WINDOW TUMBLING (ts, 7s)", ab("JOIN")), "k_id"),
@@ -275,6 +278,8 @@ fn steps_that_share_a_key_run_by_it() {
         (format!("SELECT k, n, RANK() OVER (PARTITION BY k, s ORDER BY n DESC) AS r FROM ({a}) AS w"), "k_id"),
         (format!("SELECT k, window_end, MAX(n) AS most FROM ({a}) AS w GROUP BY k WINDOW TUMBLING (s, 30s)"), "k_id"),
         (format!("SELECT window_end, MAX(n) AS most FROM ({a}) AS w GROUP BY n WINDOW TUMBLING (s, 30s)"), "fan_in"),
+        (format!("SELECT k, n, e FROM ({greatest}) AS t WHERE place <= 2 ORDER BY e, n DESC, k"), "k_id"),
+        (format!("SELECT k, n, e FROM ({greatest}) AS t WHERE place <= 2"), "fan_in"),
     ];
     for (seed, (query, key)) in (60..).zip(&cases) {
         let sql = format!("{} {query}", streams(seed).0);

@@ -175,9 +175,11 @@ impl Panes {
             let key = batch.key(selection.map_or(j, |selection| selection[j] as usize));
             (key.sequence, key.row)
         };
-        // Keys ascend by time first.
-        let ascends = !matches!(batch.order, RowOrder::Keys(_));
-        pane.assign(layout, &keyer.keys(keys, batch.rows, selection), direct, numbers, scratch, place, ascends);
+        pane.assign(layout, &keyer.keys(keys, batch.rows, selection), direct, numbers, scratch, place);
+        // Those ascend by time first.
+        if let RowOrder::Keys(_) = batch.order {
+            pane.place(numbers, place);
+        }
         take(pane, layout, numbers)
     }
 

@@ -225,9 +225,12 @@ impl Layout {
             (_, Strategy::FanIn) => Exchange::RowsTo(request.fan_in_target),
         };
         let deal = if partitions == 1 && deal == Deal::BySplit { Deal::RoundRobin } else { deal };
-        // Rows that all come from one partition are in order.
+        // Rows that all come from one partition are in order, and those that are sorted in the end need not be.
         let one_sender = facts.chained && matches!(exchange, Exchange::RowsTo(_));
-        let ordered = partitions > 1 && !one_sender && (deal == Deal::RoundRobin || exchange == Exchange::Partials);
+        let ordered = partitions > 1
+            && !one_sender
+            && !plan.sorts()
+            && (deal == Deal::RoundRobin || exchange == Exchange::Partials);
         Ok(Self { processor, strategy, partitions, deal, exchange, ordered, reasons })
     }
 }
@@ -308,7 +311,7 @@ impl Facts {
                 && scanned
                 && !keyed_by.is_empty()
                 && keyed_by.iter().all(is_key),
-            cuts_in_input_order: node(|n| matches!(n, Node::Limit { .. })) && !node(|n| matches!(n, Node::Sort(_))),
+            cuts_in_input_order: node(|n| matches!(n, Node::Limit { .. })) && !plan.sorts(),
         }
     }
 

@@ -17,6 +17,11 @@ impl Plan {
     /// must meet.
     pub fn owner_keys(&self) -> Vec<Expr> {
         let Some((first, _)) = self.keyed_step() else { return Vec::new() };
+        // Numbered rows leave in an order of values, which no partition knows of all.
+        let last = self.steps.iter().rev().find(|step| step.node.is_keyed());
+        if matches!(last, Some(Step { node: Node::Rank(_), .. })) && !self.sorts() {
+            return Vec::new();
+        }
         // What a batch of results is would show how rows were dealt.
         let per_batch = |step: &Step| matches!(&step.node, Node::Aggregate(node) if node.emit == Emit::ChangesPerBatch);
         if self.is_chained() && self.steps.iter().any(per_batch) {
@@ -54,8 +59,11 @@ fn followed(steps: &[Step], keys: Option<Vec<Expr>>) -> Option<Vec<Expr>> {
             return of_sides(before, keys);
         }
         Node::AsOf(node) => return of_sides(before, of_join(&node.keys, node.left_columns, [false, node.outer], keys)),
-        // Numbers are told in the order of all rows.
-        Node::Rank(_) => Some(Vec::new()),
+        Node::Rank(node) => {
+            let column = |&column: &usize| Expr::column(column, step.schema.fields[column].data_type);
+            // Steps that follow see rows in the order of all numbers.
+            Some(if keys.is_none() { node.partition_by.iter().map(column).collect() } else { Vec::new() })
+        }
         Node::Branches(_) => panic!("a join follows the branches of its sides"),
     };
     followed(before, keys)
@@ -70,12 +78,17 @@ fn of_join(
     keys: Option<Vec<Expr>>,
 ) -> Vec<(Expr, Expr)> {
     let Some(keys) = keys else { return pairs.to_vec() };
+    let first = IntervalJoinNode::FIRST;
     let pair = |key: &Expr| {
+        if let Some((of_left, of_right)) = either(key) {
+            let is_told = |(left, right): &&(Expr, Expr)| {
+                (column(left), column(right)) == (Some(first + of_left), Some(first + of_right))
+            };
+            return pairs.iter().find(is_told).cloned();
+        }
         let key = column(key)?;
         let is_right = key >= left_columns;
-        let is_told = |(left, right): &&(Expr, Expr)| {
-            column(if is_right { right } else { left }) == Some(IntervalJoinNode::FIRST + key)
-        };
+        let is_told = |(left, right): &&(Expr, Expr)| column(if is_right { right } else { left }) == Some(first + key);
         pairs.iter().find(is_told).filter(|_| !absent[usize::from(is_right)]).cloned()
     };
     keys.iter().filter_map(pair).collect()
@@ -111,6 +124,15 @@ fn column(expr: &Expr) -> Option<usize> {
         ExprKind::Cast(inner) if widens(inner, expr.data_type) => column(inner),
         _ => None,
     }
+}
+
+/// The two columns of which the second stands in for the first where that is NULL: one of USING.
+fn either(expr: &Expr) -> Option<(usize, usize)> {
+    let ExprKind::Case { branches, otherwise: Some(otherwise) } = &expr.kind else { return None };
+    let [(Expr { kind: ExprKind::IsNull { arg, negated: false }, .. }, then)] = branches.as_slice() else {
+        return None;
+    };
+    (arg == otherwise).then_some((column(otherwise)?, column(then)?))
 }
 
 fn widens(expr: &Expr, data_type: DataType) -> bool {

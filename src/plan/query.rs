@@ -463,6 +463,11 @@ impl Plan {
         !one
     }
 
+    /// Whether the result is sorted as a whole: in which order partitions give its rows does not show.
+    pub fn sorts(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.node, Node::Sort(_)))
+    }
+
     /// Whether rows wait for others that come behind them although the watermark has passed both.
     pub fn holds_rows_back(&self) -> bool {
         self.steps.iter().any(|step| matches!(step.node, Node::Frames(_)))

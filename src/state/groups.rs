@@ -63,8 +63,7 @@ impl Groups {
         self.arena
     }
 
-    /// Writes the group of each key to `groups`, making new ones; `place(j)` is where the j-th row stands in the input, `ascends`
-    /// whether that ascends.
+    /// Writes the group of each key to `groups`, making new ones; `place(j)` is where the j-th row stands in the input.
     pub fn assign(
         &mut self,
         layout: &StateLayout,
@@ -73,24 +72,28 @@ impl Groups {
         groups: &mut [u32],
         scratch: &mut KeyScratch,
         place: impl Fn(usize) -> (Sequence, u32),
-        ascends: bool,
     ) {
         let first = &mut self.first;
         self.keys.assign(keys, direct, groups, scratch, |j| first.push(place(j)));
-        // Rows come in the order of the input, unless several inputs are read abreast, or a step before gave them in another.
+        // Rows come in the order of the input, unless several inputs are read abreast.
         if groups.is_empty() {
             return;
         }
-        if !ascends || place(0) < self.latest {
-            for (j, &group) in groups.iter().enumerate() {
-                if let Some(first) = first.get_mut(group as usize) {
-                    *first = place(j).min(*first);
-                }
-            }
+        if place(0) < self.latest {
+            self.place(groups, &place);
         }
         self.latest = self.latest.max(place(groups.len() - 1));
         self.states.grow(layout, self.keys.len());
         self.rows += groups.len();
+    }
+
+    /// The j-th row, of group `groups[j]`, stands at `place(j)`, be it before one that came earlier.
+    pub fn place(&mut self, groups: &[u32], place: impl Fn(usize) -> (Sequence, u32)) {
+        for (j, &group) in groups.iter().enumerate() {
+            if let Some(first) = self.first.get_mut(group as usize) {
+                *first = place(j).min(*first);
+            }
+        }
     }
 
     /// From now on a row of a new group beyond the first `limit` is given the group `u32::MAX`.
