@@ -244,6 +244,68 @@ fn what_follows_joins_equals_sqlite() {
     );
 }
 
+/// Steps that keep state one after another run in all partitions if their keys have something in common, which EXPLAIN names, and
+/// rows leave in one order then, too.
+#[test]
+fn steps_that_share_a_key_run_by_it() {
+    let near = |left: &str, right: &str| {
+        format!("{right} BETWEEN {left} - INTERVAL '3' SECOND AND {left} + INTERVAL '6' SECOND")
+    };
+    let (a, _) = windowed("a", "ts", "k_id", "x", 10);
+    let (b, _) = windowed("b", "at", "k_id", "y", 10);
+    let both = "(SELECT ts, k_id, x FROM a UNION ALL SELECT at, k_id, y FROM b) AS u";
+    let (u, _) = windowed(both, "ts", "k_id", "x", 10);
+    let ab = format!("a {{}} b ON a.k_id = b.k_id AND {}", near("a.ts", "b.at"));
+    let ab = |kind: &str| ab.replace("{}", kind);
+    let d = "(SELECT at AS dt, k_id, y AS w FROM b) AS d";
+    let greatest =
+        format!("SELECT k, n, e, ROW_NUMBER() OVER (PARTITION BY k ORDER BY n DESC, e) AS place FROM ({a}) AS w");
+    let cases = [
+        (format!("SELECT l.k, l.n, r.n AS rn, l.e FROM ({a}) AS l FULL JOIN ({b}) AS r ON l.k = r.k AND l.e = r.e"), "a.k_id = b.k_id"),
+        (format!("SELECT l.k, l.n, r.n AS rn FROM ({u}) AS l JOIN ({a}) AS r ON l.k = r.k AND l.e = r.e"), "a.k_id = b.k_id"),
+        (format!("SELECT id, y, w, dt FROM {} LEFT JOIN {d} ON d.k_id = a.k_id AND {}", ab("JOIN"), near("a.ts", "d.dt")), "a.k_id = b.k_id"),
+        (format!("SELECT id, y, w FROM {} FULL JOIN {d} ON d.k_id = b.k_id AND {}", ab("LEFT JOIN"), near("a.ts", "d.dt")), "fan_in"),
+        (format!("SELECT id, y, z FROM {} JOIN c ON b.name = c.name AND {}", ab("JOIN"), near("b.at", "c.cs")), "fan_in"),
+        (format!("SELECT a.k_id, COUNT(*) AS n, SUM(y) AS total FROM {} GROUP BY a.k_id", ab("LEFT JOIN")), "k_id"),
+        (format!("SELECT b.k_id, COUNT(*) AS n FROM {} GROUP BY b.k_id", ab("LEFT JOIN")), "fan_in"),
+        ("SELECT k_id, COUNT(*) AS n, SUM(y) AS total FROM a FULL JOIN b USING (k_id) GROUP BY k_id".into(), "k_id"),
+        (format!("SELECT b.k_id, COUNT(*) AS n FROM {} GROUP BY b.k_id, id EMIT CHANGES", ab("JOIN")), "k_id"),
+        (format!("SELECT COUNT(*) AS n FROM {} GROUP BY a.k_id EMIT CHANGES PER BATCH", ab("JOIN")), "fan_in"),
+        (format!("SELECT window_end, k_id, COUNT(*) AS n FROM (SELECT a.ts, a.k_id, y FROM {}) AS j GROUP BY k_id WINDOW TUMBLING (ts, 7s)", ab("JOIN")), "k_id"),
+        ("SELECT k_id, MAX(n) AS most FROM (SELECT k_id, x % 3 AS m, COUNT(*) AS n FROM a GROUP BY k_id, m) AS g GROUP BY k_id".into(), "k_id"),
+        ("SELECT m, MAX(n) AS most FROM (SELECT k_id, COUNT(*) AS n, MIN(x) % 3 AS m FROM a GROUP BY k_id) AS g GROUP BY m".into(), "fan_in"),
+        (format!("SELECT k, e, n, SUM(n) OVER (PARTITION BY k ORDER BY e) AS so_far FROM ({a}) AS w"), "k_id"),
+        (format!("SELECT k, n, RANK() OVER (PARTITION BY k, s ORDER BY n DESC) AS r FROM ({a}) AS w"), "k_id"),
+        (format!("SELECT k, window_end, MAX(n) AS most FROM ({a}) AS w GROUP BY k WINDOW TUMBLING (s, 30s)"), "k_id"),
+        (format!("SELECT window_end, MAX(n) AS most FROM ({a}) AS w GROUP BY n WINDOW TUMBLING (s, 30s)"), "fan_in"),
+        (format!("SELECT k, n, e FROM ({greatest}) AS t WHERE place <= 2 ORDER BY e, n DESC, k"), "k_id"),
+        (format!("SELECT k, n, e FROM ({greatest}) AS t WHERE place <= 2"), "fan_in"),
+    ];
+    for (seed, (query, key)) in (60..).zip(&cases) {
+        let sql = format!("{} {query}", streams(seed).0);
+        let job = &Engine::new().compile(&sql, &Options::new()).unwrap_or_else(|error| panic!("{error}: {query}"))[0];
+        let plan = Engine::new().explain(job, &options(&[("processor", "partitioned"), ("partitions", "3")])).unwrap();
+        let expected = match *key {
+            "fan_in" => "strategy fan_in: rows of all keys must meet".to_string(),
+            key => format!("strategy always_hash: all steps that keep state have this key in common: {key}\n"),
+        };
+        assert!(plan.contains(&expected), "{query}: {plan}");
+        let (_, first) = run(&Engine::new(), &sql, &options(&[("processor", "inline")]));
+        // What a batch is shows there.
+        if query.contains("PER BATCH") {
+            continue;
+        }
+        assert!(first.len() > 2, "{query}: shows little");
+        assert_eq!(everywhere(&sql), sorted(first.clone()), "{query}");
+        for (partitions, batch_rows) in [("2", "1"), ("2", "8192"), ("5", "7"), ("5", "64")] {
+            let settings = [("processor", "partitioned"), ("partitions", partitions), ("batch_rows", batch_rows)];
+            let (report, rows) = run(&Engine::new(), &sql, &options(&settings));
+            assert_eq!(rows, first, "{settings:?}: {query}");
+            assert_eq!(report.strategy, if *key == "fan_in" { "fan_in" } else { "always_hash" });
+        }
+    }
+}
+
 /// What cannot be joined says what would do.
 #[test]
 fn streams_without_end_need_bounds() {
@@ -473,7 +535,9 @@ fn widened(scan: &Scan, input: usize, batch: &RecordBatch) -> RecordBatch {
 #[test]
 fn two_hundred_schedules_of_joins() {
     // Columns in memory are found by their names.
-    let declarations = disordered(230).0.replace("at TIMESTAMP, k_id", "at TIMESTAMP, other_id");
+    let declarations = disordered(230).0.replace("at TIMESTAMP, k_id", "at TIMESTAMP, other_id")
+        + "CREATE SOURCE c (c_at TIMESTAMP, c_id BIGINT, WATERMARK FOR c_at AS c_at - INTERVAL '1' SECOND) WITH (connector = 'generator',
+             rows = '90', seed = '8', keys = '4', nulls = '0.03', spacing = '700ms', disorder = '0.3', disorder_by = '7s');";
     let side = |name: &str, time: &str, key: &str| {
         format!(
             "(SELECT {key}, COUNT(*) AS n, window_end AS e FROM {name} GROUP BY {key} WINDOW SLIDING ({time}, 4s, 2s))"
@@ -488,15 +552,25 @@ fn two_hundred_schedules_of_joins() {
             side("a", "ts", "k_id"),
             side("b", "at", "other_id")
         ),
+        // Steps that share a key: two joins, groups over a join, functions OVER groups.
+        format!(
+            "SELECT a.ts, k_id, b.at, n FROM a LEFT JOIN b ON k_id = other_id AND b.at BETWEEN a.ts - INTERVAL '2' SECOND AND a.ts + INTERVAL '3' SECOND
+             LEFT JOIN {} AS r ON k_id = c_id AND r.e BETWEEN a.ts AND a.ts + INTERVAL '3' SECOND",
+            side("c", "c_at", "c_id")
+        ),
+        "SELECT window_end, k_id, COUNT(*) AS n FROM (SELECT a.ts, k_id FROM a JOIN b ON k_id = other_id
+           AND b.at BETWEEN a.ts AND a.ts + INTERVAL '3' SECOND) AS j GROUP BY k_id WINDOW TUMBLING (ts, 3s)"
+            .into(),
     ] {
         let sql = format!("{declarations} {query}");
         let job = &Engine::new().compile(&sql, &Options::new()).unwrap()[0];
-        let (report, expected) = run(&Engine::new(), &sql, &options(&[("processor", "inline")]));
-        let expected = sorted(expected);
+        let (report, in_order) = run(&Engine::new(), &sql, &options(&[("processor", "inline")]));
+        let expected = sorted(in_order.clone());
         assert!(expected.len() > 20);
         let inputs: Vec<Vec<RecordBatch>> = (0..)
-            .zip(["a", "b"])
-            .map(|(input, name)| {
+            .zip(&job.plan.scan.source.inputs)
+            .map(|(input, source)| {
+                let name = &source.source.name;
                 let all =
                     Engine::new().compile(&format!("{declarations} SELECT * FROM {name}"), &Options::new()).unwrap();
                 let batches = Engine::new().collect(&all[0], &options(&[("processor", "inline")])).unwrap().1;
@@ -507,6 +581,9 @@ fn two_hundred_schedules_of_joins() {
             let shape = Shape::of_seed(seed);
             let found = simulated(job, &inputs, shape);
             assert_eq!(found.sum(|p| p.late), report.records_late, "{query} under {shape:?}");
+            if found.ordered {
+                assert_eq!(found.rows, in_order, "{query} under {shape:?}");
+            }
             assert_eq!(sorted(found.rows), expected, "{query} under {shape:?}");
         }
     }

@@ -229,6 +229,11 @@ fn fold_of(
         }
         F::PercentileCont => percentile(true),
         F::PercentileDisc => percentile(false),
+        F::ApproxPercentile => {
+            let descending = call.order.first().is_some_and(|order| order.descending);
+            let reading = Reading::Percentile { fraction: fraction(call), continuous: true };
+            (Fold::Counters { field: field(arg, descending) }, reading)
+        }
         F::ApproxCountDistinct => (Fold::Sketch { argument: arg.0 }, Reading::Estimate),
         F::Corr => line(Line::Correlation),
         F::CovarPop => line(Line::Covariance),

@@ -11,13 +11,15 @@ use arrow_select::concat::concat_batches;
 use arrow_select::take::take_record_batch;
 
 use crate::error::{Error, Result};
-use crate::plan::{Node, SortKey, Step};
+use crate::plan::{ExprKind, Node, SortKey, Step};
 
 /// The last steps of a plan, over record batches.
 pub struct Gather {
     sort: Option<Vec<SortKey>>,
     limit: Option<u64>,
     offset: u64,
+    /// The columns that leave, if they are not all.
+    shown: Option<Vec<usize>>,
     held: Vec<RecordBatch>,
     held_rows: usize,
     held_bytes: usize,
@@ -27,15 +29,23 @@ impl Gather {
     /// Rows held before those beyond a LIMIT are dropped. Any value is correct.
     const HELD_ROWS_MIN: usize = 65_536;
 
-    /// For the Sort and Limit steps at the end of a plan.
+    /// For the Sort and Limit steps at the end of a plan, and the Project behind them, which drops columns.
     pub fn new(steps: &[Step]) -> Self {
-        let mut gather = Self { sort: None, limit: None, offset: 0, held: Vec::new(), held_rows: 0, held_bytes: 0 };
+        let (held, shown) = (Vec::new(), None);
+        let mut gather = Self { sort: None, limit: None, offset: 0, shown, held, held_rows: 0, held_bytes: 0 };
         for step in steps {
             match &step.node {
                 Node::Sort(keys) => gather.sort = Some(keys.clone()),
                 Node::Limit { limit, offset } => {
                     gather.limit = *limit;
                     gather.offset = *offset;
+                }
+                Node::Project(exprs) => {
+                    let columns = exprs.iter().map(|expr| match expr.kind {
+                        ExprKind::Column(column) => column,
+                        ref other => panic!("{other:?} is computed before the end of a plan"),
+                    });
+                    gather.shown = Some(columns.collect());
                 }
                 other => panic!("{other:?} does not belong at the end of a plan"),
             }
@@ -83,7 +93,11 @@ impl Gather {
     pub fn finish(&mut self) -> Result<Option<RecordBatch>> {
         let Some(keys) = &self.sort else { return Ok(None) };
         let Some(sorted) = sort_held(&mut self.held, keys)? else { return Ok(None) };
-        Ok(self.cut(sorted))
+        let Some(rest) = self.cut(sorted) else { return Ok(None) };
+        match &self.shown {
+            None => Ok(Some(rest)),
+            Some(columns) => rest.project(columns).map(Some).map_err(failed),
+        }
     }
 
     fn cut(&mut self, batch: RecordBatch) -> Option<RecordBatch> {
@@ -98,10 +112,13 @@ impl Gather {
     }
 }
 
+fn failed(error: arrow_schema::ArrowError) -> Error {
+    Error::Execution(format!("cannot sort the result: {error}"))
+}
+
 /// Takes what is held and sorts it.
 fn sort_held(held: &mut Vec<RecordBatch>, keys: &[SortKey]) -> Result<Option<RecordBatch>> {
     let Some(first) = held.first() else { return Ok(None) };
-    let failed = |error: arrow_schema::ArrowError| Error::Execution(format!("cannot sort the result: {error}"));
     let all = concat_batches(&first.schema(), held.iter()).map_err(failed)?;
     held.clear();
     sort(&all, keys).map(Some).map_err(failed)

@@ -6,7 +6,7 @@ use bumpalo::Bump;
 use bumpalo::collections::Vec as BumpVec;
 
 use crate::arena::ArenaPool;
-use crate::batch::{Batch, Column, Selection, Values};
+use crate::batch::{Batch, Column, RowOrder, Selection, Values};
 use crate::error::Result;
 use crate::kernel::Simd;
 use crate::kernel::pane::{self, Pane};
@@ -171,10 +171,15 @@ impl Panes {
         let Self { open, layout, keyer, scratch, .. } = self;
         let pane = open.get_mut(&run.pane).expect("the pane was just opened");
         let selection = batch.selection.list();
-        pane.assign(layout, &keyer.keys(keys, batch.rows, selection), direct, numbers, scratch, |j| {
+        let place = |j: usize| {
             let key = batch.key(selection.map_or(j, |selection| selection[j] as usize));
             (key.sequence, key.row)
-        });
+        };
+        pane.assign(layout, &keyer.keys(keys, batch.rows, selection), direct, numbers, scratch, place);
+        // Those ascend by time first.
+        if let RowOrder::Keys(_) = batch.order {
+            pane.place(numbers, place);
+        }
         take(pane, layout, numbers)
     }
 

@@ -255,8 +255,9 @@ impl Partition {
         let (output, meter) = (&mut self.output, &self.meter);
         let mut collect = |batch: Batch<'_>, context: &mut Context<'_>| collect(output, meter, batch, context);
         let mut context = context!(self, EventTime::MIN);
+        // What the watermark releases without a row for this owner happens at the same time.
+        context.now = message.origin.map_or(EventTime::MIN, |origin| origin.read_at);
         if let (Some(rows), Some(origin)) = (&message.rows, message.origin) {
-            context.now = origin.read_at;
             for (stage, batch) in rows.batches(origin.sequence, &self.arena) {
                 context.stage = stage;
                 self.owner.process(batch, &mut context, &mut collect)?;
@@ -609,13 +610,7 @@ impl Partition {
         if !self.ordered {
             return;
         }
-        let at = |time| OrderKey { time, ..OrderKey::MIN };
-        let key = match self.frontier {
-            Frontier::Input => input,
-            Frontier::EventTime => (watermark > EventTime::MIN).then(|| at(watermark)),
-            Frontier::WindowEnd if watermark > EventTime::MIN => Some(at(EventTime(watermark.0.saturating_add(1)))),
-            Frontier::WindowEnd | Frontier::End => None,
-        };
+        let key = self.frontier.after(input, watermark);
         let held = self.local.oldest().into_iter().chain(self.owner.oldest()).min();
         if let Some(key) = key {
             let key = held.map_or(key, |held| key.min(held));

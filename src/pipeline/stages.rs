@@ -7,7 +7,7 @@ use crate::operator::{
 };
 use crate::plan::{Arrangement, Emit, Exchange, Layout, Node, Plan, RowsOrder, SourceInput, Step, places_of_row};
 use crate::state::KeyHasher;
-use crate::types::Schema;
+use crate::types::{EventTime, OrderKey, Schema};
 
 /// What one partition runs.
 pub struct Stages {
@@ -50,12 +50,29 @@ pub enum ExchangeStage {
 pub enum Frontier {
     /// By input order: after a chunk, rows of later chunks only.
     Input,
-    /// By event time: after watermark W, rows at or after W only.
-    EventTime,
-    /// By window end: after watermark W, windows that end after W only.
-    WindowEnd,
+    /// By event time: after watermark W, rows at or after W less the microseconds only.
+    EventTime(i64),
+    /// The same of a join: pairs at or after that, rows without a partner after it.
+    Pairs(i64),
+    /// By window end: after watermark W, windows that end after W less the microseconds only.
+    WindowEnd(i64),
     /// Nothing before the end of input.
     End,
+}
+
+impl Frontier {
+    /// The least place that a row may have after `input` and `watermark`, if it is known.
+    pub fn after(self, input: Option<OrderKey>, watermark: EventTime) -> Option<OrderKey> {
+        let at = |time| (watermark > EventTime::MIN).then_some(OrderKey { time, ..OrderKey::MIN });
+        match self {
+            Self::Input => input,
+            Self::EventTime(behind_us) => at(watermark.minus(behind_us)),
+            // Pairs are of stage 1: rows without a partner leave at the very moment of the watermark.
+            Self::Pairs(behind_us) => at(watermark.minus(behind_us)).map(|key| OrderKey { stage: 1, ..key }),
+            Self::WindowEnd(behind_us) => at(EventTime(watermark.minus(behind_us).0.saturating_add(1))),
+            Self::End => None,
+        }
+    }
 }
 
 /// Steps at the end of a plan that need the whole result: the writer runs them.
@@ -121,21 +138,13 @@ impl Stages {
                 push_steps(&mut owner, position);
                 ExchangeStage::Rows { keys: Vec::new(), to: Some(target) }
             }
-            (Exchange::RowsByKey, Some(step)) => {
+            (Exchange::RowsByKey, Some(_)) => {
                 for i in position..keyed {
                     push_step(&mut local, plan, i, hasher, false, index == 0);
                 }
                 exchanged = plan.input_of(keyed);
                 push_steps(&mut owner, keyed);
-                let keys = match &step.node {
-                    Node::Aggregate(node) => node.keys.clone(),
-                    Node::Rows(_) | Node::Frames(_) => plan.over_keys().unwrap_or_default(),
-                    Node::IntervalJoin(node) => node.exchange_keys(),
-                    Node::AsOf(node) => node.exchange_keys(),
-                    Node::First(node) => node.keys.clone(),
-                    other => panic!("{other:?} keeps no state by key"),
-                };
-                ExchangeStage::Rows { keys: keys.iter().map(Evaluator::new).collect(), to: None }
+                ExchangeStage::Rows { keys: plan.owner_keys().iter().map(Evaluator::new).collect(), to: None }
             }
             (Exchange::Partials, Some(Step { node: Node::Aggregate(node), schema })) => {
                 for i in position..keyed {
@@ -254,17 +263,22 @@ fn late_rules(plan: &Plan, first: usize, found: &mut impl FnMut(usize, LateRule)
     }
 }
 
+/// What is promised follows from the last step that gives rows their place: functions OVER leave them where they were, and so do
+/// running values.
 fn frontier(plan: &Plan) -> Frontier {
-    match plan.keyed_step().map(|(_, step)| &step.node) {
-        _ if plan.releases_in_order() => Frontier::EventTime,
-        Some(Node::Aggregate(node)) if node.emit.merges() => {
-            if node.is_timed() {
-                Frontier::WindowEnd
-            } else {
-                Frontier::End
+    for (index, step) in plan.steps.iter().enumerate().rev() {
+        match &step.node {
+            Node::First(node) => return Frontier::EventTime(node.delay_us),
+            Node::IntervalJoin(node) => return Frontier::Pairs(node.delay_us),
+            Node::AsOf(node) => return Frontier::EventTime(node.delay_us),
+            node if node.releases_rows() => return Frontier::EventTime(0),
+            Node::Aggregate(node) if node.emit.merges() && node.is_timed() => {
+                return Frontier::WindowEnd(plan.rows_behind_us(index));
             }
+            Node::Aggregate(node) if node.emit.merges() => return Frontier::End,
+            Node::Rank(_) => return Frontier::End,
+            _ => {}
         }
-        Some(Node::Rank(_)) => Frontier::End,
-        _ => Frontier::Input,
     }
+    Frontier::Input
 }

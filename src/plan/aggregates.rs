@@ -16,7 +16,7 @@ use crate::types::{DataType, Value};
 use AggregateFunction as F;
 
 /// Names of aggregates, what they are, and how they are called.
-const AGGREGATES: [(&str, AggregateFunction, &str); 37] = [
+const AGGREGATES: [(&str, AggregateFunction, &str); 42] = [
     ("COUNT", F::Count, "COUNT(*) or COUNT(column)"),
     ("SUM", F::Sum, "SUM(column)"),
     ("AVG", F::Avg, "AVG(column)"),
@@ -45,7 +45,12 @@ const AGGREGATES: [(&str, AggregateFunction, &str); 37] = [
     ("GROUP_CONCAT", F::StringAgg, "GROUP_CONCAT(column) or GROUP_CONCAT(column, ', ')"),
     ("MEDIAN", F::PercentileCont, "MEDIAN(column)"),
     ("PERCENTILE_CONT", F::PercentileCont, "PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY column)"),
+    ("QUANTILE_CONT", F::PercentileCont, "QUANTILE_CONT(column, 0.5)"),
     ("PERCENTILE_DISC", F::PercentileDisc, "PERCENTILE_DISC(0.5) WITHIN GROUP (ORDER BY column)"),
+    ("QUANTILE_DISC", F::PercentileDisc, "QUANTILE_DISC(column, 0.5)"),
+    ("QUANTILE", F::PercentileDisc, "QUANTILE(column, 0.5)"),
+    ("APPROX_PERCENTILE", F::ApproxPercentile, "APPROX_PERCENTILE(column, 0.5)"),
+    ("APPROX_QUANTILE", F::ApproxPercentile, "APPROX_QUANTILE(column, 0.5)"),
     ("APPROX_COUNT_DISTINCT", F::ApproxCountDistinct, "APPROX_COUNT_DISTINCT(column)"),
     ("CORR", F::Corr, "CORR(y, x)"),
     ("COVAR_POP", F::CovarPop, "COVAR_POP(y, x)"),
@@ -149,6 +154,10 @@ impl<'a> Call<'a> {
         Ok(AggregateCall { function: self.function, arg, second, order, distinct, data_type })
     }
 
+    fn is_percentile(&self) -> bool {
+        matches!(self.function, F::PercentileCont | F::PercentileDisc | F::ApproxPercentile)
+    }
+
     /// The arguments; none of COUNT(*).
     fn arguments(&self, args: &[ast::Expr], star: bool) -> Planned<Vec<Bound>> {
         let Self { name, function, usage, span, .. } = self;
@@ -158,9 +167,8 @@ impl<'a> Call<'a> {
                 _ => Err(wrong(*span, format!("{name}(*) is not a function"), format!("write {usage}"))),
             };
         }
-        let percentile = matches!(function, F::PercentileCont | F::PercentileDisc) && name != "MEDIAN";
         let (least, most) = match function {
-            _ if percentile || *function == F::StringAgg => (1, 2),
+            _ if self.is_percentile() && name != "MEDIAN" || *function == F::StringAgg => (1, 2),
             F::MinBy | F::MaxBy | F::Corr | F::CovarPop | F::CovarSamp => (2, 2),
             F::RegrSlope | F::RegrIntercept | F::RegrR2 | F::RegrCount => (2, 2),
             _ => (1, 1),
@@ -181,7 +189,7 @@ impl<'a> Call<'a> {
         let Some(first) = clauses.order_by.first() else { return Ok(Vec::new()) };
         if !matches!(self.function, F::First | F::Last | F::StringAgg) {
             let help = match self.function {
-                F::PercentileCont | F::PercentileDisc => format!("write {}", self.usage),
+                _ if self.is_percentile() => format!("write {}", self.usage),
                 _ => "leave ORDER BY out".into(),
             };
             return Err(wrong(first.expr.span, format!("the order of rows means nothing to {}", self.name), help));
@@ -202,11 +210,11 @@ impl<'a> Call<'a> {
         match (self.function, clauses.within_group.as_slice()) {
             (_, []) => Ok(None),
             (F::StringAgg, items) if clauses.order_by.is_empty() => Ok(Some(Within::Order(self.order_items(items)?))),
-            (F::PercentileCont | F::PercentileDisc, [item]) if self.name != "MEDIAN" => {
+            (_, [item]) if self.is_percentile() && self.name != "MEDIAN" => {
                 let column = Binder::input(self.scope, self.clause).bind(&item.expr)?;
                 Ok(Some(Within::Column { column, descending: item.descending }))
             }
-            (F::PercentileCont | F::PercentileDisc, [_, second, ..]) => {
+            (_, [_, second, ..]) if self.is_percentile() => {
                 let message = format!("{} is of one column", self.name);
                 Err(wrong(second.expr.span, message, format!("write {}", self.usage)))
             }
@@ -230,12 +238,14 @@ impl<'a> Call<'a> {
                     return Err(wrong(separator.span, message, format!("write {}(column, ', ')", self.name)));
                 }
             },
-            (F::PercentileCont | F::PercentileDisc, None) if self.name == "MEDIAN" => Some(fraction(0.5)),
-            (F::PercentileCont | F::PercentileDisc, None) => {
+            (F::PercentileCont, None) if self.name == "MEDIAN" => Some(fraction(0.5)),
+            (_, None) if self.is_percentile() => {
                 let message = format!("{} needs a column and a fraction", self.name);
-                return Err(wrong(self.span, message, format!("write {} or {}(column, 0.5)", self.usage, self.name)));
+                let [standard, short] =
+                    ["(0.5) WITHIN GROUP (ORDER BY column)", "(column, 0.5)"].map(|form| self.name.clone() + form);
+                return Err(wrong(self.span, message, format!("write {standard} or {short}")));
             }
-            (F::PercentileCont | F::PercentileDisc, Some(bound)) => {
+            (_, Some(bound)) if self.is_percentile() => {
                 let value = match bound.literal {
                     Literal::Number(_) => bound.clone().coerce(DataType::Double)?.kind,
                     _ => ExprKind::Literal(Value::Null),
@@ -266,7 +276,7 @@ impl<'a> Call<'a> {
             }
             F::Min | F::Max | F::First | F::Last | F::ApproxCountDistinct => Ok(false),
             F::Count | F::Sum | F::Avg | F::Variance | F::StdDev | F::VariancePop | F::StdDevPop => Ok(true),
-            F::StringAgg | F::PercentileCont | F::PercentileDisc => Ok(true),
+            F::StringAgg | F::PercentileCont | F::PercentileDisc | F::ApproxPercentile => Ok(true),
             _ => {
                 let message = format!("DISTINCT does not go with {}, which looks at two columns", self.name);
                 Err(wrong(self.span, message, "leave DISTINCT out"))
@@ -320,7 +330,10 @@ impl<'a> Call<'a> {
                 (arg.coerce(data_type)?, result)
             }
             F::RegrCount => (number(&self.name, &arg)?.coerce(DataType::Double)?, DataType::BigInt),
-            F::PercentileCont | F::Corr | F::CovarPop | F::CovarSamp | F::RegrSlope | F::RegrIntercept | F::RegrR2 => {
+            F::PercentileCont | F::ApproxPercentile => {
+                (number(&self.name, &arg)?.coerce(DataType::Double)?, DataType::Double)
+            }
+            F::Corr | F::CovarPop | F::CovarSamp | F::RegrSlope | F::RegrIntercept | F::RegrR2 => {
                 (number(&self.name, &arg)?.coerce(DataType::Double)?, DataType::Double)
             }
         };

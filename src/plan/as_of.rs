@@ -3,7 +3,6 @@
 use super::bind::Binder;
 use super::expr::{Expr, ExprKind};
 use super::from::Relations;
-use super::interval::keys_of_sides;
 use super::join::Condition;
 use super::query::{Node, Step};
 use super::relation::Relation;
@@ -25,13 +24,6 @@ pub struct AsOfNode {
     pub outer: bool,
     /// How far behind the watermark rows may come, in microseconds.
     pub delay_us: i64,
-}
-
-impl AsOfNode {
-    /// The key of a row of either side.
-    pub fn exchange_keys(&self) -> Vec<Expr> {
-        keys_of_sides(&self.keys)
-    }
 }
 
 impl Relations<'_> {

@@ -293,6 +293,7 @@ fn function(function: AggregateFunction) -> &'static str {
         AggregateFunction::StringAgg => "STRING_AGG",
         AggregateFunction::PercentileCont => "PERCENTILE_CONT",
         AggregateFunction::PercentileDisc => "PERCENTILE_DISC",
+        AggregateFunction::ApproxPercentile => "APPROX_PERCENTILE",
         AggregateFunction::ApproxCountDistinct => "APPROX_COUNT_DISTINCT",
         AggregateFunction::Corr => "CORR",
         AggregateFunction::CovarPop => "COVAR_POP",

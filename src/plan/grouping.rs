@@ -15,6 +15,9 @@ pub(super) const WINDOW_START: usize = usize::MAX - 1;
 /// `window_end` until the number of calls is known.
 pub(super) const WINDOW_END: usize = usize::MAX;
 
+/// `op` of a changelog until the number of calls is known.
+pub(super) const OP: usize = usize::MAX - 2;
+
 /// What expressions above GROUP BY see.
 pub(super) struct Grouping {
     /// Grouping keys, over the input.

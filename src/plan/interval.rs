@@ -36,11 +36,6 @@ impl IntervalJoinNode {
     /// A bound as far as can be; sums with times of the next hundred thousand years do not overflow.
     pub const FAR_US: i64 = i64::MAX / 4;
 
-    /// The key of a row of either side.
-    pub fn exchange_keys(&self) -> Vec<Expr> {
-        keys_of_sides(&self.keys)
-    }
-
     /// The same with open bounds no farther than state is kept.
     #[must_use]
     pub fn kept_for(&self, state_ttl_us: Option<i64>) -> Self {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{AggregateNode, ExprKind, LateRecords, Node, Plan};
+use super::{ExprKind, LateRecords, Node, Plan};
 use crate::error::{Error, Result, nearest};
 
 /// How a job's work is laid over threads.
@@ -225,9 +225,12 @@ impl Layout {
             (_, Strategy::FanIn) => Exchange::RowsTo(request.fan_in_target),
         };
         let deal = if partitions == 1 && deal == Deal::BySplit { Deal::RoundRobin } else { deal };
-        // Rows that all come from one partition are in order.
+        // Rows that all come from one partition are in order, and those that are sorted in the end need not be.
         let one_sender = facts.chained && matches!(exchange, Exchange::RowsTo(_));
-        let ordered = partitions > 1 && !one_sender && (deal == Deal::RoundRobin || exchange == Exchange::Partials);
+        let ordered = partitions > 1
+            && !one_sender
+            && !plan.sorts()
+            && (deal == Deal::RoundRobin || exchange == Exchange::Partials);
         Ok(Self { processor, strategy, partitions, deal, exchange, ordered, reasons })
     }
 }
@@ -268,6 +271,8 @@ fn choose_processor(facts: &Facts, request: LayoutRequest, reasons: &mut Vec<Str
 struct Facts {
     demand: Demand,
     has_keys: bool,
+    /// What the keys of several steps have in common.
+    common: Vec<String>,
     /// A step that keeps state reads what another one gave.
     chained: bool,
     source_keyed: bool,
@@ -277,26 +282,11 @@ struct Facts {
 impl Facts {
     fn of(plan: &Plan) -> Self {
         let keyed = plan.keyed_step();
-        let (join_keys, over_keys);
-        let (demand, keys) = match keyed.map(|(_, step)| &step.node) {
-            // What one step groups apart may have to meet in the next.
-            Some(_) if plan.is_chained() => (Demand::InOrder, &[][..]),
-            Some(Node::Aggregate(AggregateNode { emit, keys, .. })) if emit.merges() => (Demand::Mergeable, &keys[..]),
-            Some(Node::Aggregate(node)) => (Demand::InOrder, &node.keys[..]),
-            Some(Node::Rows(_) | Node::Frames(_)) => {
-                over_keys = plan.over_keys().unwrap_or_default();
-                (Demand::InOrder, &over_keys[..])
-            }
-            Some(Node::IntervalJoin(node)) => {
-                join_keys = node.exchange_keys();
-                (Demand::InOrder, &join_keys[..])
-            }
-            Some(Node::First(node)) => (Demand::InOrder, &node.keys[..]),
-            Some(Node::AsOf(node)) => {
-                join_keys = node.exchange_keys();
-                (Demand::InOrder, &join_keys[..])
-            }
-            _ => (Demand::Stateless, &[][..]),
+        let (chained, keys) = (plan.is_chained(), plan.owner_keys());
+        let demand = match keyed.map(|(_, step)| &step.node) {
+            None => Demand::Stateless,
+            Some(Node::Aggregate(node)) if node.emit.merges() && !chained => Demand::Mergeable,
+            Some(_) => Demand::InOrder,
         };
         // The source is keyed alike if equal grouping keys imply equal source keys, so one split.
         let is_key = |column: &usize| {
@@ -309,13 +299,19 @@ impl Facts {
         // Columns are those of the scan up to the first step that computes them anew.
         let passed = &plan.steps[..keyed.map_or(0, |(index, _)| index)];
         let scanned = !passed.iter().any(|step| matches!(step.node, Node::Project(_)));
+        let is_over_results = |node: &Node| node.is_keyed() && !matches!(node, Node::Rows(_) | Node::Frames(_));
         let node = |found: fn(&Node) -> bool| plan.steps.iter().any(|step| found(&step.node));
         Self {
             demand,
             has_keys: !keys.is_empty(),
-            chained: plan.is_chained(),
-            source_keyed: scanned && !keyed_by.is_empty() && keyed_by.iter().all(is_key),
-            cuts_in_input_order: node(|n| matches!(n, Node::Limit { .. })) && !node(|n| matches!(n, Node::Sort(_))),
+            common: keys.iter().filter(|_| chained).map(|key| plan.owner_name(key)).collect(),
+            chained,
+            // Steps over results go by one watermark for all splits.
+            source_keyed: !(chained && node(is_over_results))
+                && scanned
+                && !keyed_by.is_empty()
+                && keyed_by.iter().all(is_key),
+            cuts_in_input_order: node(|n| matches!(n, Node::Limit { .. })) && !plan.sorts(),
         }
     }
 
@@ -343,6 +339,11 @@ impl Facts {
     }
 
     fn choose(&self, processor: ProcessorKind, reasons: &mut Vec<String>) -> Strategy {
+        if self.demand == Demand::InOrder && !self.common.is_empty() && !self.source_keyed {
+            let reason = "all steps that keep state have this key in common";
+            reasons.push(format!("strategy {}: {reason}: {}", Strategy::AlwaysHash, self.common.join(", ")));
+            return Strategy::AlwaysHash;
+        }
         let (strategy, reason) = match self.demand {
             Demand::Stateless if processor == ProcessorKind::Stp => (Strategy::Sticky, "no state, a reader per split"),
             Demand::Stateless => (Strategy::RoundRobin, "no state by key"),
@@ -356,7 +357,7 @@ impl Facts {
             Demand::InOrder if self.has_keys => (Strategy::AlwaysHash, "each key's rows must meet in order"),
             Demand::InOrder if self.chained => (
                 Strategy::FanIn,
-                "rows of all keys must meet: groups of groups, rows numbered by values, or OVER without a common key",
+                "rows of all keys must meet: rows numbered by values, or several steps that keep state and have no key in common",
             ),
             Demand::InOrder => (Strategy::FanIn, "all rows must meet in order, and there is no key"),
         };

@@ -20,6 +20,8 @@ mod interval;
 mod join;
 mod layout;
 mod literal;
+mod order;
+mod owners;
 mod pace;
 mod prune;
 mod query;

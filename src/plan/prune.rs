@@ -8,15 +8,18 @@ use super::frames::Arrangement;
 use super::query::{Emit, Node, Plan, RowsOrder, Scan, SourceInput, Step, Window};
 use crate::types::Schema;
 
-/// Cuts down the projection of `plan` (which must be all columns), then drops the last Project if it is an identity. Sort
-/// and Limit at its end stay as they are: they name columns of the result.
+/// Cuts down the projection of `plan` (which must be all columns), then drops the last Project if it is an identity. Sort and
+/// Limit at its end, and the Project behind them, stay as they are: they name columns of the result.
 pub(super) fn prune(plan: &mut Plan) {
     let gathered = |step: &Step| matches!(step.node, Node::Sort(_) | Node::Limit { .. });
     let end = plan.steps.iter().position(gathered).unwrap_or(plan.steps.len());
     let gathered = plan.steps.split_off(end);
     prune_steps(plan);
     let schema = plan.output();
-    plan.steps.extend(gathered.into_iter().map(|step| Step { schema: schema.clone(), ..step }));
+    plan.steps.extend(gathered.into_iter().map(|step| match step.node {
+        Node::Project(_) => step,
+        _ => Step { schema: schema.clone(), ..step },
+    }));
 }
 
 fn prune_steps(plan: &mut Plan) {

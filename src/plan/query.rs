@@ -308,6 +308,8 @@ pub enum AggregateFunction {
     PercentileCont,
     /// PERCENTILE_DISC: the first value at or above the fraction.
     PercentileDisc,
+    /// APPROX_PERCENTILE: PERCENTILE_CONT, nearly.
+    ApproxPercentile,
     /// APPROX_COUNT_DISTINCT.
     ApproxCountDistinct,
     /// CORR: correlation of y and x.
@@ -452,38 +454,23 @@ impl Plan {
         self.steps.iter().enumerate().find(|(_, step)| step.node.is_keyed())
     }
 
-    /// Whether all rows must meet in one place: a step that keeps state reads what another one gave, or numbers rows. Functions
-    /// OVER one after another need not, if their keys have something in common.
+    /// Whether a step that keeps state reads what another one gave, or numbers rows.
     pub fn is_chained(&self) -> bool {
         let mut keyed = self.steps.iter().filter(|step| step.node.is_keyed());
         let one = keyed
             .next()
             .is_none_or(|first| !matches!(first.node, Node::Rank(_) | Node::Branches(_)) && keyed.next().is_none());
-        !one && self.over_keys().is_none_or(|keys| keys.is_empty())
+        !one
+    }
+
+    /// Whether the result is sorted as a whole: in which order partitions give its rows does not show.
+    pub fn sorts(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.node, Node::Sort(_)))
     }
 
     /// Whether rows wait for others that come behind them although the watermark has passed both.
     pub fn holds_rows_back(&self) -> bool {
         self.steps.iter().any(|step| matches!(step.node, Node::Frames(_)))
-    }
-
-    /// If functions OVER, one step after another, are all that keeps state by key: what their keys have in common.
-    pub fn over_keys(&self) -> Option<Vec<Expr>> {
-        let (first, _) = self.keyed_step()?;
-        let last = self.steps.iter().rposition(|step| step.node.is_keyed())?;
-        let mut common: Option<Vec<Expr>> = None;
-        for step in &self.steps[first..=last] {
-            let keys = match &step.node {
-                Node::Rows(node) => &node.partition_by,
-                Node::Frames(node) => &node.partition_by,
-                _ => return None,
-            };
-            match &mut common {
-                Some(common) => common.retain(|key| keys.contains(key)),
-                None => common = Some(keys.clone()),
-            }
-        }
-        common
     }
 
     /// Whether the rows that step `index` reads stand for records of the scan, one each.

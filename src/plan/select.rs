@@ -2,13 +2,14 @@
 
 use super::arrange;
 use super::bind::{Binder, Mode};
-use super::coerce::{Bound, Planned};
+use super::coerce::Planned;
 use super::expr::{Expr, ExprKind};
-use super::grouping::{self, Grouping, WINDOW_END, WINDOW_START};
+use super::grouping::{self, Grouping, OP, WINDOW_END, WINDOW_START};
+use super::order;
 use super::query::{AggregateNode, Emit, EventTimeColumn, Node, SortKey, Step, Window};
 use super::relation::{Origin, Part, Relation};
 use super::rows::RowsState;
-use super::scope::{PlannedSubquery, Scope, suggest, wrong};
+use super::scope::{PlannedSubquery, Scope, wrong};
 use super::top::{self, FirstNode};
 use crate::error::{Span, SqlError};
 use crate::limits;
@@ -16,11 +17,13 @@ use crate::sql::ast;
 use crate::time::Windows;
 use crate::types::{DataType, Field, Schema};
 
-/// A column of the result.
-struct Output {
-    expr: Expr,
-    name: String,
-    span: Span,
+/// A column of the result, or one that only ORDER BY looks at.
+pub(super) struct Output {
+    pub(super) expr: Expr,
+    pub(super) name: String,
+    pub(super) span: Span,
+    /// Dropped once the rows are in order.
+    pub(super) is_hidden: bool,
 }
 
 /// Plans a query over what its FROM reads. The last step before ORDER BY and LIMIT is a Project.
@@ -41,11 +44,17 @@ pub(super) fn plan(
     Ok(relation)
 }
 
-struct Planner<'a> {
-    query: &'a ast::Query,
+impl Output {
+    fn shown(expr: Expr, name: String, span: Span) -> Self {
+        Self { expr, name, span, is_hidden: false }
+    }
+}
+
+pub(super) struct Planner<'a> {
+    pub(super) query: &'a ast::Query,
     input: &'a Relation,
-    scope: &'a Scope<'a>,
-    aliases: Vec<(&'a str, &'a ast::Expr)>,
+    pub(super) scope: &'a Scope<'a>,
+    pub(super) aliases: Vec<(&'a str, &'a ast::Expr)>,
     /// Whether state that nobody touches is dropped after a while.
     drops_state: bool,
 }
@@ -82,8 +91,8 @@ impl<'a> Planner<'a> {
             self.rows(&mut steps, &mut event_time)?
         } else {
             let mut binder = Binder::input(self.scope, "the SELECT list");
-            let outputs = self.outputs(&mut binder)?;
-            let order = self.order(&mut binder, &outputs)?;
+            let mut outputs = self.outputs(&mut binder)?;
+            let order = self.order(&mut binder, &mut outputs)?;
             match query.distinct {
                 None => (outputs, order),
                 Some(_) if self.forgets() => {
@@ -97,10 +106,12 @@ impl<'a> Planner<'a> {
         self.check_names(&outputs)?;
         let before = steps.last().map_or_else(|| self.input.scan.schema(), |step| step.schema.clone());
         let schema = Schema::new(outputs.iter().map(|output| field(&before, output)).collect());
+        let width = outputs.iter().filter(|output| !output.is_hidden).count();
         let exprs = outputs.into_iter().map(|output| output.expr).collect();
         steps.push(Step { node: Node::Project(exprs), schema: schema.clone() });
         if let Some((order, (limit, span))) = self.cuts_windows().then_some(order.clone()).zip(query.limit) {
-            steps.extend(top::per_window(order, limit, &steps, &schema, span)?);
+            steps.push(top::per_window(order, limit, &steps, &schema, span)?);
+            steps.push(order::shown(&schema, width));
             return Ok((steps, event_time));
         }
         if !order.is_empty() {
@@ -109,7 +120,10 @@ impl<'a> Planner<'a> {
         let limit = query.limit.map(|(limit, _)| limit);
         let offset = query.offset.map_or(0, |(offset, _)| offset);
         if limit.is_some() || offset > 0 {
-            steps.push(Step { node: Node::Limit { limit, offset }, schema });
+            steps.push(Step { node: Node::Limit { limit, offset }, schema: schema.clone() });
+        }
+        if width < schema.len() {
+            steps.push(order::shown(&schema, width));
         }
         Ok((steps, event_time))
     }
@@ -254,7 +268,10 @@ impl<'a> Planner<'a> {
         let grouping = Grouping { keys, calls: Vec::new(), names: Vec::new(), windowed: window.is_some() };
         let mut binder = Binder { scope: self.scope, mode: Mode::Grouped(grouping), aliases: Vec::new() };
         let mut outputs = self.outputs(&mut binder)?;
-        let order = self.order(&mut binder, &outputs)?;
+        if let Some(span) = query.changelog {
+            outputs.push(Output::shown(Expr::column(OP, DataType::Varchar), "op".into(), span));
+        }
+        let order = self.order(&mut binder, &mut outputs)?;
         binder.aliases = self.aliases.clone();
         let having = match &query.having {
             None => None,
@@ -271,14 +288,14 @@ impl<'a> Planner<'a> {
             fields.push(Field::new("window_end", DataType::Timestamp));
         }
         let changelog = query.changelog.is_some();
-        if let Some(span) = query.changelog {
-            let expr = Expr::column(fields.len(), DataType::Varchar);
+        let op = fields.len();
+        if changelog {
             fields.push(Field::new("op", DataType::Varchar));
-            outputs.push(Output { expr, name: "op".into(), span });
         }
         let mut place = |index: usize| match index {
             WINDOW_START => width,
             WINDOW_END => width + 1,
+            OP => op,
             other => other,
         };
         for output in &mut outputs {
@@ -457,7 +474,7 @@ impl<'a> Planner<'a> {
         let state = RowsState::new(&self.query.named_windows);
         let mut binder = Binder { scope: self.scope, mode: Mode::Rows(state), aliases: Vec::new() };
         let mut outputs = self.outputs(&mut binder)?;
-        let order = self.order(&mut binder, &outputs)?;
+        let order = self.order(&mut binder, &mut outputs)?;
         let Mode::Rows(state) = binder.mode else {
             return Err(SqlError::new(self.query.span, "the query lost its functions OVER"));
         };
@@ -520,7 +537,7 @@ impl<'a> Planner<'a> {
                     }
                     outputs.extend(columns.map(|index| {
                         let field = self.scope.field(index);
-                        Output { expr: Expr::column(index, field.data_type), name: field.name.clone(), span: *span }
+                        Output::shown(Expr::column(index, field.data_type), field.name.clone(), *span)
                     }));
                 }
                 ast::SelectItem::Expr { expr, alias } => {
@@ -532,7 +549,7 @@ impl<'a> Planner<'a> {
                         },
                         (None, _) => expr.to_string(),
                     };
-                    outputs.push(Output { expr: binder.bind(expr)?.expr, name, span: expr.span });
+                    outputs.push(Output::shown(binder.bind(expr)?.expr, name, expr.span));
                 }
             }
         }
@@ -542,59 +559,13 @@ impl<'a> Planner<'a> {
     /// Every column of a result has a name of its own: sinks write columns by name.
     fn check_names(&self, outputs: &[Output]) -> Planned<()> {
         let mut seen = std::collections::HashSet::new();
-        for output in outputs {
+        for output in outputs.iter().filter(|output| !output.is_hidden) {
             if !seen.insert(output.name.to_ascii_lowercase()) {
                 let message = format!("two columns of the result are named {}", output.name);
                 return Err(wrong(output.span, message, "give one of them another name: x AS name"));
             }
         }
         Ok(())
-    }
-
-    /// ORDER BY: names, ordinals and expressions of the SELECT list.
-    fn order(&self, binder: &mut Binder<'_>, outputs: &[Output]) -> Planned<Vec<SortKey>> {
-        let Some((items, _)) = &self.query.order_by else { return Ok(Vec::new()) };
-        let mut keys = Vec::with_capacity(items.len());
-        for item in items {
-            let column = self.order_column(binder, outputs, &item.expr)?;
-            let nulls_first = item.nulls_first.unwrap_or(item.descending);
-            keys.push(SortKey { column, descending: item.descending, nulls_first });
-        }
-        Ok(keys)
-    }
-
-    fn order_column(&self, binder: &mut Binder<'_>, outputs: &[Output], expr: &ast::Expr) -> Planned<usize> {
-        match &expr.kind {
-            ast::ExprKind::Number(text) => {
-                let index = text.parse::<usize>().ok().and_then(|n| n.checked_sub(1));
-                return index.filter(|index| *index < outputs.len()).ok_or_else(|| {
-                    let help = format!("the result has {} columns", outputs.len());
-                    wrong(expr.span, format!("ORDER BY {text} names no column of the result"), help)
-                });
-            }
-            ast::ExprKind::Column { table: None, name } => {
-                let same = |output: &Output| output.name.eq_ignore_ascii_case(&name.value);
-                if let Some(index) = outputs.iter().position(same) {
-                    return Ok(index);
-                }
-            }
-            _ => {}
-        }
-        let unknown = |text: &str, span| {
-            let names = outputs.iter().map(|output| output.name.as_str());
-            wrong(
-                span,
-                format!("ORDER BY {text} is not in the SELECT list"),
-                suggest(text, names, "columns of the result are"),
-            )
-        };
-        match binder.bind(expr) {
-            Ok(Bound { expr: bound, span, .. }) => {
-                outputs.iter().position(|output| output.expr == bound).ok_or_else(|| unknown(&expr.to_string(), span))
-            }
-            Err(error) if error.message.starts_with("unknown column") => Err(unknown(&expr.to_string(), error.span)),
-            Err(error) => Err(error),
-        }
     }
 }
 

@@ -63,14 +63,14 @@ pub(super) fn is_bound(origin: Origin) -> bool {
     matches!(origin, Origin::WindowStart(_) | Origin::WindowEnd)
 }
 
-/// ORDER BY and LIMIT for each window: the steps after the SELECT list.
+/// ORDER BY and LIMIT for each window: the step after the SELECT list. It appends the number of a row.
 pub(super) fn per_window(
     order: Vec<SortKey>,
     limit: u64,
     steps: &[Step],
     schema: &Schema,
     span: Span,
-) -> Planned<[Step; 2]> {
+) -> Planned<Step> {
     let bound = (0..schema.len()).find(|&column| is_bound(origin(steps, column)));
     let Some(window) = bound else {
         let help = "add window_start or window_end to the SELECT list";
@@ -79,8 +79,7 @@ pub(super) fn per_window(
     let node = RankNode { partition_by: vec![window], window: Some(window), order, keep: Some(limit) };
     let mut numbered = schema.clone();
     numbered.fields.push(Field { nullable: false, ..Field::new("number", DataType::BigInt) });
-    let exprs = schema.fields.iter().enumerate().map(|(index, field)| Expr::column(index, field.data_type)).collect();
-    Ok([Step { node: Node::Rank(node), schema: numbered }, Step { node: Node::Project(exprs), schema: schema.clone() }])
+    Ok(Step { node: Node::Rank(node), schema: numbered })
 }
 
 /// If `filter`, over the last of `steps`, lets only the first rows of each key pass, the step that numbers them need not

@@ -80,15 +80,20 @@ impl Groups {
             return;
         }
         if place(0) < self.latest {
-            for (j, &group) in groups.iter().enumerate() {
-                if let Some(first) = first.get_mut(group as usize) {
-                    *first = place(j).min(*first);
-                }
-            }
+            self.place(groups, &place);
         }
         self.latest = self.latest.max(place(groups.len() - 1));
         self.states.grow(layout, self.keys.len());
         self.rows += groups.len();
+    }
+
+    /// The j-th row, of group `groups[j]`, stands at `place(j)`, be it before one that came earlier.
+    pub fn place(&mut self, groups: &[u32], place: impl Fn(usize) -> (Sequence, u32)) {
+        for (j, &group) in groups.iter().enumerate() {
+            if let Some(first) = self.first.get_mut(group as usize) {
+                *first = place(j).min(*first);
+            }
+        }
     }
 
     /// From now on a row of a new group beyond the first `limit` is given the group `u32::MAX`.

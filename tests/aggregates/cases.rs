@@ -208,6 +208,16 @@ pub const CALLS: &[Call] = &[
     ("PERCENTILE_CONT(0.2) WITHIN GROUP (ORDER BY n DESC)", |g| {
         percentile(ns(g).iter().map(|&n| -n as f64).collect(), 0.2).negated()
     }),
+    // Values of these records are far apart or alone in their bucket, but for some of d.
+    ("APPROX_PERCENTILE(n, 0.4)", |g| percentile(ns(g).iter().map(|&n| n as f64).collect(), 0.4)),
+    ("APPROX_QUANTILE(DISTINCT n, 0.9)", |g| percentile(distinct(ns(g)).iter().map(|&n| n as f64).collect(), 0.9)),
+    ("APPROX_PERCENTILE(0.2) WITHIN GROUP (ORDER BY n DESC)", |g| {
+        percentile(ns(g).iter().map(|&n| -n as f64).collect(), 0.2).negated()
+    }),
+    ("APPROX_PERCENTILE(d, 0)", |g| percentile(ds(g), 0.0)),
+    ("APPROX_PERCENTILE(d, 1) FILTER (WHERE b)", |g| percentile(ds(&filtered(g, |r| r.b == Some(true))), 1.0)),
+    ("QUANTILE(n, 0.5)", |g| integer(discrete(ns(g), 0.5, Ord::cmp))),
+    ("QUANTILE_CONT(d, 0.6)", |g| percentile(ds(g), 0.6)),
     ("PERCENTILE_DISC(s, 0.7)", |g| text(discrete(ss(g), 0.7, Ord::cmp))),
     ("PERCENTILE_DISC(0.25) WITHIN GROUP (ORDER BY n)", |g| integer(discrete(ns(g), 0.25, Ord::cmp))),
     ("PERCENTILE_DISC(0.5) WITHIN GROUP (ORDER BY d DESC)", |g| double(discrete(ds(g), 0.5, |a, b| order(b, a)))),

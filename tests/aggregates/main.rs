@@ -203,7 +203,8 @@ fn estimates_are_near_and_the_same_everywhere() {
     let splits: Vec<Vec<Record>> =
         (0..4).map(|split| (split * 5000..(split + 1) * 5000).map(record).collect()).collect();
     let sql = format!(
-        "{} SELECT k, APPROX_COUNT_DISTINCT(n), COUNT(DISTINCT n), APPROX_COUNT_DISTINCT(s), COUNT(DISTINCT s)
+        "{} SELECT k, APPROX_COUNT_DISTINCT(n), COUNT(DISTINCT n), APPROX_COUNT_DISTINCT(s), COUNT(DISTINCT s),
+          APPROX_PERCENTILE(n * n, 0.5), PERCENTILE_CONT(n * n, 0.5), APPROX_PERCENTILE(n, 0.99), PERCENTILE_CONT(n, 0.99)
         FROM records GROUP BY k",
         source()
     );
@@ -251,7 +252,12 @@ fn scattered_rows_give_plain_folds() {
 fn values_that_are_kept_count_against_the_limit() {
     let declare =
         "CREATE SOURCE g (k BIGINT, v BIGINT) WITH (connector = 'generator', rows = '3000000', keys = '3000000');";
-    for call in ["MEDIAN(v + k)", "COUNT(DISTINCT v * 1000 + k)", "STRING_AGG(k)"] {
+    for call in [
+        "MEDIAN(v + k)",
+        "COUNT(DISTINCT v * 1000 + k)",
+        "STRING_AGG(k)",
+        "APPROX_PERCENTILE(EXP((v * 1000 + k) % 1000000 / 750.0 - 700), 0.5)",
+    ] {
         let sql = format!("{declare} SELECT {call} FROM g");
         let jobs = corelane::engine::Engine::new().compile(&sql, &Default::default()).unwrap();
         let options = options(&[("processor", "inline"), ("memory_limit", "8MB")]);

@@ -107,3 +107,26 @@ fn explain_analyze_runs_the_job_and_writes_nothing() {
     let ran = rig.corelane(&[&["explain", "job.sql"], &settings[..]].concat());
     assert!(ran.stdout.contains("allowed_lateness=2s late_sink=late"), "{}", ran.stdout);
 }
+
+/// ORDER BY what is not selected, for each window of an input that does not end.
+#[test]
+fn windows_are_cut_in_an_order_that_is_not_selected() {
+    let source = "CREATE SOURCE s (t TIMESTAMP, k VARCHAR, v BIGINT, WATERMARK FOR t AS t) WITH (connector = 'stdin', format = 'csv');
+      SELECT window_start, k FROM s GROUP BY k WINDOW TUMBLING (t, INTERVAL '10' SECOND) ORDER BY SUM(v) - 2 * COUNT(*) DESC, k LIMIT 2;";
+    let at = |second: u32, rest: &str| format!("2025-01-01T00:00:{second:02}Z,{rest}\n");
+    let rows = [(1, "a,1"), (2, "b,9"), (3, "c,3"), (4, "d,5"), (5, "a,9"), (12, "a,1"), (13, "d,1"), (14, "c,1")];
+    let input = rows.iter().fold(String::from("t,k,v\n"), |text, (second, rest)| text + &at(*second, rest));
+    let expected = " window_start         | k
+----------------------+---
+ 2025-01-01T00:00:00Z | b
+ 2025-01-01T00:00:00Z | a
+ 2025-01-01T00:00:10Z | a
+ 2025-01-01T00:00:10Z | c
+(4 rows)
+";
+    for processor in ["inline", "simple", "partitioned", "stp"] {
+        let rig = Rig::new();
+        rig.run_with_input(source, &["--processor", processor, "--partitions", "3"], input.as_bytes())
+            .printed(expected);
+    }
+}

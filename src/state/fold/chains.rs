@@ -15,7 +15,7 @@ use crate::limits::JOINED_TEXT_BYTES_MAX;
 use super::super::text;
 use super::best::export_tuple;
 use super::tuple::{FoldField, Tuple, TupleLayout};
-use super::{FoldBlock, FoldRows, FoldStates, Reading, not_kept};
+use super::{FoldBlock, FoldRows, FoldStates, Reading, between, not_kept};
 
 /// No entry, no group.
 const NONE: u32 = u32::MAX;
@@ -202,7 +202,7 @@ impl Chains {
             Some(&high) if share > 0.0 => self.layout.double(high),
             _ => low,
         };
-        let value = if low == high { low } else { low + (high - low) * share };
+        let value = between(low, high, share);
         out.push_float64(if value.is_nan() { f64::NAN } else { value });
     }
 

@@ -8,6 +8,7 @@
 
 mod best;
 mod chains;
+mod counters;
 mod distinct;
 mod pairs;
 mod sketch;
@@ -24,6 +25,7 @@ use crate::types::DataType;
 use super::{KeyHasher, StateLayout};
 use best::Best;
 use chains::Chains;
+use counters::Counters;
 use distinct::Distinct;
 use pairs::PairSums;
 use sketch::Sketches;
@@ -58,6 +60,11 @@ pub enum Fold {
         /// Of what.
         argument: usize,
     },
+    /// Counters of values by their size.
+    Counters {
+        /// Of what: DOUBLE.
+        field: FoldField,
+    },
     /// The set of values, and aggregates that take each value once.
     Distinct {
         /// Of what.
@@ -78,7 +85,7 @@ pub enum Reading {
     Value,
     /// The texts, one after another.
     Joined,
-    /// A percentile.
+    /// A percentile; counters have the continuous one, nearly.
     Percentile {
         /// From 0 to 1.
         fraction: f64,
@@ -181,6 +188,7 @@ impl Fold {
             }
             (Self::Pairs { y, x }, Self::Pairs { y: other_y, x: other_x }) => y == other_y && x == other_x,
             (Self::Sketch { argument }, Self::Sketch { argument: other }) => argument == other,
+            (Self::Counters { field }, Self::Counters { field: other }) => field == other,
             _ => false,
         }
     }
@@ -192,11 +200,17 @@ impl Fold {
             Self::All { fields, separator } => Box::new(Chains::new(fields, separator, arena)),
             Self::Pairs { y, x } => Box::new(PairSums::new(*y, *x, arena)),
             Self::Sketch { argument } => Box::new(Sketches::new(*argument, arena)),
+            Self::Counters { field } => Box::new(Counters::new(*field, arena)),
             Self::Distinct { argument, data_type, inner, hasher } => {
                 Box::new(Distinct::new(*argument, *data_type, inner, *hasher, arena))
             }
         }
     }
+}
+
+/// The value between two, so far from the first.
+fn between(low: f64, high: f64, share: f64) -> f64 {
+    if low == high { low } else { low + (high - low) * share }
 }
 
 /// What is said if a fold is asked for what it does not keep; the planner never does.

@@ -48,6 +48,10 @@ fn layout() -> StateLayout {
         let mut readings = vec![(percentile(0.3, false), data_type)];
         if argument == 0 {
             readings.push((percentile(0.6, true), data_type));
+            let near = [0.0, 0.6, 1.0].map(|fraction| (percentile(fraction, true), data_type));
+            add(Fold::Counters { field: field(argument) }, &near);
+            let descending = FoldField { descending: true, ..field(argument) };
+            add(Fold::Counters { field: descending }, &near[1..]);
         }
         add(Fold::All { fields: vec![field(argument)], separator: "".into() }, &readings);
         let text = vec![FoldField { nulls: NullRule::First, ..field(argument) }, field(PLACE), field(1)];
