@@ -13,7 +13,8 @@ mod report;
 
 pub use counters::{LaneWriters, LiveFailure, Progress, ProgressTotals, ProgressWriter};
 pub use lane::{
-    ActivityWriter, LATENCY_BOUNDS_US, LaneMeters, LaneSnapshot, LatencyCounts, LatencyWriter, Pressure, QueueWriter,
+    ActivityWriter, ChunkTime, LATENCY_BOUNDS_US, LaneMeters, LaneSnapshot, LatencyCounts, LatencyWriter, Moment,
+    Pressure, QueueWriter,
 };
 pub use lateness::{LatenessBucket, LatenessHistogram, LatenessReport};
 pub use memory::{MemoryExceeded, MemoryLimit, MemoryShare};

@@ -62,7 +62,7 @@ impl MachinesSetup<'_> {
     pub(super) fn process(&self, partition: &mut Partition, latency: &mut LatencyWriter) -> Result<Step> {
         let step = partition.step();
         if let Some(read_at) = partition.take_through() {
-            latency.took(self.clock.now().0.saturating_sub(read_at.0).max(0).cast_unsigned());
+            latency.through(read_at.0, self.clock.now().0);
         }
         step
     }
