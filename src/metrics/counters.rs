@@ -14,12 +14,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crossbeam_utils::CachePadded;
 
 use super::lane::{LaneCells, LaneMeters, LaneSnapshot, Moment, QueueWriter, lane};
+use super::meter::{ThreadProfile, ThreadStages};
 
 /// The counts of one job while it runs. Shared by reference between the job and whoever watches.
 #[derive(Debug, Default)]
 pub struct Progress {
     slots: Mutex<Vec<Arc<CachePadded<Slot>>>>,
     lanes: Mutex<Vec<(Arc<CachePadded<Slot>>, LaneCells)>>,
+    threads: Mutex<Vec<Arc<ThreadStages>>>,
     failures: Arc<Mutex<Vec<LiveFailure>>>,
 }
 
@@ -128,6 +130,18 @@ impl Progress {
             snapshot
         };
         lanes.iter().map(snapshot).collect()
+    }
+
+    /// From now on the stages of a thread are seen.
+    pub fn show(&self, stages: &Arc<ThreadStages>) {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(stages));
+    }
+
+    /// What each thread did so far, by name.
+    pub fn profiles(&self) -> Vec<ThreadProfile> {
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        threads.sort_by(|a, b| a.name().cmp(b.name()));
+        threads.iter().map(|thread| thread.profile()).collect()
     }
 
     /// The first records of each partition that failed.

@@ -18,6 +18,6 @@ pub use lane::{
 };
 pub use lateness::{LatenessBucket, LatenessHistogram, LatenessReport};
 pub use memory::{MemoryExceeded, MemoryLimit, MemoryShare};
-pub use meter::{Meter, SAMPLED_BATCH, StageId, StageKind, StageProfile, ThreadProfile};
-pub use perf::{PerfReport, StageReport, ThreadReport};
+pub use meter::{Meter, SAMPLED_BATCH, StageId, StageKind, StageProfile, ThreadProfile, ThreadStages};
+pub use perf::{PerfReport, StageReport, ThreadReport, stage_reports};
 pub use report::{FailureSample, JobReport, PartitionReport, WatermarkReport, group_digits};

@@ -223,11 +223,11 @@ impl Partition {
         let left = (self.stats.natural + self.stats.repartitioned) as usize;
         match self.exchanger {
             Exchanger::None => {}
-            Exchanger::Rows(_) => self.meter.count_out(At::Exchange, || left),
+            Exchanger::Rows(_) => self.meter.count_out(At::Exchange, left),
             Exchanger::Partials(_) => {
-                self.meter.count_out(At::GroupBy, || left);
-                self.meter.count_in(At::Exchange, || (left, 0));
-                self.meter.count_out(At::Exchange, || left);
+                self.meter.count_out(At::GroupBy, left);
+                self.meter.count_in(At::Exchange, left, || 0);
+                self.meter.count_out(At::Exchange, left);
             }
         }
         self.stats
@@ -291,13 +291,13 @@ impl Partition {
             return Ok(false);
         };
         if groups > 0 {
-            self.meter.count_in(At::Merge, || (groups, 0));
+            self.meter.count_in(At::Merge, groups, || 0);
         }
         self.arena.reset();
         let (output, owner, meter) = (&mut self.output, &mut self.owner, &self.meter);
         let mut context = context!(self, EventTime::MIN);
         let passed = exchange.pass_on(&mut context, &mut |batch, context| {
-            meter.count_out(At::Merge, || batch.selected());
+            meter.count_out(At::Merge, batch.selected());
             owner.process(batch, context, &mut |batch, context| collect(output, meter, batch, context))
         })?;
         self.meter.leave(before);
@@ -424,8 +424,8 @@ impl Partition {
         let failed = self.decoded.failures.len() as u64;
         let records = self.decoded.rows() as u64 + failed;
         self.stats.records += records;
-        self.meter.count_in(At::Decode, || (records as usize, chunk.size_bytes()));
-        self.meter.count_out(At::Decode, || self.decoded.rows());
+        self.meter.count_in(At::Decode, records as usize, || chunk.size_bytes());
+        self.meter.count_out(At::Decode, self.decoded.rows());
         self.progress.add_read(records, chunk.size_bytes() as u64);
         if failed > 0 {
             self.stats.failed += failed;
@@ -461,7 +461,7 @@ impl Partition {
                     Exchanger::Partials(_) => At::GroupBy,
                 };
                 let before = meter.enter(at);
-                meter.count_in(at, || (batch.selected(), batch.size_bytes(batch.selected())));
+                meter.count_in(at, batch.selected(), || batch.size_bytes(batch.selected()));
                 match exchanger {
                     Exchanger::None => {}
                     Exchanger::Rows(exchange) => exchange.scatter(batch, context)?,
@@ -593,7 +593,7 @@ impl Partition {
 
     /// Tells the meter what state holds, before anything closes.
     fn measure_states(&self) {
-        if !self.meter.is_on() {
+        if !self.meter.is_detailed() {
             return;
         }
         self.local.measure_states();
@@ -669,8 +669,9 @@ impl Partition {
 /// Rows that leave the last operator go to the writer.
 fn collect(output: &mut OutputPort, meter: &PartitionMeter, batch: Batch<'_>, context: &mut Context<'_>) -> Result<()> {
     let before = meter.enter(At::Output);
-    meter.count_in(At::Output, || (batch.selected(), batch.size_bytes(batch.selected())));
-    meter.count_out(At::Output, || batch.selected());
+    let rows = batch.selected();
+    meter.count_in(At::Output, rows, || batch.size_bytes(rows));
+    meter.count_out(At::Output, rows);
     output.collect(batch, context);
     meter.leave(before);
     Ok(())

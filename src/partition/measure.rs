@@ -1,4 +1,5 @@
-//! What a partition does beside its operators, as stages of its thread's meter. Without a meter every call is one branch.
+//! What a partition does beside its operators, as stages of its thread's meter. In the simulator nobody
+//! measures, and every call is one branch.
 
 use std::rc::Rc;
 
@@ -98,18 +99,17 @@ impl PartitionMeter {
         }
     }
 
-    /// Rows came to a stage; `rows_and_bytes` is asked only if someone measures.
-    pub(super) fn count_in(&self, at: At, rows_and_bytes: impl FnOnce() -> (usize, usize)) {
+    /// Rows came to a stage; `bytes` is asked only if it is measured in detail.
+    pub(super) fn count_in(&self, at: At, rows: usize, bytes: impl FnOnce() -> usize) {
         if let Some(measured) = &self.0 {
-            let (rows, bytes) = rows_and_bytes();
-            measured.meter.count_in(measured.stages[at as usize], rows as u64, bytes as u64);
+            measured.meter.count_in(measured.stages[at as usize], rows, bytes);
         }
     }
 
     /// Rows left a stage.
-    pub(super) fn count_out(&self, at: At, rows: impl FnOnce() -> usize) {
+    pub(super) fn count_out(&self, at: At, rows: usize) {
         if let Some(measured) = &self.0 {
-            measured.meter.count_out(measured.stages[at as usize], rows() as u64);
+            measured.meter.count_out(measured.stages[at as usize], rows);
         }
     }
 
@@ -120,8 +120,8 @@ impl PartitionMeter {
         }
     }
 
-    /// Whether anyone measures.
-    pub(super) fn is_on(&self) -> bool {
-        self.0.is_some()
+    /// Whether it is measured in detail.
+    pub(super) fn is_detailed(&self) -> bool {
+        self.0.as_ref().is_some_and(|measured| measured.meter.is_detailed())
     }
 }

@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::job::{Job, Phase, State, Stop, moment};
 use super::samples::LaneRate;
-use crate::engine::{LaneSnapshot, Pressure};
-use crate::metrics::LATENCY_BOUNDS_US;
+use crate::engine::{Control, LaneSnapshot, Pressure};
+use crate::metrics::{LATENCY_BOUNDS_US, StageReport, stage_reports};
 use crate::sys::wall_us;
 use crate::types::text::print;
 
@@ -100,12 +100,30 @@ pub(super) fn document(job: &Job) -> Value {
         ("reads_from", state.cause.document()),
         ("notes", state.notes.clone().into()),
         ("lanes", lanes.iter().enumerate().map(|(index, lane)| lane_document(index, lane)).collect()),
+        ("stages", state.control.as_ref().map_or_else(|| json!([]), stages)),
         ("errors", errors.collect()),
         ("failures", failures.iter().map(failure).collect()),
         ("report", state.report.clone().unwrap_or_default()),
     ];
     document.extend(more.into_iter().map(|(key, value)| (key.to_string(), value)));
     Value::Object(document)
+}
+
+/// What the stages of a job's run cost so far: the operators of its query, and what is between them.
+fn stages(control: &Control) -> Value {
+    let rounded = |seconds: f64| (seconds * 1e6).round() / 1e6;
+    let stage = |stage: &StageReport| {
+        json!({
+            "stage": stage.stage,
+            "kind": stage.kind,
+            "rows_in": stage.rows_in,
+            "rows_out": stage.rows_out,
+            "batches": stage.batches,
+            "time_s": rounded(stage.time_s),
+            "share": (stage.share * 1e4).round() / 1e4,
+        })
+    };
+    stage_reports(&control.progress.profiles(), "").iter().map(stage).collect()
 }
 
 fn lane_document(index: usize, (lane, rate): &Lane) -> Value {

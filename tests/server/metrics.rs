@@ -145,6 +145,42 @@ fn backpressure_tells_who_keeps_up() {
     assert!(count("healthy") >= 1 && count("critical") + count("saturated") >= 2, "{events}");
 }
 
+/// The operators of a job have rows and time while it runs, and nothing is lost between them.
+#[test]
+fn operators_have_rows_and_time() {
+    let rig = Rig::new();
+    let server = rig.serve();
+    for processor in ["inline", "simple", "partitioned"] {
+        let sql =
+            "CREATE SOURCE s (id BIGINT, price DOUBLE) WITH (connector = 'generator', rows = '300000', keys = '1000');
+             CREATE SINK o WITH (connector = 'blackhole');
+             INSERT INTO o SELECT id, SQRT(price) AS root FROM s WHERE id <= 500";
+        let options = json!({"processor": processor, "partitions": if processor == "partitioned" { 2 } else { 1 }});
+        server.post_job(&json!({"name": processor, "sql": sql, "options": options})).expect(201);
+        let job = server.until_state(processor, "finished");
+        let stages = job["stages"].as_array().unwrap();
+        let stage = |name: &str| {
+            let found = stages.iter().find(|stage| stage["stage"] == name);
+            found.unwrap_or_else(|| panic!("{name} of {processor} in {stages:#?}"))
+        };
+        let rows = |name: &str| [&stage(name)["rows_in"], &stage(name)["rows_out"]].map(|rows| rows.as_u64().unwrap());
+        let emitted = job["totals"]["records_emitted"].as_u64().unwrap();
+        assert!(emitted > 100_000 && emitted < 200_000, "{emitted}");
+        assert_eq!(rows("decode"), [300_000; 2], "{processor}");
+        assert_eq!(rows("WHERE"), [300_000, emitted], "{processor}");
+        assert_eq!(rows("SELECT"), [emitted; 2], "{processor}");
+        assert_eq!(stage("WHERE")["kind"], "operator");
+        let share: f64 = stages.iter().map(|stage| stage["share"].as_f64().unwrap()).sum();
+        assert!((share - 1.0).abs() < 0.01, "{share}: {stages:#?}");
+        assert!(stage("decode")["time_s"].as_f64().unwrap() > 0.0);
+    }
+    server.post_job(&json!({"name": "ticks", "sql": endless(50_000), "options": {"partitions": 2}})).expect(201);
+    server.until("ticks", "shows its operators", |job| {
+        let stages = job["stages"].as_array().unwrap();
+        stages.iter().any(|stage| stage["stage"] == "GROUP BY" && stage["rows_in"].as_u64() > Some(10_000))
+    });
+}
+
 #[test]
 fn late_and_failed_records_are_counted() {
     let rig = Rig::new();
