@@ -258,8 +258,20 @@ impl Meter {
         StageId(stages.len() - 1)
     }
 
+    /// What the thread is at.
+    pub fn current(&self) -> StageId {
+        StageId(self.current.get())
+    }
+
     /// The thread turns to `stage`; returns what it did before, to be entered again afterwards.
     pub fn enter(&self, stage: StageId) -> StageId {
+        if stage.0 == self.current.get() {
+            return stage;
+        }
+        self.turn(stage)
+    }
+
+    fn turn(&self, stage: StageId) -> StageId {
         let now = (self.shown.now)();
         let before = self.current.replace(stage.0);
         let mut stages = self.stages.borrow_mut();
@@ -312,7 +324,7 @@ impl Meter {
 
     /// What the thread did, up to now.
     pub fn finish(&self) -> ThreadProfile {
-        self.enter(StageId(self.current.get()));
+        self.turn(StageId(self.current.get()));
         let counts = match &self.counters {
             Ok(counters) => Ok(counters.borrow_mut().read().since(&self.started_counts)),
             Err(reason) => Err(reason.clone()),
@@ -467,6 +479,8 @@ mod tests {
         let ticks = |profile: &ThreadProfile| profile.stages.iter().map(|stage| stage.ticks).collect::<Vec<_>>();
         assert_eq!(ticks(&shown.profile()), [3, 0], "what it is at is counted later");
         meter.enter(decode);
+        assert_eq!(ticks(&shown.profile()), [3, 0], "it turned to nothing else");
+        meter.enter(StageId::default());
         let profile = shown.profile();
         assert_eq!((ticks(&profile), profile.ticks), (vec![3, 7], 10));
         let decode = &profile.stages[1];

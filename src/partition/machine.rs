@@ -159,14 +159,16 @@ impl Partition {
         self.meter = PartitionMeter::new(meter, exchanger, || local.measure(meter), || owner.measure(meter));
     }
 
-    /// Works a little.
+    /// Works a little. A thread that looks for work and finds none waits, however often it looks.
     pub fn step(&mut self) -> Result<Step> {
-        self.meter.enter(At::Schedule);
+        self.meter.resume();
         let step = self.work()?;
-        if step == Step::Idle {
-            let is_clear = self.output.is_clear() && self.exchanger.is_clear();
-            self.meter.enter(if is_clear { At::WaitInput } else { At::WaitOutput });
-        }
+        let is_clear = self.output.is_clear() && self.exchanger.is_clear();
+        self.meter.enter(match step {
+            Step::Idle if is_clear => At::WaitInput,
+            Step::Idle => At::WaitOutput,
+            _ => At::Schedule,
+        });
         Ok(step)
     }
 
@@ -179,6 +181,7 @@ impl Partition {
             worked |= self.ingest()?;
         }
         if worked {
+            self.meter.count_left(&self.exchanger);
             self.hold_memory()?;
         }
         worked |= self.output.flush() | self.exchanger.flush();
@@ -220,16 +223,7 @@ impl Partition {
         self.stats.lateness = self.counts.lateness;
         self.stats.watermark = self.ledger.as_ref().and_then(Ledger::state);
         (self.stats.natural, self.stats.repartitioned) = self.exchanger.hits();
-        let left = (self.stats.natural + self.stats.repartitioned) as usize;
-        match self.exchanger {
-            Exchanger::None => {}
-            Exchanger::Rows(_) => self.meter.count_out(At::Exchange, left),
-            Exchanger::Partials(_) => {
-                self.meter.count_out(At::GroupBy, left);
-                self.meter.count_in(At::Exchange, left, || 0);
-                self.meter.count_out(At::Exchange, left);
-            }
-        }
+        self.meter.count_left(&self.exchanger);
         self.stats
     }
 
