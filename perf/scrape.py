@@ -41,9 +41,11 @@ class Server:
         return document
 
     def cpu_s(self):
-        with open(f"/proc/{self.process.pid}/stat", encoding="utf-8") as file:
-            fields = file.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """CPU time of all threads that were and are, to the nanosecond."""
+        connection = http.client.HTTPConnection(self.address)
+        connection.request("GET", "/metrics", headers=METRICS_HEAD)
+        text = connection.getresponse().read().decode()
+        return float(re.search(r"^process_cpu_seconds_total (\S+)$", text, re.MULTILINE)[1])
 
     def deploy(self, rows, partitions):
         sql = SQL.format(rows=f", rows = '{rows}'" if rows else "")
