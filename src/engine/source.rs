@@ -23,7 +23,7 @@ use crate::types::{OptionEntry, Options, Schema, SplitId};
 
 /// Options of every source, beside the connector's and the format's.
 /// Options of any source: what is said of its records.
-pub(super) const RECORD_OPTIONS: [OptionEntry; 4] = [
+pub(super) const RECORD_OPTIONS: [OptionEntry; 3] = [
     OptionEntry::new(
         "on_error",
         "skip, dead_letter, fail",
@@ -35,12 +35,6 @@ pub(super) const RECORD_OPTIONS: [OptionEntry; 4] = [
         "a file",
         "none",
         "For on_error dead_letter: where failed records go, one JSON object a line.",
-    ),
-    OptionEntry::new(
-        "table",
-        "a name",
-        "the source's own",
-        "For connector memory: the rows that the program registered under this name.",
     ),
     OptionEntry::new("keyed_by", "columns", "none", "Rows of equal values of these columns are all in one split."),
 ];

@@ -188,11 +188,15 @@ fn a_mistyped_option_of_with_is_pointed_at() {
     let (_, said) = check("SELECT id FROM read_csv('in.csv', delm = ';')");
     assert!(said.contains("unknown option delm") && said.contains("did you mean delim?"), "{said}");
     // One that another connector has, and a value that is wrong, are pointed at, too.
-    let (_, said) =
-        check("CREATE SOURCE s (id BIGINT) WITH (connector = 'stdin', format = 'csv', rows = '1'); SELECT id FROM s");
-    assert!(said.contains("unknown option rows") && said.contains("--> job.sql:1:74"), "{said}");
-    let (_, said) = check("CREATE SOURCE s (id BIGINT) WITH (connector = 'generator', rows = 'x'); SELECT id FROM s");
-    assert!(said.contains("option rows = 'x'") && said.contains("--> job.sql:1:67"), "{said}");
+    for (with, at, message) in [
+        ("connector = 'stdin', format = 'csv', rows = '1'", "rows", "unknown option rows for this source"),
+        ("connector = 'generator', rows = 'x'", "'x'", "option rows = 'x': expected a whole number"),
+    ] {
+        let sql = format!("CREATE SOURCE s (id BIGINT) WITH ({with}); SELECT id FROM s");
+        let (_, said) = check(&sql);
+        let place = format!("--> job.sql:1:{}\n", sql.find(at).unwrap() + 1);
+        assert!(said.contains(message) && said.contains(&place), "{place}{said}");
+    }
     // A sink is looked at without being opened.
     let (status, said) = check(
         "CREATE SOURCE s (id BIGINT) WITH (connector = 'generator', rows = '1');
