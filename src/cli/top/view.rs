@@ -318,7 +318,7 @@ mod tests {
             "0",
         ];
         assert_eq!(lines[8], lane, "{text}");
-        let bar = "\u{2588}".repeat(30);
+        let bar = "\u{2588}".repeat(29);
         assert_eq!(lines[11], ["decode", "20.0", "k", "20.0", "k", "1", "2.5", "s", "75.0", "%", &bar], "{text}");
         assert_eq!(lines[12][..6], ["scheduling", "-", "-", "-", "2.5", "s"], "{text}");
         assert_eq!(lines.len(), 13, "{text}");
