@@ -117,15 +117,15 @@ pub struct ThreadStages {
     core: Option<usize>,
     started_ticks: u64,
     started_ns: u64,
-    stages: Mutex<Vec<(StageKind, &'static str, Arc<CachePadded<Counted>>)>>,
+    stages: Mutex<Vec<Stage>>,
 }
 
-/// A stage, as its thread has it.
+/// A stage and what it has counted.
+#[derive(Debug, Clone)]
 struct Stage {
     kind: StageKind,
     name: &'static str,
     counted: Arc<CachePadded<Counted>>,
-    detail: Detail,
 }
 
 /// What is counted only where costs are measured in detail.
@@ -137,16 +137,17 @@ struct Detail {
     sampled: Counts,
 }
 
-impl Counted {
-    fn profile(&self, kind: StageKind, name: &'static str, detail: Detail) -> StageProfile {
+impl Stage {
+    fn profile(&self, detail: Detail) -> StageProfile {
+        let Self { kind, name, counted } = self;
         let Detail { bytes, state_bytes, sampled_rows, sampled } = detail;
         StageProfile {
-            kind,
+            kind: *kind,
             name,
-            ticks: get(&self.ticks),
-            batches: get(&self.batches),
-            rows_in: get(&self.rows_in),
-            rows_out: get(&self.rows_out),
+            ticks: get(&counted.ticks),
+            batches: get(&counted.batches),
+            rows_in: get(&counted.rows_in),
+            rows_out: get(&counted.rows_out),
             bytes,
             state_bytes,
             sampled_rows,
@@ -170,10 +171,7 @@ impl ThreadStages {
             elapsed_ns: sys::monotonic_ns().saturating_sub(self.started_ns),
             cpu_ns: 0,
             ticks: (self.now)().wrapping_sub(self.started_ticks),
-            stages: stages
-                .iter()
-                .map(|(kind, name, counted)| counted.profile(*kind, name, Detail::default()))
-                .collect(),
+            stages: stages.iter().map(|stage| stage.profile(Detail::default())).collect(),
             counts: Err("not measured in detail".into()),
         }
     }
@@ -183,7 +181,7 @@ impl ThreadStages {
 pub struct Meter {
     shown: Arc<ThreadStages>,
     is_detailed: bool,
-    stages: RefCell<Vec<Stage>>,
+    stages: RefCell<Vec<(Stage, Detail)>>,
     current: Cell<usize>,
     /// When the current stage was entered.
     since: Cell<u64>,
@@ -245,16 +243,16 @@ impl Meter {
 
     /// A stage; the same for the same kind and name.
     pub fn stage(&self, kind: StageKind, name: &'static str) -> StageId {
-        let found = self.stages.borrow().iter().position(|stage| stage.kind == kind && stage.name == name);
+        let found = self.stages.borrow().iter().position(|(stage, _)| stage.kind == kind && stage.name == name);
         found.map_or_else(|| self.add(kind, name), StageId)
     }
 
     /// A stage of its own, even if another is called the same.
     pub fn add(&self, kind: StageKind, name: &'static str) -> StageId {
-        let counted = Arc::<CachePadded<Counted>>::default();
-        self.shown.stages.lock().unwrap_or_else(PoisonError::into_inner).push((kind, name, Arc::clone(&counted)));
+        let stage = Stage { kind, name, counted: Arc::default() };
+        self.shown.stages.lock().unwrap_or_else(PoisonError::into_inner).push(stage.clone());
         let mut stages = self.stages.borrow_mut();
-        stages.push(Stage { kind, name, counted, detail: Detail::default() });
+        stages.push((stage, Detail::default()));
         StageId(stages.len() - 1)
     }
 
@@ -275,12 +273,12 @@ impl Meter {
         let now = (self.shown.now)();
         let before = self.current.replace(stage.0);
         let mut stages = self.stages.borrow_mut();
-        add(&stages[before].counted.ticks, now.wrapping_sub(self.since.replace(now)));
+        add(&stages[before].0.counted.ticks, now.wrapping_sub(self.since.replace(now)));
         if self.sampling.get()
             && let Ok(counters) = &self.counters
         {
             let counts = counters.borrow_mut().read();
-            stages[before].detail.sampled += counts.since(&self.counted.replace(counts));
+            stages[before].1.sampled += counts.since(&self.counted.replace(counts));
             // Reading the counters is nobody's work.
             self.since.set((self.shown.now)());
         }
@@ -300,25 +298,25 @@ impl Meter {
 
     /// Rows came to a stage; `bytes` is asked only in detail.
     pub fn count_in(&self, stage: StageId, rows: usize, bytes: impl FnOnce() -> usize) {
-        let stage = &mut self.stages.borrow_mut()[stage.0];
+        let (stage, detail) = &mut self.stages.borrow_mut()[stage.0];
         add(&stage.counted.batches, 1);
         add(&stage.counted.rows_in, rows as u64);
         if self.is_detailed {
-            stage.detail.bytes += bytes() as u64;
+            detail.bytes += bytes() as u64;
             if self.sampling.get() {
-                stage.detail.sampled_rows += rows as u64;
+                detail.sampled_rows += rows as u64;
             }
         }
     }
 
     /// Rows went on from a stage.
     pub fn count_out(&self, stage: StageId, rows: usize) {
-        add(&self.stages.borrow()[stage.0].counted.rows_out, rows as u64);
+        add(&self.stages.borrow()[stage.0].0.counted.rows_out, rows as u64);
     }
 
     /// A stage's state holds so much now.
     pub fn hold(&self, stage: StageId, bytes: u64) {
-        let detail = &mut self.stages.borrow_mut()[stage.0].detail;
+        let detail = &mut self.stages.borrow_mut()[stage.0].1;
         detail.state_bytes = detail.state_bytes.max(bytes);
     }
 
@@ -333,7 +331,7 @@ impl Meter {
         ThreadProfile {
             cpu_ns: sys::thread_cpu_ns() - self.started_cpu_ns,
             ticks: self.since.get().wrapping_sub(self.shown.started_ticks),
-            stages: stages.iter().map(|stage| stage.counted.profile(stage.kind, stage.name, stage.detail)).collect(),
+            stages: stages.iter().map(|(stage, detail)| stage.profile(*detail)).collect(),
             counts,
             ..self.shown.profile()
         }
