@@ -180,9 +180,13 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|candidate| {
             let lower = candidate.to_lowercase();
             let prefix = word.len() >= 3 && (lower.starts_with(&word) || word.starts_with(&lower) && lower.len() >= 3);
-            (if prefix { 1 } else { edit_distance(&word, &lower) }, candidate)
+            let distance = edit_distance(&word, &lower);
+            // Of several that begin alike the one with the fewest letters more or less.
+            ((if prefix { 1 } else { distance }, distance), candidate)
         })
-        .filter(|(distance, candidate)| *distance <= (candidate.chars().count().max(word.chars().count()) / 3).max(1))
+        .filter(|((distance, _), candidate)| {
+            *distance <= (candidate.chars().count().max(word.chars().count()) / 3).max(1)
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
@@ -220,6 +224,7 @@ mod tests {
         assert_eq!(nearest("pirce", ["price", "quantity"]), Some("price"));
         assert_eq!(nearest("PRICE", ["price"]), Some("price"));
         assert_eq!(nearest("zebra", ["price", "quantity"]), None);
+        assert_eq!(nearest("nullstrq", ["nulls", "nullstr"]), Some("nullstr"));
     }
 
     #[test]

@@ -139,6 +139,7 @@ fn run_with_fault(
         batch_rows: 16,
         stop: &stop,
         is_measured: false,
+        progress: &progress,
         pause: &pause,
         clock: &clock,
     };

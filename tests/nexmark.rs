@@ -267,7 +267,7 @@ fn wrong_options_say_what_would_work() {
         ("bids", "", "events = '10'", "no table 'bids': did you mean 'bid'?"),
         ("bid", "(pric BIGINT)", "events = '10'", "has no column pric: did you mean price?"),
         ("bid", "(price INT)", "events = '10'", "column price of the nexmark table 'bid' is BIGINT, not INT"),
-        ("bid", "", "event = '10'", "unknown option event for this source: did you mean events?"),
+        ("bid", "", "event = '10'", "unknown option event for source s (did you mean events?)"),
         ("bid", "", "events = 'many'", "option events = 'many': expected a whole number of events"),
         ("bid", "", "splits = '2'", "option splits: needs events"),
         ("bid", "", "spacing = '5'", "expected a length of time like 250ms, 5s or 1m"),

@@ -91,6 +91,7 @@ impl Engine {
 
     /// Refuses jobs that get in each other's way, or leave the roots.
     fn check(&self, jobs: &[JobPlan]) -> Result<()> {
+        jobs.iter().try_for_each(|job| OpenSink::read(&job.sink).map(drop))?;
         outputs::check(jobs)?;
         self.roots().map_or(Ok(()), |roots| jobs.iter().try_for_each(|job| roots.admit_sinks(job)))
     }
@@ -208,6 +209,7 @@ impl Engine {
             batch_rows: options.batch_rows,
             stop: &control.stop,
             is_measured: control.is_measured,
+            progress: &control.progress,
             pause: &control.pause,
             clock: &control.clock,
         };

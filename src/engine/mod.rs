@@ -28,7 +28,9 @@ mod source;
 mod split;
 mod tables;
 
-pub use crate::metrics::{JobReport, LaneSnapshot, LiveFailure, PerfReport, Pressure, Progress, ProgressTotals};
+pub use crate::metrics::{
+    JobReport, LaneSnapshot, LiveFailure, Moment, PerfReport, Pressure, Progress, ProgressTotals,
+};
 pub use crate::plan::{JobPlan, LateRecords, ProcessorKind, Strategy, Timing};
 pub use crate::sys::{PauseFlag, StopFlag};
 pub use job::{Control, Engine};

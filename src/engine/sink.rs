@@ -42,6 +42,14 @@ impl Rows {
     }
 }
 
+/// An error of a sink's options, with its name.
+fn named(definition: &SinkDefinition, error: Error) -> Error {
+    match error {
+        Error::Config(message) => Error::Config(format!("sink {}: {message}", definition.name)),
+        other => other,
+    }
+}
+
 /// A sink, open.
 pub(super) struct OpenSink {
     rows: Rows,
@@ -52,12 +60,9 @@ pub(super) struct OpenSink {
 }
 
 impl OpenSink {
-    /// Opens the sink of a job whose result has `schema`. What can be known to fail fails here, before input is read.
-    pub(super) fn open(definition: &SinkDefinition, schema: &Schema) -> Result<Self> {
-        let named = |error: Error| match error {
-            Error::Config(message) => Error::Config(format!("sink {}: {message}", definition.name)),
-            other => other,
-        };
+    /// What a sink's options say; nothing is opened.
+    pub(super) fn read(definition: &SinkDefinition) -> Result<(SinkConnector, Option<FormatOptions>)> {
+        let named = |error| named(definition, error);
         let mut rest = definition.options.clone();
         let connector = SinkConnector::take(&mut rest).map_err(named)?;
         let format = if !connector.needs_format() {
@@ -69,15 +74,20 @@ impl OpenSink {
         };
         let known = [SINK_KEYS, format.as_ref().map_or(FORMAT_KEYS, |format| format.keys())].concat();
         rest.finish(&format!("sink {}", definition.name), &known)?;
+        Ok((connector, format))
+    }
+
+    /// Opens the sink of a job whose result has `schema`. What can be known to fail fails here, before input is read.
+    pub(super) fn open(definition: &SinkDefinition, schema: &Schema) -> Result<Self> {
+        let (connector, format) = Self::read(definition)?;
         let (rows, output) = match (connector.open()?, format) {
             (Sink::Bytes(output), Some(format)) => {
                 let encoder = encoder(&format, schema, output.writer()?, output.name())?;
                 (Rows::Encoded(encoder), Some(output))
             }
             (Sink::Batches(_), _) => {
-                return Err(named(Error::Config(
-                    "connector 'memory' gives rows to a program that embeds the engine: call Engine::collect".into(),
-                )));
+                let message = "connector 'memory' gives rows to a program that embeds the engine: call Engine::collect";
+                return Err(named(definition, Error::Config(message.into())));
             }
             (Sink::Bytes(_) | Sink::Blackhole, _) => (Rows::Discarded, None),
         };

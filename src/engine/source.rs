@@ -6,17 +6,18 @@ use std::sync::Arc;
 use super::combined::{self, CombinedDecoder};
 use super::job::{Control, Engine, Table};
 use super::options::RunOptions;
+use super::options::SETTINGS;
 use super::split::SplitNames;
 use crate::batch::{Decode, Decoded};
 use crate::connector::{
-    DeadLetters, GENERATOR_KEYS, Location, MemoryDecoder, NEXMARK_KEYS, SOURCE_KEYS, Sink, SinkConnector,
+    DeadLetters, GENERATOR_KEYS, Location, MemoryDecoder, NEXMARK_KEYS, SINK_KEYS, SOURCE_KEYS, Sink, SinkConnector,
     SourceConnector, memory_reader,
 };
 use crate::error::{Error, Result};
 use crate::format::{self, ByteRange, FORMAT_KEYS, Format, FormatOptions, SourceFormat, infer_schema, split_points};
 use crate::operator::OnError;
 use crate::partition::SourceSplit;
-use crate::plan::{JobPlan, ProcessorKind, SchemaProvider, SourceDefinition, SourceFacts};
+use crate::plan::{JobPlan, OptionPlace, ProcessorKind, SchemaProvider, SourceDefinition, SourceFacts};
 use crate::sys::{self, StoppablePipe, StoppableStdin};
 use crate::types::{OptionEntry, Options, Schema, SplitId};
 
@@ -127,6 +128,16 @@ impl<'e> Provider<'e> {
 impl SchemaProvider for Provider<'_> {
     fn bounded(&self, options: &Options, schema: &Schema) -> Result<bool> {
         Ok(Parsed::new(options, schema)?.admitted(self.engine)?.connector.is_bounded())
+    }
+
+    fn option_names(&self, place: OptionPlace) -> Vec<&'static str> {
+        let all = match place {
+            OptionPlace::Setting => vec![SETTINGS],
+            OptionPlace::Source => vec![SOURCE_KEYS, RECORD_KEYS, GENERATOR_KEYS, NEXMARK_KEYS, FORMAT_KEYS],
+            OptionPlace::Read => vec![RECORD_KEYS, FORMAT_KEYS],
+            OptionPlace::Sink => vec![SINK_KEYS, FORMAT_KEYS],
+        };
+        all.concat()
     }
 
     fn describe(&self, options: &Options) -> Result<SourceFacts> {

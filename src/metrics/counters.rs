@@ -13,13 +13,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_utils::CachePadded;
 
-use super::lane::{LaneCells, LaneMeters, LaneSnapshot, QueueWriter, lane};
+use super::lane::{LaneCells, LaneMeters, LaneSnapshot, Moment, QueueWriter, lane};
+use super::meter::{ThreadProfile, ThreadStages};
 
 /// The counts of one job while it runs. Shared by reference between the job and whoever watches.
 #[derive(Debug, Default)]
 pub struct Progress {
     slots: Mutex<Vec<Arc<CachePadded<Slot>>>>,
     lanes: Mutex<Vec<(Arc<CachePadded<Slot>>, LaneCells)>>,
+    threads: Mutex<Vec<Arc<ThreadStages>>>,
     failures: Arc<Mutex<Vec<LiveFailure>>>,
 }
 
@@ -109,8 +111,8 @@ impl Progress {
         LaneWriters { partition, queue, meters }
     }
 
-    /// All lanes at about one moment, which is `now_ns` on the clock that the threads go by.
-    pub fn lanes(&self, now_ns: u64) -> Vec<LaneSnapshot> {
+    /// All lanes at about one moment, which is `now`.
+    pub fn lanes(&self, now: Moment) -> Vec<LaneSnapshot> {
         let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         let snapshot = |(slot, cells): &(Arc<CachePadded<Slot>>, LaneCells)| {
             let mut snapshot = LaneSnapshot {
@@ -124,10 +126,22 @@ impl Progress {
                 },
                 ..LaneSnapshot::default()
             };
-            cells.fill(&mut snapshot, get(&slot.taken), now_ns);
+            cells.fill(&mut snapshot, get(&slot.taken), now);
             snapshot
         };
         lanes.iter().map(snapshot).collect()
+    }
+
+    /// From now on the stages of a thread are seen.
+    pub fn show(&self, stages: &Arc<ThreadStages>) {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(stages));
+    }
+
+    /// What each thread did so far, by name.
+    pub fn profiles(&self) -> Vec<ThreadProfile> {
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        threads.sort_by(|a, b| a.name().cmp(b.name()));
+        threads.iter().map(|thread| thread.profile()).collect()
     }
 
     /// The first records of each partition that failed.
@@ -255,14 +269,14 @@ mod tests {
         let progress = Progress::new();
         let mut first = progress.lane(8);
         let second = progress.lane(4);
-        first.queue.dealt(1);
-        first.queue.dealt(2);
+        first.queue.dealt();
+        first.queue.dealt();
         first.partition.add_taken();
         first.partition.add_read(7, 70);
         first.partition.add_dropped(2);
         first.partition.set_watermark(-5);
         first.partition.show_failure(LiveFailure { split: 0, record: 3, reason: "no number".into() });
-        let lanes = progress.lanes(0);
+        let lanes = progress.lanes(Moment::default());
         assert_eq!((lanes[0].records, lanes[0].dropped, lanes[0].queue_depth), (7, 2, 1));
         assert_eq!((lanes[0].watermark_us, lanes[1].watermark_us), (Some(-5), None));
         assert_eq!((lanes[1].queue_capacity, progress.totals().records_read), (4, 7));

@@ -4,10 +4,15 @@
 //! 1. Each part of a lane has one writer, which is not `Clone` and counts through `&mut self`: the reader its queue, the
 //!    partition's thread its activity and latency. A count is a load and a store, never a read-modify-write.
 //! 2. Parts of different writers share no cache line.
-//! 3. What is seen of a busy lane is true without its help: depth is what was dealt less what was taken, and time on the
-//!    clock goes on by itself.
+//! 3. What is seen of a busy or jammed lane is true without its help: depth is what was dealt less what was taken, and time
+//!    on the clock goes on by itself.
 //!
 //! Cost: two stores when a thread turns from work to idling or back, a few per chunk.
+//!
+//! How full a lane is follows from how long its chunks are in it: between two moments, the time that all of them spent there
+//! is their mean number times the time that passed. That time needs no sampling. With n chunks in the lane, of which each
+//! came at some time, it is up to now n times now, less the sum of the times of all that came, plus the sum of the times of
+//! all that left; the reader keeps the one sum, the partition's thread the other ([`Passed`]).
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -16,7 +21,7 @@ use crossbeam_utils::CachePadded;
 
 use super::counters::{add, get, set};
 
-/// How full a queue is, as a state.
+/// How full a lane is over a while, as a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Pressure {
     /// Below 70 %.
@@ -34,14 +39,22 @@ impl Pressure {
     /// All of them, the least first.
     pub const ALL: [Self; 4] = [Self::Healthy, Self::Warning, Self::Critical, Self::Saturated];
 
-    /// The state of a queue with `depth` of `capacity` slots in use.
-    pub fn of(depth: u64, capacity: u64) -> Self {
-        match depth as f64 / capacity.max(1) as f64 {
+    /// So far below the bound of a state the lane has to be before the state is left.
+    const MARGIN: f64 = 0.05;
+
+    /// The state of that utilization.
+    pub fn of(utilization: f64) -> Self {
+        match utilization {
             used if used < 0.70 => Self::Healthy,
             used if used < 0.85 => Self::Warning,
             used if used < 0.95 => Self::Critical,
             _ => Self::Saturated,
         }
+    }
+
+    /// The state that follows this one: up at once, down only when that is clear, so that a lane at a bound does not flicker.
+    pub fn then(self, utilization: f64) -> Self {
+        Self::of(utilization).max(self.min(Self::of(utilization + Self::MARGIN)))
     }
 
     /// The name in metrics and documents.
@@ -52,6 +65,43 @@ impl Pressure {
             Self::Critical => "critical",
             Self::Saturated => "saturated",
         }
+    }
+}
+
+/// Chunks that passed a place, and the sum of the times at which they did: a number modulo 2^12 and microseconds modulo 2^52
+/// in one word, so that both are seen as of one moment. There are never 2^12 chunks between two places.
+#[derive(Debug, Default)]
+struct Passed(AtomicU64);
+
+const SUM_BITS: u32 = 52;
+const SUM_MASK: u64 = (1 << SUM_BITS) - 1;
+
+impl Passed {
+    fn note(&self, at_us: i64) {
+        let word = get(&self.0);
+        let sum = word.wrapping_add(at_us.cast_unsigned()) & SUM_MASK;
+        set(&self.0, (word & !SUM_MASK).wrapping_add(1 << SUM_BITS) | sum);
+    }
+}
+
+/// The time that all chunks of a lane have spent in it, in microseconds modulo 2^52.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ChunkTime(u64);
+
+impl ChunkTime {
+    fn at(now_us: i64, came: &Passed, left: &Passed) -> Self {
+        // Who leaves came before, so that what left is read first.
+        let (left, came) = (get(&left.0), get(&came.0));
+        let inside = (came >> SUM_BITS).wrapping_sub(left >> SUM_BITS) & (u64::MAX >> SUM_BITS);
+        let time = inside.wrapping_mul(now_us.cast_unsigned()).wrapping_sub(came).wrapping_add(left);
+        Self(time & SUM_MASK)
+    }
+
+    /// Microseconds spent since `earlier`.
+    pub fn since_us(self, earlier: Self) -> u64 {
+        let spent = self.0.wrapping_sub(earlier.0) & SUM_MASK;
+        // A chunk that came while the words were read makes it a little too small, or the clock was set back.
+        if spent > SUM_MASK / 2 { 0 } else { spent }
     }
 }
 
@@ -69,8 +119,7 @@ const NONE: u64 = u64::MAX;
 pub(super) struct Queue {
     capacity: AtomicU64,
     dealt: AtomicU64,
-    state: AtomicU64,
-    events: [AtomicU64; 4],
+    came: Passed,
 }
 
 #[derive(Debug)]
@@ -82,6 +131,7 @@ pub(super) struct Activity {
     ended_ns: AtomicU64,
     latency: [AtomicU64; BUCKETS],
     latency_sum_us: AtomicU64,
+    left: Passed,
 }
 
 impl Default for Activity {
@@ -94,6 +144,7 @@ impl Default for Activity {
             ended_ns: AtomicU64::new(NONE),
             latency: Default::default(),
             latency_sum_us: AtomicU64::new(0),
+            left: Passed::default(),
         }
     }
 }
@@ -146,6 +197,15 @@ pub struct LatencyCounts {
     pub sum_us: u64,
 }
 
+/// A moment on the clocks that lanes go by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Moment {
+    /// Nanoseconds on the clock of threads, which only goes on.
+    pub monotonic_ns: u64,
+    /// Microseconds since the epoch on the clock of the reader, which may be set.
+    pub wall_us: i64,
+}
+
 /// A lane at about one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct LaneSnapshot {
@@ -165,8 +225,8 @@ pub struct LaneSnapshot {
     pub queue_depth: u64,
     /// Descriptors that may wait.
     pub queue_capacity: u64,
-    /// How often its queue came into each state, in the order of [`Pressure::ALL`].
-    pub pressure_events: [u64; 4],
+    /// How long chunks were here, read and not through yet.
+    pub chunk_time: ChunkTime,
     /// Nanoseconds in which its thread worked.
     pub busy_ns: u64,
     /// Nanoseconds since its thread started.
@@ -176,14 +236,11 @@ pub struct LaneSnapshot {
 }
 
 impl LaneSnapshot {
-    /// The state of its queue.
-    pub fn pressure(&self) -> Pressure {
-        Pressure::of(self.queue_depth, self.queue_capacity)
-    }
-
-    /// The part of its queue in use, 0 to 1.
-    pub fn queue_utilization(&self) -> f64 {
-        self.queue_depth as f64 / self.queue_capacity.max(1) as f64
+    /// How full it was between `earlier` and now, `passed_us` later: chunks that were read and not through, on average, as a
+    /// share of the slots of its queue, 0 to 1. Above 1, which is cut off, one is worked on and one finds no room.
+    pub fn utilization_since(&self, earlier: ChunkTime, passed_us: u64) -> f64 {
+        let chunks = self.chunk_time.since_us(earlier) as f64 / passed_us.max(1) as f64;
+        (chunks / self.queue_capacity.max(1) as f64).min(1.0)
     }
 
     /// Share of its life in which it worked, 0 to 1.
@@ -194,15 +251,15 @@ impl LaneSnapshot {
 
 impl LaneCells {
     /// Fills in what these cells know; `taken` descriptors have left the queue.
-    pub(super) fn fill(&self, into: &mut LaneSnapshot, taken: u64, now_ns: u64) {
+    pub(super) fn fill(&self, into: &mut LaneSnapshot, taken: u64, now: Moment) {
         let (queue, activity) = (&self.queue, &self.activity);
         into.queue_capacity = get(&queue.capacity);
         // Two counters of two threads: one may be read a little later than the other.
         into.queue_depth = get(&queue.dealt).saturating_sub(taken).min(into.queue_capacity);
-        into.pressure_events = std::array::from_fn(|state| get(&queue.events[state]));
+        into.chunk_time = ChunkTime::at(now.wall_us, &queue.came, &activity.left);
         into.core = some(get(&activity.core)).and_then(|core| usize::try_from(core).ok());
         if let Some(started_ns) = some(get(&activity.started_ns)) {
-            let end_ns = some(get(&activity.ended_ns)).unwrap_or(now_ns);
+            let end_ns = some(get(&activity.ended_ns)).unwrap_or(now.monotonic_ns);
             let idling_ns = some(get(&activity.idle_since_ns)).map_or(0, |since| end_ns.saturating_sub(since));
             into.life_ns = end_ns.saturating_sub(started_ns);
             into.busy_ns = into.life_ns.saturating_sub(get(&activity.idle_ns) + idling_ns);
@@ -217,24 +274,14 @@ fn some(value: u64) -> Option<u64> {
 }
 
 impl QueueWriter {
-    /// One more was dealt; `depth` are there now.
-    pub fn dealt(&mut self, depth: usize) {
+    /// A chunk was read for it at `at_us`; it is dealt as soon as there is room.
+    pub fn chunk_read(&mut self, at_us: i64) {
+        self.0.came.note(at_us);
+    }
+
+    /// One more was dealt.
+    pub fn dealt(&mut self) {
         add(&self.0.dealt, 1);
-        self.note(depth);
-    }
-
-    /// There was no room.
-    pub fn full(&mut self) {
-        self.note(usize::MAX);
-    }
-
-    fn note(&mut self, depth: usize) {
-        let capacity = get(&self.0.capacity);
-        let state = Pressure::of((depth as u64).min(capacity), capacity) as u64;
-        if get(&self.0.state) != state {
-            set(&self.0.state, state);
-            add(&self.0.events[state as usize], 1);
-        }
     }
 }
 
@@ -263,8 +310,10 @@ impl ActivityWriter {
 }
 
 impl LatencyWriter {
-    /// A chunk took that long.
-    pub fn took(&mut self, us: u64) {
+    /// A chunk that was read at `read_us` is through at `now_us`.
+    pub fn through(&mut self, read_us: i64, now_us: i64) {
+        self.0.left.note(now_us);
+        let us = now_us.saturating_sub(read_us).max(0).cast_unsigned();
         let bucket = LATENCY_BOUNDS_US.iter().position(|&bound| us <= bound).unwrap_or(LATENCY_BOUNDS_US.len());
         add(&self.0.latency[bucket], 1);
         add(&self.0.latency_sum_us, us);
@@ -277,29 +326,95 @@ mod tests {
 
     fn snapshot(cells: &LaneCells, taken: u64, now_ns: u64) -> LaneSnapshot {
         let mut snapshot = LaneSnapshot::default();
-        cells.fill(&mut snapshot, taken, now_ns);
+        cells.fill(&mut snapshot, taken, Moment { monotonic_ns: now_ns, wall_us: (now_ns / 1_000).cast_signed() });
         snapshot
     }
 
     #[test]
-    fn states_of_a_queue_of_eight() {
-        let states: Vec<_> = (0..=8).map(|depth| Pressure::of(depth, 8)).collect();
-        assert!(states[..6].iter().all(|&state| state == Pressure::Healthy));
-        assert_eq!(states[6..], [Pressure::Warning, Pressure::Critical, Pressure::Saturated]);
+    fn states_have_their_bounds_and_are_left_when_that_is_clear() {
+        let states = [0.0, 0.69, 0.70, 0.849, 0.85, 0.949, 0.95, 1.0].map(Pressure::of);
+        let [h, w, c, s] = Pressure::ALL;
+        assert_eq!(states, [h, h, w, w, c, c, s, s]);
+        // Up at once, also over states between; down when it is 5 % below.
+        assert_eq!((h.then(0.97), h.then(0.86), s.then(0.97)), (s, c, s));
+        assert_eq!((s.then(0.91), s.then(0.89), s.then(0.0)), (s, c, h));
+        assert_eq!((w.then(0.66), w.then(0.64), c.then(0.66)), (w, h, w));
+        // At a bound it does not flicker.
+        let mut state = h;
+        let seen: Vec<_> = (0..6)
+            .map(|i| {
+                state = state.then(if i % 2 == 0 { 0.71 } else { 0.69 });
+                state
+            })
+            .collect();
+        assert_eq!(seen, [w; 6]);
     }
 
     #[test]
-    fn depth_is_dealt_less_taken_and_changes_of_state_are_events() {
+    fn depth_is_dealt_less_taken() {
         let (cells, mut queue, _) = lane(8);
-        (1..=8).for_each(|depth| queue.dealt(depth));
-        queue.full();
-        queue.full();
-        let full = snapshot(&cells, 0, 0);
-        assert_eq!((full.queue_depth, full.pressure(), full.pressure_events), (8, Pressure::Saturated, [0, 1, 1, 1]));
-        queue.dealt(1);
-        let after = snapshot(&cells, 8, 0);
-        assert_eq!((after.queue_depth, after.pressure(), after.pressure_events), (1, Pressure::Healthy, [1, 1, 1, 1]));
+        (0..8).for_each(|_| queue.dealt());
+        assert_eq!((snapshot(&cells, 0, 0).queue_depth, snapshot(&cells, 7, 0).queue_depth), (8, 1));
         assert_eq!(snapshot(&cells, 20, 0).queue_depth, 0, "never below zero");
+    }
+
+    /// A series of chunks, each with when it came and left in milliseconds; how full the lane of 4 was in each second.
+    fn utilizations(chunks: &[(i64, i64)], seconds: i64) -> Vec<f64> {
+        // Late enough for sums to pass 2^52.
+        const START_US: i64 = 1 << 51;
+        let (cells, mut queue, mut meters) = lane(4);
+        let mut events: Vec<(i64, Option<i64>)> = chunks.iter().map(|&(came, _)| (came, None)).collect();
+        events.extend(chunks.iter().map(|&(came, left)| (left, Some(came))));
+        events.sort_unstable();
+        let mut events = events.into_iter().peekable();
+        let mut before = ChunkTime::default();
+        let mut second = |second: i64| {
+            while let Some((at, came)) = events.next_if(|&(at, _)| at <= second * 1_000) {
+                match came {
+                    None => queue.chunk_read(START_US + at * 1_000),
+                    Some(came) => meters.latency.through(START_US + came * 1_000, START_US + at * 1_000),
+                }
+            }
+            let mut now = LaneSnapshot::default();
+            cells.fill(&mut now, 0, Moment { monotonic_ns: 0, wall_us: START_US + second * 1_000_000 });
+            let used = now.utilization_since(before, 1_000_000);
+            before = now.chunk_time;
+            used
+        };
+        (1..=seconds).map(&mut second).collect()
+    }
+
+    #[test]
+    fn a_lane_that_keeps_up_is_nearly_empty_however_bursts_fill_it() {
+        // Every 100 ms eight chunks at once, each a millisecond of work: 36 ms in all of 100.
+        let bursts: Vec<_> = (0..160).map(|i| (i / 8 * 100 + 10, i / 8 * 100 + 11 + i % 8)).collect();
+        for used in utilizations(&bursts, 2) {
+            assert!((used - 0.09).abs() < 1e-9, "{used}");
+        }
+    }
+
+    #[test]
+    fn a_lane_is_full_that_is_given_more_than_it_does_and_is_empty_after_a_pause() {
+        // A chunk is read as soon as there is room: five in the lane, of 100 ms of work each. The last comes at 2 s.
+        let slow: Vec<_> = (0..25).map(|i: i64| ((i - 4).max(0) * 100, (i + 1) * 100)).collect();
+        let used = utilizations(&slow, 4);
+        assert_eq!(used[..2], [1.0, 1.0]);
+        // What is left takes 0.1 to 0.5 s.
+        assert!((used[2] - 1.5 / 4.0).abs() < 1e-9 && used[3] == 0.0, "{used:?}");
+    }
+
+    #[test]
+    fn a_lane_that_is_jammed_is_full_though_nothing_moves() {
+        let jammed = [(0, 10_000); 4];
+        assert_eq!(utilizations(&jammed, 3), [1.0; 3]);
+        assert_eq!(utilizations(&jammed[..1], 3), [0.25; 3], "one that is worked on for long is no queue");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_does_no_harm() {
+        let (earlier, later) = (ChunkTime(100), ChunkTime(60));
+        assert_eq!((later.since_us(earlier), earlier.since_us(later)), (0, 40));
+        assert_eq!(ChunkTime(5).since_us(ChunkTime(SUM_MASK - 4)), 10);
     }
 
     #[test]
@@ -319,7 +434,7 @@ mod tests {
     #[test]
     fn latencies_fall_into_their_buckets() {
         let (cells, _, mut meters) = lane(8);
-        [0, 20, 21, 10_000_000, 10_000_001].into_iter().for_each(|us| meters.latency.took(us));
+        [0, 20, 21, 10_000_000, 10_000_001].into_iter().for_each(|us| meters.latency.through(7, 7 + us));
         let counts = snapshot(&cells, 0, 0).latency;
         assert_eq!((counts.buckets[0], counts.buckets[1], counts.buckets[17], counts.buckets[18]), (2, 1, 1, 1));
         assert_eq!(counts.sum_us, 20_000_042);

@@ -4,11 +4,19 @@
 //! of stages add up to the thread's life. A stage that calls another is not charged for it. Counts of the CPU are read at
 //! one batch in [`SAMPLED_BATCH`] and compared with the rows of those batches alone; over the thread's whole life they are exact.
 //!
+//! Every thread of a job has one, and whoever watches the job sees its stages while it runs ([`ThreadStages`]); only one that
+//! is measured in detail counts bytes and state and has counters of the CPU.
+//!
 //! Cost: a change of stage reads the cycle counter and writes a few words, 10 to 20 ns; it is made per batch and operator,
-//! never per row. Whoever is not measured has no meter, which costs a branch.
+//! never per row.
 
 use std::cell::{Cell, RefCell};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use crossbeam_utils::CachePadded;
+
+use super::counters::{add, get};
 use crate::sys::{self, Counter, Counts, ThreadCounters};
 
 /// One batch in so many has the counters of the CPU read at each change of stage.
@@ -92,12 +100,88 @@ pub struct ThreadProfile {
     pub counts: Result<Counts, String>,
 }
 
-/// The meter of one thread, made by it.
-pub struct Meter {
+/// What a stage has counted: written by its thread alone.
+#[derive(Debug, Default)]
+struct Counted {
+    ticks: AtomicU64,
+    batches: AtomicU64,
+    rows_in: AtomicU64,
+    rows_out: AtomicU64,
+}
+
+/// The stages of a thread, for whoever watches it. A lock is taken when a stage is added, and to look.
+#[derive(Debug)]
+pub struct ThreadStages {
     now: fn() -> u64,
     name: String,
     core: Option<usize>,
-    stages: RefCell<Vec<StageProfile>>,
+    started_ticks: u64,
+    started_ns: u64,
+    stages: Mutex<Vec<Stage>>,
+}
+
+/// A stage and what it has counted.
+#[derive(Debug, Clone)]
+struct Stage {
+    kind: StageKind,
+    name: &'static str,
+    counted: Arc<CachePadded<Counted>>,
+}
+
+/// What is counted only where costs are measured in detail.
+#[derive(Debug, Clone, Copy, Default)]
+struct Detail {
+    bytes: u64,
+    state_bytes: u64,
+    sampled_rows: u64,
+    sampled: Counts,
+}
+
+impl Stage {
+    fn profile(&self, detail: Detail) -> StageProfile {
+        let Self { kind, name, counted } = self;
+        let Detail { bytes, state_bytes, sampled_rows, sampled } = detail;
+        StageProfile {
+            kind: *kind,
+            name,
+            ticks: get(&counted.ticks),
+            batches: get(&counted.batches),
+            rows_in: get(&counted.rows_in),
+            rows_out: get(&counted.rows_out),
+            bytes,
+            state_bytes,
+            sampled_rows,
+            sampled,
+        }
+    }
+}
+
+impl ThreadStages {
+    /// What to call the thread.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the thread did until about now. What it is at is counted when it turns to something else.
+    pub(super) fn profile(&self) -> ThreadProfile {
+        let stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        ThreadProfile {
+            name: self.name.clone(),
+            core: self.core,
+            elapsed_ns: sys::monotonic_ns().saturating_sub(self.started_ns),
+            cpu_ns: 0,
+            ticks: (self.now)().wrapping_sub(self.started_ticks),
+            stages: stages.iter().map(|stage| stage.profile(Detail::default())).collect(),
+            counts: Err("not measured in detail".into()),
+        }
+    }
+}
+
+/// The meter of one thread, made by it.
+pub struct Meter {
+    shown: Arc<ThreadStages>,
+    is_detailed: bool,
+    stages: RefCell<Vec<(Stage, Detail)>>,
     current: Cell<usize>,
     /// When the current stage was entered.
     since: Cell<u64>,
@@ -106,83 +190,97 @@ pub struct Meter {
     sampling: Cell<bool>,
     counted: Cell<Counts>,
     counters: Result<RefCell<ThreadCounters>, String>,
-    started: Moment,
-}
-
-/// The clocks and counters when a meter started.
-struct Moment {
-    ticks: u64,
-    monotonic_ns: u64,
-    cpu_ns: u64,
-    counts: Counts,
+    started_cpu_ns: u64,
+    started_counts: Counts,
 }
 
 impl Meter {
     /// The meter of the calling thread, from now on. It begins in a stage of kind [`StageKind::Schedule`].
-    pub fn start(name: impl Into<String>, core: Option<usize>) -> Self {
+    pub fn start(name: impl Into<String>, core: Option<usize>, is_detailed: bool) -> Self {
         // A CPU without a cycle counter has nanoseconds for ticks.
         let now = if sys::cycle_counter() == 0 { sys::monotonic_ns } else { sys::cycle_counter };
-        Self::with(name.into(), core, now, ThreadCounters::open())
+        let counters = if is_detailed { ThreadCounters::open() } else { Err("not measured in detail".into()) };
+        Self { is_detailed, ..Self::with(name.into(), core, now, counters) }
     }
 
     fn with(name: String, core: Option<usize>, now: fn() -> u64, counters: Result<ThreadCounters, String>) -> Self {
         let counters = counters.map(RefCell::new);
         let counts = counters.as_ref().map_or_else(|_| Counts::default(), |counters| counters.borrow_mut().read());
-        let started = Moment { ticks: now(), monotonic_ns: sys::monotonic_ns(), cpu_ns: sys::thread_cpu_ns(), counts };
-        let meter = Self {
+        let shown = ThreadStages {
             now,
             name,
             core,
+            started_ticks: now(),
+            started_ns: sys::monotonic_ns(),
+            stages: Mutex::default(),
+        };
+        let meter = Self {
+            is_detailed: true,
             stages: RefCell::default(),
             current: Cell::new(0),
-            since: Cell::new(started.ticks),
+            since: Cell::new(shown.started_ticks),
             batches: Cell::new(0),
             sampling: Cell::new(false),
             counted: Cell::new(Counts::default()),
             counters,
-            started,
+            shown: Arc::new(shown),
+            started_cpu_ns: sys::thread_cpu_ns(),
+            started_counts: counts,
         };
         meter.add(StageKind::Schedule, "scheduling");
         meter
     }
 
+    /// Its stages, for whoever watches.
+    pub fn shown(&self) -> &Arc<ThreadStages> {
+        &self.shown
+    }
+
+    /// Whether bytes and state are counted, and the CPU's counts.
+    pub fn is_detailed(&self) -> bool {
+        self.is_detailed
+    }
+
     /// A stage; the same for the same kind and name.
     pub fn stage(&self, kind: StageKind, name: &'static str) -> StageId {
-        let found = self.stages.borrow().iter().position(|stage| stage.kind == kind && stage.name == name);
+        let found = self.stages.borrow().iter().position(|(stage, _)| stage.kind == kind && stage.name == name);
         found.map_or_else(|| self.add(kind, name), StageId)
     }
 
     /// A stage of its own, even if another is called the same.
     pub fn add(&self, kind: StageKind, name: &'static str) -> StageId {
+        let stage = Stage { kind, name, counted: Arc::default() };
+        self.shown.stages.lock().unwrap_or_else(PoisonError::into_inner).push(stage.clone());
         let mut stages = self.stages.borrow_mut();
-        stages.push(StageProfile {
-            kind,
-            name,
-            ticks: 0,
-            batches: 0,
-            rows_in: 0,
-            rows_out: 0,
-            bytes: 0,
-            state_bytes: 0,
-            sampled_rows: 0,
-            sampled: Counts::default(),
-        });
+        stages.push((stage, Detail::default()));
         StageId(stages.len() - 1)
+    }
+
+    /// What the thread is at.
+    pub fn current(&self) -> StageId {
+        StageId(self.current.get())
     }
 
     /// The thread turns to `stage`; returns what it did before, to be entered again afterwards.
     pub fn enter(&self, stage: StageId) -> StageId {
-        let now = (self.now)();
+        if stage.0 == self.current.get() {
+            return stage;
+        }
+        self.turn(stage)
+    }
+
+    fn turn(&self, stage: StageId) -> StageId {
+        let now = (self.shown.now)();
         let before = self.current.replace(stage.0);
         let mut stages = self.stages.borrow_mut();
-        stages[before].ticks += now.wrapping_sub(self.since.replace(now));
+        add(&stages[before].0.counted.ticks, now.wrapping_sub(self.since.replace(now)));
         if self.sampling.get()
             && let Ok(counters) = &self.counters
         {
             let counts = counters.borrow_mut().read();
-            stages[before].sampled += counts.since(&self.counted.replace(counts));
+            stages[before].1.sampled += counts.since(&self.counted.replace(counts));
             // Reading the counters is nobody's work.
-            self.since.set((self.now)());
+            self.since.set((self.shown.now)());
         }
         StageId(before)
     }
@@ -198,43 +296,44 @@ impl Meter {
         }
     }
 
-    /// Rows came to a stage.
-    pub fn count_in(&self, stage: StageId, rows: u64, bytes: u64) {
-        let stage = &mut self.stages.borrow_mut()[stage.0];
-        stage.batches += 1;
-        stage.rows_in += rows;
-        stage.bytes += bytes;
-        if self.sampling.get() {
-            stage.sampled_rows += rows;
+    /// Rows came to a stage; `bytes` is asked only in detail.
+    pub fn count_in(&self, stage: StageId, rows: usize, bytes: impl FnOnce() -> usize) {
+        let (stage, detail) = &mut self.stages.borrow_mut()[stage.0];
+        add(&stage.counted.batches, 1);
+        add(&stage.counted.rows_in, rows as u64);
+        if self.is_detailed {
+            detail.bytes += bytes() as u64;
+            if self.sampling.get() {
+                detail.sampled_rows += rows as u64;
+            }
         }
     }
 
     /// Rows went on from a stage.
-    pub fn count_out(&self, stage: StageId, rows: u64) {
-        self.stages.borrow_mut()[stage.0].rows_out += rows;
+    pub fn count_out(&self, stage: StageId, rows: usize) {
+        add(&self.stages.borrow()[stage.0].0.counted.rows_out, rows as u64);
     }
 
     /// A stage's state holds so much now.
     pub fn hold(&self, stage: StageId, bytes: u64) {
-        let stage = &mut self.stages.borrow_mut()[stage.0];
-        stage.state_bytes = stage.state_bytes.max(bytes);
+        let detail = &mut self.stages.borrow_mut()[stage.0].1;
+        detail.state_bytes = detail.state_bytes.max(bytes);
     }
 
     /// What the thread did, up to now.
     pub fn finish(&self) -> ThreadProfile {
-        self.enter(StageId(self.current.get()));
+        self.turn(StageId(self.current.get()));
         let counts = match &self.counters {
-            Ok(counters) => Ok(counters.borrow_mut().read().since(&self.started.counts)),
+            Ok(counters) => Ok(counters.borrow_mut().read().since(&self.started_counts)),
             Err(reason) => Err(reason.clone()),
         };
+        let stages = self.stages.borrow();
         ThreadProfile {
-            name: self.name.clone(),
-            core: self.core,
-            elapsed_ns: sys::monotonic_ns() - self.started.monotonic_ns,
-            cpu_ns: sys::thread_cpu_ns() - self.started.cpu_ns,
-            ticks: self.since.get().wrapping_sub(self.started.ticks),
-            stages: self.stages.borrow().clone(),
+            cpu_ns: sys::thread_cpu_ns() - self.started_cpu_ns,
+            ticks: self.since.get().wrapping_sub(self.shown.started_ticks),
+            stages: stages.iter().map(|(stage, detail)| stage.profile(*detail)).collect(),
             counts,
+            ..self.shown.profile()
         }
     }
 }
@@ -324,9 +423,9 @@ mod tests {
         let stage = meter.stage(StageKind::Decode, "decode");
         for rows in [10, 20] {
             meter.begin_batch();
-            meter.count_in(stage, rows, rows * 8);
+            meter.count_in(stage, rows, || rows * 8);
             meter.count_out(stage, rows / 2);
-            meter.hold(stage, 100 - rows);
+            meter.hold(stage, 100 - rows as u64);
         }
         let profile = meter.finish();
         let decode = &profile.stages[1];
@@ -353,7 +452,7 @@ mod tests {
             std::hint::black_box(&memory);
             meter.enter(other);
             meter.enter(before);
-            meter.count_in(decode, 100 + batch, 0);
+            meter.count_in(decode, 100 + batch as usize, || 0);
         }
         let profile = meter.finish();
         let [_, decode, other] = &profile.stages[..] else { panic!("{profile:?}") };
@@ -366,8 +465,41 @@ mod tests {
     }
 
     #[test]
+    fn stages_are_seen_while_the_thread_runs() {
+        let meter = meter();
+        let decode = meter.stage(StageKind::Decode, "decode");
+        let shown = Arc::clone(meter.shown());
+        pass(3);
+        meter.enter(decode);
+        pass(7);
+        meter.count_in(decode, 5, || 40);
+        meter.count_out(decode, 4);
+        let ticks = |profile: &ThreadProfile| profile.stages.iter().map(|stage| stage.ticks).collect::<Vec<_>>();
+        assert_eq!(ticks(&shown.profile()), [3, 0], "what it is at is counted later");
+        meter.enter(decode);
+        assert_eq!(ticks(&shown.profile()), [3, 0], "it turned to nothing else");
+        meter.enter(StageId::default());
+        let profile = shown.profile();
+        assert_eq!((ticks(&profile), profile.ticks), (vec![3, 7], 10));
+        let decode = &profile.stages[1];
+        assert_eq!((decode.batches, decode.rows_in, decode.rows_out, decode.bytes), (1, 5, 4, 0));
+        assert_eq!(meter.finish().stages[1].bytes, 40);
+    }
+
+    #[test]
+    fn without_detail_only_rows_and_time_are_counted() {
+        let meter = Meter::start("t", None, false);
+        let stage = meter.stage(StageKind::Decode, "decode");
+        meter.begin_batch();
+        meter.count_in(stage, 5, || panic!("nobody wants to know"));
+        let profile = meter.finish();
+        assert_eq!((profile.stages[1].rows_in, profile.stages[1].bytes), (5, 0));
+        assert!(profile.counts.is_err());
+    }
+
+    #[test]
     fn a_thread_without_work_is_measured_too() {
-        let meter = Meter::start("idle", None);
+        let meter = Meter::start("idle", None, true);
         let wait = meter.stage(StageKind::WaitSource, "source");
         meter.enter(wait);
         std::thread::sleep(std::time::Duration::from_millis(20));

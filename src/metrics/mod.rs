@@ -13,10 +13,11 @@ mod report;
 
 pub use counters::{LaneWriters, LiveFailure, Progress, ProgressTotals, ProgressWriter};
 pub use lane::{
-    ActivityWriter, LATENCY_BOUNDS_US, LaneMeters, LaneSnapshot, LatencyCounts, LatencyWriter, Pressure, QueueWriter,
+    ActivityWriter, ChunkTime, LATENCY_BOUNDS_US, LaneMeters, LaneSnapshot, LatencyCounts, LatencyWriter, Moment,
+    Pressure, QueueWriter,
 };
 pub use lateness::{LatenessBucket, LatenessHistogram, LatenessReport};
 pub use memory::{MemoryExceeded, MemoryLimit, MemoryShare};
-pub use meter::{Meter, SAMPLED_BATCH, StageId, StageKind, StageProfile, ThreadProfile};
-pub use perf::{PerfReport, StageReport, ThreadReport};
+pub use meter::{Meter, SAMPLED_BATCH, StageId, StageKind, StageProfile, ThreadProfile, ThreadStages};
+pub use perf::{PerfReport, StageReport, ThreadReport, stage_reports};
 pub use report::{FailureSample, JobReport, PartitionReport, WatermarkReport, group_digits};

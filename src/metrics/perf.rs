@@ -111,30 +111,8 @@ pub struct ThreadReport {
 impl PerfReport {
     /// From what the threads did. `format` is what is decoded, as in `CSV`; it names the stage.
     pub fn new(threads: &[ThreadProfile], format: &str) -> Self {
-        let mut totals: Vec<Total> = Vec::new();
-        let worked_s: f64 = threads.iter().map(|thread| thread.seconds(thread.ticks_in(StageKind::works))).sum();
-        for thread in threads {
-            // Operators of one name are told apart by their place.
-            let mut seen: Vec<(StageKind, &str, usize)> = Vec::new();
-            for stage in &thread.stages {
-                let before = seen.iter().filter(|(kind, name, _)| (*kind, *name) == (stage.kind, stage.name)).count();
-                seen.push((stage.kind, stage.name, before));
-                let at = totals.iter().position(|t| (t.kind, t.name, t.nth) == (stage.kind, stage.name, before));
-                let at = at.unwrap_or_else(|| {
-                    totals.push(Total::new(stage, before));
-                    totals.len() - 1
-                });
-                totals[at].add(stage, thread);
-            }
-        }
-        // Readers do not look into what they read: it is what decoders got.
-        let decoded = totals.iter().filter(|total| total.kind == StageKind::Decode);
-        let (rows, batches, bytes) =
-            decoded.fold((0, 0, 0), |sum, t| (sum.0 + t.rows_in, sum.1 + t.batches, sum.2 + t.bytes));
-        if let Some(read) = totals.iter_mut().find(|total| total.kind == StageKind::Read) {
-            (read.rows_in, read.rows_out, read.batches, read.bytes) = (rows, rows, batches, bytes);
-        }
-        totals.sort_by_key(|total| order(total.kind));
+        let totals = totals(threads);
+        let worked_s = worked_s(threads);
         let refused = threads.iter().find_map(|thread| thread.counts.as_ref().err().cloned());
         let partitions = || threads.iter().filter(|thread| records(thread) > 0 || thread.decodes());
         Self {
@@ -239,6 +217,47 @@ impl PerfReport {
         });
         lines
     }
+}
+
+/// Seconds for which all threads worked.
+fn worked_s(threads: &[ThreadProfile]) -> f64 {
+    threads.iter().map(|thread| thread.seconds(thread.ticks_in(StageKind::works))).sum()
+}
+
+/// The stages of all threads, in the order of the data's way.
+fn totals(threads: &[ThreadProfile]) -> Vec<Total> {
+    let mut totals: Vec<Total> = Vec::new();
+    for thread in threads {
+        // Operators of one name are told apart by their place.
+        let mut seen: Vec<(StageKind, &str, usize)> = Vec::new();
+        for stage in &thread.stages {
+            let before = seen.iter().filter(|(kind, name, _)| (*kind, *name) == (stage.kind, stage.name)).count();
+            seen.push((stage.kind, stage.name, before));
+            let at = totals.iter().position(|t| (t.kind, t.name, t.nth) == (stage.kind, stage.name, before));
+            let at = at.unwrap_or_else(|| {
+                totals.push(Total::new(stage, before));
+                totals.len() - 1
+            });
+            totals[at].add(stage, thread);
+        }
+    }
+    // Readers do not look into what they read: it is what decoders got.
+    let decoded = totals.iter().filter(|total| total.kind == StageKind::Decode);
+    let (rows, batches, bytes) =
+        decoded.fold((0, 0, 0), |sum, t| (sum.0 + t.rows_in, sum.1 + t.batches, sum.2 + t.bytes));
+    if let Some(read) = totals.iter_mut().find(|total| total.kind == StageKind::Read) {
+        (read.rows_in, read.rows_out, read.batches, read.bytes) = (rows, rows, batches, bytes);
+    }
+    totals.sort_by_key(|total| order(total.kind));
+    totals
+}
+
+/// What the stages at which threads work cost so far, over all threads and in the order of the data's way; `format` is what
+/// is decoded, or empty.
+pub fn stage_reports(threads: &[ThreadProfile], format: &str) -> Vec<StageReport> {
+    let (totals, worked_s) = (totals(threads), worked_s(threads));
+    let working = totals.iter().filter(|total| total.kind.works());
+    working.map(|total| total.report(worked_s, format, true)).collect()
 }
 
 /// A stage over all threads.
@@ -462,7 +481,7 @@ fn kind_text(kind: StageKind) -> &'static str {
 
 fn named(kind: StageKind, name: &str, format: &str) -> String {
     match kind {
-        StageKind::Read | StageKind::Decode => format!("{name} {format}"),
+        StageKind::Read | StageKind::Decode => format!("{name} {format}").trim_end().into(),
         _ => name.into(),
     }
 }

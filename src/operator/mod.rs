@@ -121,7 +121,7 @@ pub trait Operator {
 #[derive(Default)]
 pub struct Chain {
     operators: Vec<Box<dyn Operator>>,
-    /// If the thread is measured: its meter, and the stage of each operator.
+    /// The meter of its thread, if it has one, and the stage of each operator.
     measured: Option<(Rc<Meter>, Vec<StageId>)>,
 }
 
@@ -239,13 +239,13 @@ fn process_all(
         return Ok(());
     }
     if let Some(Probe { meter, from: Some(from), .. }) = probe {
-        meter.count_out(from, selected as u64);
+        meter.count_out(from, selected);
     }
     let Some((first, rest)) = operators.split_first_mut() else { return out(batch, context) };
     let entered = probe.map(|probe| {
         let (stage, rest) = probe.split();
         let before = probe.meter.enter(stage);
-        probe.meter.count_in(stage, selected as u64, batch.size_bytes(selected) as u64);
+        probe.meter.count_in(stage, selected, || batch.size_bytes(selected));
         (before, rest)
     });
     let after = entered.map(|(_, rest)| rest);

@@ -159,14 +159,16 @@ impl Partition {
         self.meter = PartitionMeter::new(meter, exchanger, || local.measure(meter), || owner.measure(meter));
     }
 
-    /// Works a little.
+    /// Works a little. A thread that looks for work and finds none waits, however often it looks.
     pub fn step(&mut self) -> Result<Step> {
-        self.meter.enter(At::Schedule);
+        self.meter.resume();
         let step = self.work()?;
-        if step == Step::Idle {
-            let is_clear = self.output.is_clear() && self.exchanger.is_clear();
-            self.meter.enter(if is_clear { At::WaitInput } else { At::WaitOutput });
-        }
+        let is_clear = self.output.is_clear() && self.exchanger.is_clear();
+        self.meter.enter(match step {
+            Step::Idle if is_clear => At::WaitInput,
+            Step::Idle => At::WaitOutput,
+            _ => At::Schedule,
+        });
         Ok(step)
     }
 
@@ -179,6 +181,7 @@ impl Partition {
             worked |= self.ingest()?;
         }
         if worked {
+            self.meter.count_left(&self.exchanger);
             self.hold_memory()?;
         }
         worked |= self.output.flush() | self.exchanger.flush();
@@ -220,16 +223,7 @@ impl Partition {
         self.stats.lateness = self.counts.lateness;
         self.stats.watermark = self.ledger.as_ref().and_then(Ledger::state);
         (self.stats.natural, self.stats.repartitioned) = self.exchanger.hits();
-        let left = (self.stats.natural + self.stats.repartitioned) as usize;
-        match self.exchanger {
-            Exchanger::None => {}
-            Exchanger::Rows(_) => self.meter.count_out(At::Exchange, || left),
-            Exchanger::Partials(_) => {
-                self.meter.count_out(At::GroupBy, || left);
-                self.meter.count_in(At::Exchange, || (left, 0));
-                self.meter.count_out(At::Exchange, || left);
-            }
-        }
+        self.meter.count_left(&self.exchanger);
         self.stats
     }
 
@@ -292,13 +286,13 @@ impl Partition {
             return Ok(false);
         };
         if groups > 0 {
-            self.meter.count_in(At::Merge, || (groups, 0));
+            self.meter.count_in(At::Merge, groups, || 0);
         }
         self.arena.reset();
         let (output, owner, meter) = (&mut self.output, &mut self.owner, &self.meter);
         let mut context = context!(self, EventTime::MIN);
         let passed = exchange.pass_on(&mut context, &mut |batch, context| {
-            meter.count_out(At::Merge, || batch.selected());
+            meter.count_out(At::Merge, batch.selected());
             owner.process(batch, context, &mut |batch, context| collect(output, meter, batch, context))
         })?;
         self.meter.leave(before);
@@ -425,8 +419,8 @@ impl Partition {
         let failed = self.decoded.failures.len() as u64;
         let records = self.decoded.rows() as u64 + failed;
         self.stats.records += records;
-        self.meter.count_in(At::Decode, || (records as usize, chunk.size_bytes()));
-        self.meter.count_out(At::Decode, || self.decoded.rows());
+        self.meter.count_in(At::Decode, records as usize, || chunk.size_bytes());
+        self.meter.count_out(At::Decode, self.decoded.rows());
         self.progress.add_read(records, chunk.size_bytes() as u64);
         if failed > 0 {
             self.stats.failed += failed;
@@ -462,7 +456,7 @@ impl Partition {
                     Exchanger::Partials(_) => At::GroupBy,
                 };
                 let before = meter.enter(at);
-                meter.count_in(at, || (batch.selected(), batch.size_bytes(batch.selected())));
+                meter.count_in(at, batch.selected(), || batch.size_bytes(batch.selected()));
                 match exchanger {
                     Exchanger::None => {}
                     Exchanger::Rows(exchange) => exchange.scatter(batch, context)?,
@@ -594,7 +588,7 @@ impl Partition {
 
     /// Tells the meter what state holds, before anything closes.
     fn measure_states(&self) {
-        if !self.meter.is_on() {
+        if !self.meter.is_detailed() {
             return;
         }
         self.local.measure_states();
@@ -664,8 +658,9 @@ impl Partition {
 /// Rows that leave the last operator go to the writer.
 fn collect(output: &mut OutputPort, meter: &PartitionMeter, batch: Batch<'_>, context: &mut Context<'_>) -> Result<()> {
     let before = meter.enter(At::Output);
-    meter.count_in(At::Output, || (batch.selected(), batch.size_bytes(batch.selected())));
-    meter.count_out(At::Output, || batch.selected());
+    let rows = batch.selected();
+    meter.count_in(At::Output, rows, || batch.size_bytes(rows));
+    meter.count_out(At::Output, rows);
     output.collect(batch, context);
     meter.leave(before);
     Ok(())

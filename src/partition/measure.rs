@@ -1,5 +1,7 @@
-//! What a partition does beside its operators, as stages of its thread's meter. Without a meter every call is one branch.
+//! What a partition does beside its operators, as stages of its thread's meter. In the simulator nobody
+//! measures, and every call is one branch.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use super::exchange::Exchanger;
@@ -50,6 +52,8 @@ pub(super) struct PartitionMeter(Option<Box<Measured>>);
 struct Measured {
     meter: Rc<Meter>,
     stages: [StageId; At::COUNT],
+    /// Rows or groups that left the exchange, as far as they are counted.
+    left: Cell<u64>,
 }
 
 impl PartitionMeter {
@@ -76,12 +80,21 @@ impl PartitionMeter {
         });
         owner();
         add(&[At::Output, At::WaitInput, At::WaitOutput]);
-        Self(Some(Box::new(Measured { meter: Rc::clone(meter), stages })))
+        Self(Some(Box::new(Measured { meter: Rc::clone(meter), stages, left: Cell::new(0) })))
     }
 
     /// Turns to a stage; what is returned goes to [`Self::leave`].
     pub(super) fn enter(&self, at: At) -> StageId {
         self.0.as_ref().map_or_else(StageId::default, |m| m.meter.enter(m.stages[at as usize]))
+    }
+
+    /// The partition is stepped: what is not another stage's is scheduling, or waiting as long as nothing comes of it.
+    pub(super) fn resume(&self) {
+        if let Some(Measured { meter, stages, .. }) = self.0.as_deref()
+            && ![At::WaitInput, At::WaitOutput].iter().any(|&at| stages[at as usize] == meter.current())
+        {
+            meter.enter(stages[At::Schedule as usize]);
+        }
     }
 
     /// Turns back to what was done before.
@@ -98,19 +111,33 @@ impl PartitionMeter {
         }
     }
 
-    /// Rows came to a stage; `rows_and_bytes` is asked only if someone measures.
-    pub(super) fn count_in(&self, at: At, rows_and_bytes: impl FnOnce() -> (usize, usize)) {
+    /// Rows came to a stage; `bytes` is asked only if it is measured in detail.
+    pub(super) fn count_in(&self, at: At, rows: usize, bytes: impl FnOnce() -> usize) {
         if let Some(measured) = &self.0 {
-            let (rows, bytes) = rows_and_bytes();
-            measured.meter.count_in(measured.stages[at as usize], rows as u64, bytes as u64);
+            measured.meter.count_in(measured.stages[at as usize], rows, bytes);
         }
     }
 
     /// Rows left a stage.
-    pub(super) fn count_out(&self, at: At, rows: impl FnOnce() -> usize) {
+    pub(super) fn count_out(&self, at: At, rows: usize) {
         if let Some(measured) = &self.0 {
-            measured.meter.count_out(measured.stages[at as usize], rows() as u64);
+            measured.meter.count_out(measured.stages[at as usize], rows);
         }
+    }
+
+    /// Counts what left the exchange since the last time.
+    pub(super) fn count_left(&self, exchanger: &Exchanger) {
+        let Some(measured) = &self.0 else { return };
+        let (stayed, moved) = exchanger.hits();
+        let rows = (stayed + moved - measured.left.replace(stayed + moved)) as usize;
+        if rows == 0 {
+            return;
+        }
+        if let Exchanger::Partials(_) = exchanger {
+            self.count_out(At::GroupBy, rows);
+            self.count_in(At::Exchange, rows, || 0);
+        }
+        self.count_out(At::Exchange, rows);
     }
 
     /// A stage's state holds so many bytes.
@@ -120,8 +147,8 @@ impl PartitionMeter {
         }
     }
 
-    /// Whether anyone measures.
-    pub(super) fn is_on(&self) -> bool {
-        self.0.is_some()
+    /// Whether it is measured in detail.
+    pub(super) fn is_detailed(&self) -> bool {
+        self.0.as_ref().is_some_and(|measured| measured.meter.is_detailed())
     }
 }

@@ -74,6 +74,8 @@ enum ReadState {
 pub struct Reader {
     parts: ReaderParts,
     states: Vec<ReadState>,
+    /// Splits that had less than a batch at hand when they were asked last.
+    sparse: Vec<bool>,
     /// Index of the split to pull next.
     current: usize,
     abreast: Option<Abreast>,
@@ -91,7 +93,18 @@ impl Reader {
     pub fn new(parts: ReaderParts) -> Self {
         let states = vec![ReadState::Live; parts.splits.len()];
         let abreast = parts.abreast.then(|| Abreast::new(parts.splits.len(), parts.to.len()));
-        Self { parts, states, current: 0, abreast, turn: 0, held: None, chunks: 0, pending_splits: 0, least_wait_ns: 0 }
+        Self {
+            sparse: vec![false; states.len()],
+            parts,
+            states,
+            current: 0,
+            abreast,
+            turn: 0,
+            held: None,
+            chunks: 0,
+            pending_splits: 0,
+            least_wait_ns: 0,
+        }
     }
 
     /// What it did.
@@ -112,13 +125,20 @@ impl Reader {
             let all_ended = self.states.iter().all(|&state| state == ReadState::Ended);
             return Ok(if all_ended { Step::Done } else { Step::Idle });
         };
+        if self.is_to_gather(index) {
+            return Ok(Step::Idle);
+        }
         match self.parts.splits[index].source.pull(self.parts.batch_rows)? {
             Pull::Chunk(chunk) => {
                 self.chunks += 1;
                 self.pending_splits = 0;
                 self.states[index] = ReadState::Live;
                 let read_at = self.parts.clock.now();
+                if chunk.records as usize >= self.parts.batch_rows {
+                    self.sparse[index] = false;
+                }
                 let partition = self.partition_of(self.parts.splits[index].id);
+                self.parts.queues[partition].chunk_read(read_at.0);
                 if let Some(abreast) = &mut self.abreast {
                     abreast.dealt(index, partition);
                 }
@@ -128,7 +148,10 @@ impl Reader {
                 self.states[index] = ReadState::Ended;
                 Ok(self.deal_state(index, SplitState::Ended, self.parts.clock.now()))
             }
-            Pull::Pending(wait_ns) => Ok(self.pending(index, wait_ns)),
+            Pull::Pending(wait_ns) => {
+                self.sparse[index] = true;
+                Ok(self.pending(index, wait_ns))
+            }
         }
     }
 
@@ -201,6 +224,13 @@ impl Reader {
         }
     }
 
+    /// Whether a split shall wait although its ring has room: what comes little by little is not to fill a ring with crumbs. It
+    /// gathers at the source while a partition has so much to do, so that batches grow; a partition that takes one rings.
+    fn is_to_gather(&self, index: usize) -> bool {
+        let ring = &self.parts.to[self.partition_of(self.parts.splits[index].id)];
+        self.sparse[index] && ring.depth() >= ring.room().max(1) && !ring.is_abandoned()
+    }
+
     /// Whether splits are read in rotation, else one after another.
     fn rotates(&self) -> bool {
         self.parts.deal == Deal::BySplit || !self.parts.bounded
@@ -217,8 +247,10 @@ impl Reader {
         if !self.rotates() {
             return (0..splits).find(open);
         }
-        let ready =
-            |index: &usize| open(index) && self.parts.to[self.partition_of(self.parts.splits[*index].id)].has_room();
+        let ready = |index: &usize| {
+            let has_room = self.parts.to[self.partition_of(self.parts.splits[*index].id)].has_room();
+            open(index) && has_room && !self.is_to_gather(*index)
+        };
         let found = (0..splits).map(|step| (self.current + step) % splits).find(ready)?;
         self.current = (found + 1) % splits;
         Some(found)
@@ -241,13 +273,12 @@ impl Reader {
         let ring = &mut self.parts.to[partition];
         match ring.push(input) {
             Ok(()) => {
-                self.parts.queues[partition].dealt(ring.depth());
+                self.parts.queues[partition].dealt();
                 Step::Worked
             }
             // A partition that is gone ended the job; its chunks go nowhere.
             Err(_) if ring.is_abandoned() => Step::Worked,
             Err(input) => {
-                self.parts.queues[partition].full();
                 self.held = Some((partition, input));
                 Step::Idle
             }

@@ -405,11 +405,10 @@ impl Writer {
 
     /// Rows leave.
     fn count(&mut self, rows: usize) {
-        let rows = rows as u64;
-        self.stats.rows += rows;
-        self.progress.add_emitted(rows);
+        self.stats.rows += rows as u64;
+        self.progress.add_emitted(rows as u64);
         if let Some((meter, _, write)) = &self.measured {
-            meter.count_in(*write, rows, 0);
+            meter.count_in(*write, rows, || 0);
             meter.count_out(*write, rows);
         }
     }

@@ -49,7 +49,7 @@ pub use query::{
     RankNode, RowsCall, RowsFunction, RowsNode, RowsOrder, Scan, SinkDefinition, SortKey, SourceDefinition,
     SourceInput, Step, Window,
 };
-pub use script::{SchemaProvider, Script, SourceFacts, plan_script};
+pub use script::{OptionPlace, SchemaProvider, Script, SourceFacts, plan_script};
 pub use tables::{LookupNode, TableInput, TablePlan, in_values, places_of_row};
 pub use timing::{LateRecords, MaxFuture, Timing};
 pub use top::FirstNode;

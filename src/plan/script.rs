@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::from::Relations;
 use super::query::{EventTimeColumn, JobPlan, SinkDefinition, SourceDefinition};
 use super::scope::{suggest, wrong};
-use crate::error::{Result, SqlError};
+use crate::error::{Error, Result, SqlError};
 use crate::sql::{self, ast};
 use crate::types::{DataType, Field, Options, Schema};
 
@@ -28,6 +28,25 @@ pub trait SchemaProvider {
     fn bounded(&self, options: &Options, _schema: &Schema) -> Result<bool> {
         Ok(self.describe(options)?.bounded)
     }
+
+    /// The names of options that there are; none if nobody checks them before they are used.
+    fn option_names(&self, place: OptionPlace) -> Vec<&'static str> {
+        let _ = place;
+        Vec::new()
+    }
+}
+
+/// Where options are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OptionPlace {
+    /// SET.
+    Setting,
+    /// WITH of a source, whatever its connector and format.
+    Source,
+    /// A function that reads a file.
+    Read,
+    /// WITH of a sink.
+    Sink,
 }
 
 /// A planned script.
@@ -75,6 +94,7 @@ impl ScriptPlanner<'_> {
             }
             ast::Statement::CreateSink { name, options } => {
                 self.check_new(name)?;
+                self.check_options(OptionPlace::Sink, &format!("sink {}", name.value), options)?;
                 let options = options_of(options);
                 require_connector(name, &options)?;
                 self.script.sinks.push(SinkDefinition { name: name.value.clone(), options });
@@ -88,7 +108,10 @@ impl ScriptPlanner<'_> {
                 options.set("connector", "stdout");
                 self.job(query, SinkDefinition { name: "stdout".into(), options })?;
             }
-            ast::Statement::Set(option) => self.script.settings.set(&option.key, option.value.clone()),
+            ast::Statement::Set(option) => {
+                self.check_options(OptionPlace::Setting, "this job", std::slice::from_ref(option))?;
+                self.script.settings.set(&option.key, option.value.clone());
+            }
         }
         Ok(())
     }
@@ -104,6 +127,20 @@ impl ScriptPlanner<'_> {
     /// Whether state that nobody touches is dropped after a while.
     pub(super) fn drops_state(&self) -> bool {
         self.script.settings.get("state_ttl").is_some_and(|ttl| !ttl.eq_ignore_ascii_case("off"))
+    }
+
+    /// Refuses names of options that nobody takes.
+    fn check_options(&self, place: OptionPlace, owner: &str, options: &[ast::OptionItem]) -> Result<(), SqlError> {
+        let known = self.provider.option_names(place);
+        let what = if place == OptionPlace::Setting { "setting" } else { "option" };
+        match options.iter().find(|option| !known.is_empty() && !known.contains(&option.key.as_str())) {
+            Some(option) => Err(wrong(
+                option.key_span,
+                format!("unknown {what} {} for {owner}", option.key),
+                suggest(&option.key, known.into_iter(), &format!("{what}s are")),
+            )),
+            None => Ok(()),
+        }
     }
 
     /// Sources and sinks share one space of names.
@@ -127,7 +164,9 @@ impl ScriptPlanner<'_> {
         watermark: Option<&ast::Watermark>,
         options: &[ast::OptionItem],
     ) -> Result<Found> {
+        self.check_options(OptionPlace::Source, &format!("source {}", name.value), options)?;
         let keyed_by = options.iter().find(|option| option.key == "keyed_by");
+        let placed = |error| placed(error, options);
         let mut options = options_of(options);
         options.take("keyed_by");
         require_connector(name, &options)?;
@@ -142,7 +181,7 @@ impl ScriptPlanner<'_> {
             nullable: column.nullable,
         });
         let (schema, bounded) = if columns.is_empty() {
-            let facts = self.provider.describe(&options)?;
+            let facts = self.provider.describe(&options).map_err(placed)?;
             if facts.schema.is_empty() {
                 let message = format!("the columns of {} cannot be found out from its input", name.value);
                 let help = format!("declare them: CREATE SOURCE {} (column TYPE, ...) WITH (...)", name.value);
@@ -151,7 +190,7 @@ impl ScriptPlanner<'_> {
             (facts.schema, facts.bounded)
         } else {
             let schema = Schema::new(declared.collect());
-            let bounded = self.provider.bounded(&options, &schema)?;
+            let bounded = self.provider.bounded(&options, &schema).map_err(placed)?;
             (schema, bounded)
         };
         let watermark = watermark.map(|watermark| event_time(watermark, &schema)).transpose()?;
@@ -210,7 +249,8 @@ impl ScriptPlanner<'_> {
             }
             options.set(&option.key, option.value.clone());
         }
-        let facts = self.provider.describe(&options)?;
+        self.check_options(OptionPlace::Read, "this function", extra)?;
+        let facts = self.provider.describe(&options).map_err(|error| placed(error, extra))?;
         let source = SourceDefinition {
             name: path.clone(),
             schema: facts.schema,
@@ -256,6 +296,18 @@ fn require_connector(name: &ast::Ident, options: &Options) -> Result<(), SqlErro
         return Ok(());
     }
     Err(wrong(name.span, format!("{} has no connector", name.value), "add connector = 'file' to WITH"))
+}
+
+/// An error of an option at its place: who reads options knows their names only.
+fn placed(error: Error, options: &[ast::OptionItem]) -> Error {
+    let Error::Config(message) = &error else { return error };
+    let unknown = message.strip_prefix("unknown ").unwrap_or(message);
+    let word = unknown.strip_prefix("option ").and_then(|rest| rest.split([' ', ':']).next());
+    match options.iter().find(|option| Some(option.key.as_str()) == word) {
+        Some(option) if unknown.len() < message.len() => SqlError::new(option.key_span, message.as_str()).into(),
+        Some(option) => SqlError::new(option.value_span, message.as_str()).into(),
+        None => error,
+    }
 }
 
 /// Format by extension, and the delimiter if it is not the format's own.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
-use crate::metrics::{ActivityWriter, LatencyWriter, ThreadProfile};
+use crate::metrics::{ActivityWriter, LatencyWriter, Progress, ThreadProfile};
 use crate::partition::{Partition, PartitionStats, Reader, ReaderStats, RowSink, Step, Wired, WriterStats};
 use crate::pipeline::Stages;
 use crate::plan::{Layout, Plan};
@@ -29,8 +29,10 @@ pub struct MachinesSetup<'a> {
     pub batch_rows: usize,
     /// The user's wish to stop.
     pub stop: &'a StopFlag,
-    /// Whether to measure where the time goes.
+    /// Whether to measure in detail where the time goes.
     pub is_measured: bool,
+    /// Where the stages of threads are seen.
+    pub progress: &'a Progress,
     /// The user's wish that nothing is read for a while.
     pub pause: &'a PauseFlag,
     /// What time it is, for those who watch.
@@ -62,7 +64,7 @@ impl MachinesSetup<'_> {
     pub(super) fn process(&self, partition: &mut Partition, latency: &mut LatencyWriter) -> Result<Step> {
         let step = partition.step();
         if let Some(read_at) = partition.take_through() {
-            latency.took(self.clock.now().0.saturating_sub(read_at.0).max(0).cast_unsigned());
+            latency.through(read_at.0, self.clock.now().0);
         }
         step
     }

@@ -10,7 +10,7 @@ use crate::sys::monotonic_ns;
 /// Runs a job on the caller's thread, which it does not pin.
 pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
     let Machines { setup, wired, sink } = machines;
-    let meter = ThreadMeter::start(setup.is_measured, "one", None);
+    let meter = ThreadMeter::start(&setup, "one", None);
     let mut reader = wired.reader.map(|(parts, _)| Reader::new(parts));
     let mut partitions: Vec<Option<Partition>> = Vec::new();
     let mut meters: Vec<LaneMeters> = Vec::new();

@@ -90,7 +90,7 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
             let mut waiter = Waiter::claim(setup.wait, &reader_bell);
             barrier.wait();
             let mut watch = Stopwatch::start();
-            let meter = ThreadMeter::start(setup.is_measured, "reader", None);
+            let meter = ThreadMeter::start(setup, "reader", None);
             let mut reader = Reader::new(reader_parts);
             drive(joint_ref, &mut waiter, &mut watch, || {
                 let step = meter.read(|| setup.read(&mut reader, joint_ref.is_enough()));
@@ -107,7 +107,7 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
         barrier.wait();
         let LaneMeters { activity, latency } = lane.meters;
         let mut watch = Stopwatch::start_shown(activity, None);
-        let meter = ThreadMeter::start(setup.is_measured, "worker", None);
+        let meter = ThreadMeter::start(setup, "worker", None);
         let mut worker = Worker {
             setup,
             latency,

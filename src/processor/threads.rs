@@ -80,7 +80,7 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
                 let mut waiter = Waiter::claim(ends.wait, &bell);
                 let go = gate.wait();
                 let mut watch = Stopwatch::start();
-                let meter = ThreadMeter::start(setup.is_measured, "reader", None);
+                let meter = ThreadMeter::start(setup, "reader", None);
                 let mut reader = Reader::new(parts);
                 if go {
                     drive(joint_ref, &mut waiter, &mut watch, || {
@@ -96,7 +96,7 @@ pub(super) fn run(machines: Machines<'_>) -> Result<Finished> {
         let mut waiter = Waiter::claim(ends.wait, &bell);
         gate.open(threads);
         let mut watch = Stopwatch::start();
-        let meter = ThreadMeter::start(setup.is_measured, "writer", None);
+        let meter = ThreadMeter::start(setup, "writer", None);
         let mut writer = meter.writer(Writer::new(parts, sink, setup.batch_rows));
         drive(joint_ref, &mut waiter, &mut watch, || {
             let step = writer.step();
@@ -170,7 +170,7 @@ fn run_lane(
     let mut watch = Stopwatch::start_shown(activity, core);
     let mut reader = lane.reader.map(Reader::new);
     let mut reader_stats = None;
-    let meter = ThreadMeter::start(setup.is_measured, &format!("partition {index}"), core);
+    let meter = ThreadMeter::start(setup, &format!("partition {index}"), core);
     let mut partition = meter.partition(Partition::new(lane.partition, setup.stages(index)));
     let mut step = || {
         let mut read = Step::Idle;

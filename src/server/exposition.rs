@@ -114,10 +114,10 @@ const LANE_METRICS: &[LaneMetric] = &[
     },
     LaneMetric {
         name: "corelane_partition_queue_utilization",
-        help: "Part of the input ring in use, from 0 to 1",
+        help: "Chunks under way to and in the partition over the last second, as a share of the input ring, from 0 to 1",
         unit: None,
         kind: MetricType::Gauge,
-        value: |(lane, _)| Some(Sampled::Gauge(lane.queue_utilization())),
+        value: |(_, rate)| Some(Sampled::Gauge(rate.pressure.utilization)),
     },
     LaneMetric {
         name: "corelane_partition_busy_ratio",
@@ -135,10 +135,10 @@ const LANE_METRICS: &[LaneMetric] = &[
     },
     LaneMetric {
         name: "corelane_backpressure_state",
-        help: "State of the input ring: 0 healthy, 1 warning, 2 critical, 3 saturated",
+        help: "State of the partition by its queue's utilization: 0 healthy, 1 warning, 2 critical, 3 saturated",
         unit: None,
         kind: MetricType::Gauge,
-        value: |(lane, _)| Some(Sampled::Gauge(f64::from(lane.pressure() as u8))),
+        value: |(_, rate)| Some(Sampled::Gauge(f64::from(rate.pressure.state as u8))),
     },
     LaneMetric {
         name: "corelane_late_records",
@@ -200,10 +200,10 @@ impl Scrape {
     }
 
     fn encode_events(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
-        let help = "How often the input ring came into a state";
+        let help = "How often the partition came into a state";
         let mut family = encoder.encode_descriptor("corelane_backpressure_events", help, None, MetricType::Counter)?;
-        for ([job, partition], (lane, _)) in self.lanes() {
-            for (state, count) in Pressure::ALL.iter().zip(lane.pressure_events) {
+        for ([job, partition], (_, rate)) in self.lanes() {
+            for (state, count) in Pressure::ALL.iter().zip(rate.pressure.events) {
                 let labels = [job.clone(), partition.clone(), ("state", state.name().to_string())];
                 family.encode_family(&labels)?.encode_counter::<NoLabelSet, _, f64>(&count, None)?;
             }
@@ -280,18 +280,19 @@ impl Collector for Scrape {
 mod tests {
     use super::*;
     use crate::engine::LaneSnapshot;
-    use crate::server::samples::LaneRate;
+    use crate::server::samples::{LanePressure, LaneRate};
 
     fn text() -> String {
         let mut lane = LaneSnapshot { records: 7, queue_depth: 8, queue_capacity: 8, ..LaneSnapshot::default() };
         lane.latency.buckets[0] = 3;
         lane.latency.buckets[18] = 1;
+        let pressure = LanePressure { utilization: 0.96, state: Pressure::Saturated, events: [0, 0, 0, 2] };
         let job = Scraped {
             name: "a".into(),
             state: "running",
             runs: 3,
             emitted: 5,
-            lanes: vec![(lane, LaneRate { records_per_s: 1.5, ..LaneRate::default() })],
+            lanes: vec![(lane, LaneRate { records_per_s: 1.5, pressure, ..LaneRate::default() })],
         };
         let mut registry = Registry::default();
         registry.register_collector(Box::new(Scrape(vec![job])));
@@ -308,7 +309,8 @@ mod tests {
             "corelane_partition_records_total{job=\"a\",partition=\"0\"} 7",
             "corelane_partition_throughput{job=\"a\",partition=\"0\"} 1.5",
             "corelane_backpressure_state{job=\"a\",partition=\"0\"} 3.0",
-            "corelane_backpressure_events_total{job=\"a\",partition=\"0\",state=\"saturated\"} 0",
+            "corelane_backpressure_events_total{job=\"a\",partition=\"0\",state=\"saturated\"} 2",
+            "corelane_partition_queue_utilization{job=\"a\",partition=\"0\"} 0.96",
             "corelane_partition_latency_seconds_count{job=\"a\",partition=\"0\"} 4",
             "corelane_partition_latency_seconds_bucket{le=\"+Inf\",job=\"a\",partition=\"0\"} 4",
             "corelane_job_state{job=\"a\",state=\"running\"} 1",

@@ -17,7 +17,7 @@ use super::position::Cause;
 use super::refusal::{Outcome, Refusal};
 use super::registry::{Record, Recorded};
 use super::samples::Samples;
-use crate::engine::{Control, Engine, JobReport, PauseFlag, Progress};
+use crate::engine::{Control, Engine, JobReport, Moment, PauseFlag, Progress};
 use crate::limits::{JOB_ERRORS_KEPT, RESTART_RECOVERED_MS, RESTART_WAIT_MS, RESTART_WAIT_MS_MAX, RESTARTS_MAX};
 use crate::sys::{self, monotonic_ns, wall_us};
 use crate::types::Options;
@@ -224,9 +224,9 @@ impl Job {
         if state.phase == Phase::Running
             && let Some(control) = &state.control
         {
-            let now_ns = monotonic_ns();
-            let lanes = control.progress.lanes(now_ns);
-            state.samples.push(now_ns, &lanes);
+            let now = moment(control);
+            let lanes = control.progress.lanes(now);
+            state.samples.push(now, &lanes);
         }
     }
 
@@ -320,6 +320,11 @@ impl Job {
         report.notes.extend(note.map(str::to_string));
         Ok(Some(report))
     }
+}
+
+/// Now, on the clocks of a job.
+pub(super) fn moment(control: &Control) -> Moment {
+    Moment { monotonic_ns: monotonic_ns(), wall_us: control.clock.now().0 }
 }
 
 /// Wait before the next start after so many failures in a row.

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::config::LISTEN_DEFAULT;
-use crate::engine::SETTINGS;
+use crate::engine::{RunOptions, SETTING_OPTIONS};
+use crate::types::{OptionEntry, Options};
 
 /// Keys of the file.
 pub(super) const KEYS: &[&str] = &["listen", "token", "data_directory", "roots", "runtime", "jobs"];
@@ -14,8 +15,8 @@ pub(super) const OVERSUBSCRIBE: &str = "oversubscribe";
 
 /// The JSON Schema of the configuration file.
 pub fn config_schema() -> Value {
-    let scalar = json!({"type": ["string", "number", "boolean"]});
-    let settings: Map<String, Value> = SETTINGS.iter().map(|key| (key.to_string(), scalar.clone())).collect();
+    let settings: Map<String, Value> =
+        SETTING_OPTIONS.iter().map(|entry| (entry.name.to_string(), setting(entry))).collect();
     let mut runtime = settings.clone();
     runtime.insert(
         OVERSUBSCRIBE.into(),
@@ -66,9 +67,35 @@ pub fn config_schema() -> Value {
     })
 }
 
+/// A setting, as the table of settings has it.
+fn setting(entry: &OptionEntry) -> Value {
+    let OptionEntry { name, values, default, about } = entry;
+    let mut schema = json!({
+        "type": ["string", "number", "boolean"],
+        "description": format!("{about} Values: {values}. Default: {default}."),
+    });
+    // Some defaults are words for what depends on the host or the query: no value could be given for them.
+    let mut given = Options::new();
+    given.set(name, *default);
+    if RunOptions::from_settings(&mut given).is_ok_and(|options| options == RunOptions::default()) {
+        schema["default"] = (*default).into();
+    }
+    schema
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::SETTINGS;
+
+    #[test]
+    fn defaults_that_can_be_given_are() {
+        let schema = config_schema();
+        let default = |name: &str| schema["properties"]["runtime"]["properties"][name]["default"].clone();
+        assert_eq!((default("batch_rows"), default("wait")), (json!("8192"), json!("backoff")));
+        assert_eq!((default("idle_timeout"), default("min_advance")), (json!("30s"), json!("100ms")));
+        assert_eq!((default("partitions"), default("late_sink")), (Value::Null, Value::Null));
+    }
 
     #[test]
     fn the_schema_has_every_key() {

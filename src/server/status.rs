@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::job::{Job, Phase, State, Stop};
+use super::job::{Job, Phase, State, Stop, moment};
 use super::samples::LaneRate;
-use crate::engine::{LaneSnapshot, Pressure};
-use crate::metrics::LATENCY_BOUNDS_US;
-use crate::sys::{monotonic_ns, wall_us};
+use crate::engine::{Control, LaneSnapshot, Pressure};
+use crate::metrics::{LATENCY_BOUNDS_US, StageReport, stage_reports};
+use crate::sys::wall_us;
 use crate::types::text::print;
 
 /// A lane and what it does now.
@@ -33,10 +33,10 @@ pub(super) const STATES: [&str; 8] =
 /// The lanes of a job's run, now.
 pub(super) fn lanes(state: &State) -> Vec<Lane> {
     let Some(control) = &state.control else { return Vec::new() };
-    let now_ns = monotonic_ns();
-    let lanes = control.progress.lanes(now_ns);
+    let now = moment(control);
+    let lanes = control.progress.lanes(now);
     let rates = match state.phase {
-        Phase::Running => state.samples.rates(now_ns, &lanes),
+        Phase::Running => state.samples.rates(now.monotonic_ns, &lanes),
         _ => vec![LaneRate::default(); lanes.len()],
     };
     lanes.into_iter().zip(rates).collect()
@@ -50,7 +50,7 @@ pub(super) fn summary(job: &Job) -> Value {
 
 fn summary_of(job: &Job, state: &State, lanes: &[Lane]) -> Map<String, Value> {
     let totals = state.control.as_ref().map(|control| control.progress.totals()).unwrap_or_default();
-    let worst = lanes.iter().map(|(lane, _)| lane.pressure()).max().unwrap_or_default();
+    let worst = lanes.iter().map(|(_, rate)| rate.pressure.state).max().unwrap_or_default();
     let hot: Vec<usize> = (0..lanes.len()).filter(|&index| lanes[index].1.hot).collect();
     let document = json!({
         "name": job.definition.name,
@@ -100,6 +100,7 @@ pub(super) fn document(job: &Job) -> Value {
         ("reads_from", state.cause.document()),
         ("notes", state.notes.clone().into()),
         ("lanes", lanes.iter().enumerate().map(|(index, lane)| lane_document(index, lane)).collect()),
+        ("stages", state.control.as_ref().map_or_else(|| json!([]), stages)),
         ("errors", errors.collect()),
         ("failures", failures.iter().map(failure).collect()),
         ("report", state.report.clone().unwrap_or_default()),
@@ -108,8 +109,25 @@ pub(super) fn document(job: &Job) -> Value {
     Value::Object(document)
 }
 
+/// What the stages of a job's run cost so far: the operators of its query, and what is between them.
+fn stages(control: &Control) -> Value {
+    let rounded = |seconds: f64| (seconds * 1e6).round() / 1e6;
+    let stage = |stage: &StageReport| {
+        json!({
+            "stage": stage.stage,
+            "kind": stage.kind,
+            "rows_in": stage.rows_in,
+            "rows_out": stage.rows_out,
+            "batches": stage.batches,
+            "time_s": rounded(stage.time_s),
+            "share": (stage.share * 1e4).round() / 1e4,
+        })
+    };
+    stage_reports(&control.progress.profiles(), "").iter().map(stage).collect()
+}
+
 fn lane_document(index: usize, (lane, rate): &Lane) -> Value {
-    let events = Pressure::ALL.iter().zip(lane.pressure_events);
+    let events = Pressure::ALL.iter().zip(rate.pressure.events);
     let events: Map<String, Value> = events.map(|(state, count)| (state.name().to_string(), count.into())).collect();
     json!({
         "partition": index,
@@ -119,8 +137,8 @@ fn lane_document(index: usize, (lane, rate): &Lane) -> Value {
         "records_per_s_history": rate.history.iter().map(|rate| rounded(*rate)).collect::<Vec<_>>(),
         "queue_depth": lane.queue_depth,
         "queue_capacity": lane.queue_capacity,
-        "queue_utilization": lane.queue_utilization(),
-        "backpressure": lane.pressure().name(),
+        "queue_utilization": (rate.pressure.utilization * 1e3).round() / 1e3,
+        "backpressure": rate.pressure.state.name(),
         "backpressure_events": events,
         "watermark": time(lane.watermark_us),
         "watermark_lag_s": watermark_lag_s(lane),

@@ -110,6 +110,12 @@ async function everything(address) {
   await eventually("the curves go on", async () => (await curves()).every((curve, lane) => curve !== before[lane]));
   await eventually("more is read", async () => (await records())[0] > read);
   assert.match(await page.textContent("#plan"), /Layout: processor partitioned/);
+  // It keeps up, so that it is healthy; its operators have rows and a share of the time.
+  assert.equal(await page.textContent('#jobs tr:has([data-job="ticks"]) .pressure'), "healthy");
+  const decoded = page.locator("#stages tr", { hasText: "decode" }).locator("td:nth-child(2)");
+  await eventually("rows of the decoder", async () => parseFloat(await decoded.textContent()) > 0);
+  assert.equal(await page.locator("#stages tr", { hasText: "GROUP BY" }).count() >= 2, true);
+  assert.match(await page.locator("#stages tr", { hasText: "decode" }).textContent(), /\d %$/);
 
   // A job whose sink takes nothing: its state turns.
   await page.click("#deploy-open");

@@ -5,6 +5,7 @@ mod guard;
 mod jobs;
 mod malformed;
 mod metrics;
+mod options;
 mod prometheus;
 mod recovery;
 mod rig;

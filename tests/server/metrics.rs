@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::rig::{Rig, Served, endless};
 
@@ -100,6 +101,84 @@ fn a_jammed_job_is_seen_as_saturated() {
     assert_eq!(found["corelane_partition_queue_utilization{job=\"jam\",partition=\"0\"}"], 1.0);
     assert!(found["corelane_backpressure_events_total{job=\"jam\",partition=\"0\",state=\"saturated\"}"] >= 1.0);
     drop(reader);
+}
+
+/// A job that keeps up is healthy all the time, however small its chunks are; one whose partition is slower than its source
+/// is not, and is again when it has caught up in a pause.
+#[test]
+fn backpressure_tells_who_keeps_up() {
+    let rig = Rig::new();
+    let server = rig.serve();
+    let job = json!({"name": "slow", "sql": endless(20_000), "options": {"processor": "partitioned", "partitions": 2}});
+    server.post_job(&job).expect(201);
+    let samples = |job: &Value| job["lanes"][0]["records_per_s_history"].as_array().map_or(0, Vec::len);
+    server.until("slow", "is looked at", |job| samples(job) >= 1);
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_millis(2_500) {
+        let job = server.job("slow");
+        assert_eq!((&job["backpressure"], &job["hot_partitions"]), (&json!("healthy"), &json!([])), "{job:#}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let events = server.job("slow")["lanes"][0]["backpressure_events"].take();
+    assert_eq!(events, json!({"healthy": 0, "warning": 0, "critical": 0, "saturated": 0}), "it never left the state");
+    server.delete("slow").expect(200);
+
+    // As fast as can be: the reader only counts, the partition makes the rows.
+    server.deploy(
+        "fast",
+        "CREATE SOURCE s (name VARCHAR, price DOUBLE) WITH (connector = 'generator');
+         CREATE SINK o WITH (connector = 'blackhole');
+         INSERT INTO o SELECT REGEXP_REPLACE(UPPER(name), '[0-9]+', 'x') AS name, SQRT(price) AS root FROM s",
+    );
+    let pressed = ["critical", "saturated"];
+    let is_pressed = |job: &Value| pressed.contains(&job["backpressure"].as_str().unwrap());
+    let job = server.until("fast", "is pressed", is_pressed);
+    assert!(job["lanes"][0]["queue_utilization"].as_f64().unwrap() >= 0.85, "{job:#}");
+    assert_eq!(job["hot_partitions"], json!([]), "there is one");
+    server.post("/api/v1/jobs/fast/pause").expect(200);
+    let job = server.until("fast", "is healthy", |job| job["backpressure"] == "healthy");
+    assert_eq!(job["state"], "paused");
+    server.post("/api/v1/jobs/fast/resume").expect(200);
+    let job = server.until("fast", "is pressed again", is_pressed);
+    let events = &job["lanes"][0]["backpressure_events"];
+    let count = |state: &str| events[state].as_u64().unwrap();
+    assert!(count("healthy") >= 1 && count("critical") + count("saturated") >= 2, "{events}");
+}
+
+/// The operators of a job have rows and time while it runs, and nothing is lost between them.
+#[test]
+fn operators_have_rows_and_time() {
+    let rig = Rig::new();
+    let server = rig.serve();
+    for processor in ["inline", "simple", "partitioned"] {
+        let sql =
+            "CREATE SOURCE s (id BIGINT, price DOUBLE) WITH (connector = 'generator', rows = '300000', keys = '1000');
+             CREATE SINK o WITH (connector = 'blackhole');
+             INSERT INTO o SELECT id, SQRT(price) AS root FROM s WHERE id <= 500";
+        let options = json!({"processor": processor, "partitions": if processor == "partitioned" { 2 } else { 1 }});
+        server.post_job(&json!({"name": processor, "sql": sql, "options": options})).expect(201);
+        let job = server.until_state(processor, "finished");
+        let stages = job["stages"].as_array().unwrap();
+        let stage = |name: &str| {
+            let found = stages.iter().find(|stage| stage["stage"] == name);
+            found.unwrap_or_else(|| panic!("{name} of {processor} in {stages:#?}"))
+        };
+        let rows = |name: &str| [&stage(name)["rows_in"], &stage(name)["rows_out"]].map(|rows| rows.as_u64().unwrap());
+        let emitted = job["totals"]["records_emitted"].as_u64().unwrap();
+        assert!(emitted > 100_000 && emitted < 200_000, "{emitted}");
+        assert_eq!(rows("decode"), [300_000; 2], "{processor}");
+        assert_eq!(rows("WHERE"), [300_000, emitted], "{processor}");
+        assert_eq!(rows("SELECT"), [emitted; 2], "{processor}");
+        assert_eq!(stage("WHERE")["kind"], "operator");
+        let share: f64 = stages.iter().map(|stage| stage["share"].as_f64().unwrap()).sum();
+        assert!((share - 1.0).abs() < 0.01, "{share}: {stages:#?}");
+        assert!(stage("decode")["time_s"].as_f64().unwrap() > 0.0);
+    }
+    server.post_job(&json!({"name": "ticks", "sql": endless(50_000), "options": {"partitions": 2}})).expect(201);
+    server.until("ticks", "shows its operators", |job| {
+        let stages = job["stages"].as_array().unwrap();
+        stages.iter().any(|stage| stage["stage"] == "GROUP BY" && stage["rows_in"].as_u64() > Some(10_000))
+    });
 }
 
 #[test]

@@ -99,6 +99,7 @@ impl Machinery {
             pause: &self.control.pause,
             clock: &self.control.clock,
             is_measured: self.control.is_measured,
+            progress: &self.control.progress,
         };
         process(Machines { setup, wired: wire(self.wiring(source)), sink })
     }

@@ -1,28 +1,28 @@
 //! `corelane top`: the jobs of a server and the lanes of one of them, in the terminal.
 //!
-//! Reads the server's API once a second on the thread that draws: with a server that hangs, keys wait for at most the client's
-//! deadline. Knows what the API says, nothing of the server's inside.
+//! Reads the server's API once a second, on a thread of its own where keys are waited for: a server that hangs keeps nobody
+//! from choosing or leaving. Knows what the API says, nothing of the server's inside.
 
+mod asker;
 mod client;
 mod model;
 mod view;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
+use self::asker::Asker;
 use self::client::Client;
-use self::model::{Shown, Step};
+use self::model::{Look, Shown, Step};
 use super::arguments::TopArguments;
 use super::failure::Failure;
 use super::stats::write_stdout;
 use crate::error::{Error, Result};
 use crate::sys::{self, StopFlag, Stream};
 
-/// Between two looks at the server.
-const PERIOD: Duration = Duration::from_secs(1);
-/// Between two looks at the keys and at signals.
+/// Between two looks at the keys, at signals and at what the server said.
 const KEYS_PERIOD: Duration = Duration::from_millis(100);
 /// Columns of the text where there is no terminal.
 const WIDTH_DEFAULT: usize = 120;
@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &TopArguments) -> std::result::Result<(), Failure> 
     let client = Client::new(&arguments.url, std::env::var("CORELANE_TOKEN").ok())?;
     let mut shown = Shown::new(arguments.url.clone(), arguments.job.clone());
     if arguments.once || !sys::is_terminal(Stream::Stdout) {
-        shown.look(&client)?;
+        shown.take(Look::ask(&client, shown.chosen.clone())?);
         shown.require_chosen()?;
         let width = sys::width_columns(Stream::Stdout).unwrap_or(WIDTH_DEFAULT);
         write_stdout(&view::text(&shown, u16::try_from(width).unwrap_or(u16::MAX)))?;
@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &TopArguments) -> std::result::Result<(), Failure> 
     let terminal = ratatui::try_init().map_err(|error| terminal_error(&error))?;
     // The terminal is as it was before anything is said on it, whatever ends this.
     let _restored = Restore;
-    live(terminal, &client, &mut shown, &stop)?;
+    live(terminal, Asker::start(client)?, &mut shown, &stop)?;
     Ok(())
 }
 
@@ -60,14 +60,9 @@ fn terminal_error(error: &std::io::Error) -> Error {
     Error::io("use", "the terminal", error)
 }
 
-fn live(mut terminal: DefaultTerminal, client: &Client, shown: &mut Shown, stop: &StopFlag) -> Result<()> {
-    let mut looked_at: Option<Instant> = None;
+fn live(mut terminal: DefaultTerminal, mut asker: Asker, shown: &mut Shown, stop: &StopFlag) -> Result<()> {
     while !stop.is_set() {
-        if looked_at.is_none_or(|at| at.elapsed() >= PERIOD) {
-            // A server that does not answer may come back: it is said on the screen, and asked again.
-            shown.trouble = shown.look(client).err().map(|error| error.to_string());
-            looked_at = Some(Instant::now());
-        }
+        asker.turn(shown);
         let drawn = terminal.draw(|frame| view::draw(shown, frame.area(), frame.buffer_mut()));
         drawn.map_err(|error| terminal_error(&error))?;
         if !event::poll(KEYS_PERIOD).map_err(|error| terminal_error(&error))? {
@@ -76,17 +71,15 @@ fn live(mut terminal: DefaultTerminal, client: &Client, shown: &mut Shown, stop:
         let Event::Key(key) = event::read().map_err(|error| terminal_error(&error))? else { continue };
         match action(key) {
             Some(Action::End) => break,
-            Some(Action::Choose(step)) => shown.choose(step),
-            Some(Action::Scroll(step)) => shown.scroll(step),
-            Some(Action::Steer(verb)) => {
-                shown.steer(client, verb);
-                looked_at = None;
-                continue;
+            Some(Action::Choose(step)) => {
+                shown.choose(step);
+                // The lanes of another job are to be seen at once.
+                asker.look_again();
             }
-            None => continue,
+            Some(Action::Scroll(step)) => shown.scroll(step),
+            Some(Action::Steer(verb)) => asker.steer(shown, verb),
+            None => {}
         }
-        // The lanes of another job are to be seen at once.
-        looked_at = None;
     }
     Ok(())
 }

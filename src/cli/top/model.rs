@@ -34,6 +34,43 @@ pub(super) struct Totals {
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct Details {
     pub(super) lanes: Vec<Lane>,
+    pub(super) stages: Vec<Stage>,
+}
+
+/// An operator of the query, or what is between them.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct Stage {
+    pub(super) stage: String,
+    pub(super) rows_in: u64,
+    pub(super) rows_out: u64,
+    pub(super) batches: u64,
+    pub(super) time_s: f64,
+    pub(super) share: f64,
+}
+
+/// What the server said at one look.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Look {
+    list: Jobs,
+    /// The job that is looked at closely, and what there is of it.
+    chosen: Option<String>,
+    details: Details,
+}
+
+impl Look {
+    /// Asks the server for the jobs and the details of one, the first if none is chosen. One that was chosen by name and is
+    /// not there has none.
+    pub(super) fn ask(client: &Client, chosen: Option<String>) -> Result<Self> {
+        let list: Jobs = client.get("/api/v1/jobs")?;
+        let chosen = chosen.or_else(|| list.jobs.first().map(|job| job.name.clone()));
+        let details = match &chosen {
+            Some(name) if list.jobs.iter().any(|job| job.name == *name) => {
+                client.get(&format!("/api/v1/jobs/{name}"))?
+            }
+            _ => Details::default(),
+        };
+        Ok(Self { list, chosen, details })
+    }
 }
 
 /// A partition at work.
@@ -79,7 +116,7 @@ pub(super) struct Shown {
     pub(super) list: Jobs,
     /// The name of the job whose lanes are shown.
     pub(super) chosen: Option<String>,
-    pub(super) lanes: Vec<Lane>,
+    pub(super) details: Details,
     /// The first lane on the screen.
     pub(super) first_lane: usize,
     /// Why what is shown may be old.
@@ -94,18 +131,15 @@ impl Shown {
         Self { url, chosen, ..Self::default() }
     }
 
-    /// Asks the server. A job that was chosen by name and is not there yet stays chosen while nothing else is.
-    pub(super) fn look(&mut self, client: &Client) -> Result<()> {
-        self.list = client.get("/api/v1/jobs")?;
+    /// Shows what the server said. Another job may have been chosen meanwhile: it is looked at next.
+    pub(super) fn take(&mut self, look: Look) {
+        self.list = look.list;
         if self.chosen.is_none() {
-            self.chosen = self.list.jobs.first().map(|job| job.name.clone());
+            self.chosen.clone_from(&look.chosen);
         }
-        let known = self.index().is_some();
-        self.lanes = match &self.chosen {
-            Some(name) if known => client.get::<Details>(&format!("/api/v1/jobs/{name}"))?.lanes,
-            _ => Vec::new(),
-        };
-        Ok(())
+        if self.chosen == look.chosen {
+            self.details = look.details;
+        }
     }
 
     /// Where the chosen job stands in the list.
@@ -129,20 +163,17 @@ impl Shown {
     /// Another job.
     pub(super) fn choose(&mut self, step: Step) {
         let index = self.index().map_or(0, |index| step.from(index, self.list.jobs.len()));
-        self.chosen = self.list.jobs.get(index).map(|job| job.name.clone());
+        let chosen = self.list.jobs.get(index).map(|job| job.name.clone());
+        if chosen != self.chosen {
+            self.details = Details::default();
+        }
+        self.chosen = chosen;
         (self.first_lane, self.refused) = (0, None);
     }
 
     /// Other lanes.
     pub(super) fn scroll(&mut self, step: Step) {
-        self.first_lane = step.from(self.first_lane, self.lanes.len());
-    }
-
-    /// Has something done to the chosen job.
-    pub(super) fn steer(&mut self, client: &Client, verb: &str) {
-        let Some(index) = self.index() else { return };
-        let asked = client.post(&format!("/api/v1/jobs/{}/{verb}", self.list.jobs[index].name));
-        self.refused = asked.err().map(|error| error.to_string());
+        self.first_lane = step.from(self.first_lane, self.details.lanes.len());
     }
 }
 
@@ -167,6 +198,24 @@ mod tests {
         nothing.choose(Step::On);
         nothing.scroll(Step::On);
         assert_eq!((nothing.chosen, nothing.first_lane), (None, 0));
+    }
+
+    #[test]
+    fn what_was_asked_of_another_job_is_not_shown() {
+        let mut shown = with(&["a", "b"]);
+        let look = |name: &str| Look {
+            list: with(&["a", "b"]).list,
+            chosen: Some(name.into()),
+            details: Details { lanes: vec![Lane::default()], ..Details::default() },
+        };
+        shown.take(look("a"));
+        assert_eq!((shown.chosen.as_deref(), shown.details.lanes.len()), (Some("a"), 1), "the first is chosen");
+        shown.choose(Step::On);
+        assert_eq!((shown.chosen.as_deref(), shown.details.lanes.len()), (Some("b"), 0));
+        shown.take(look("a"));
+        assert_eq!(shown.details.lanes.len(), 0, "that was asked for before");
+        shown.take(look("b"));
+        assert_eq!(shown.details.lanes.len(), 1);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How it looks: the jobs, below them the lanes of the chosen one, as cells of a terminal or as lines of text.
+//! How it looks: the jobs, below them lanes and operators of the chosen one, as cells of a terminal or as lines of text.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -7,7 +7,7 @@ use ratatui::symbols::bar;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Row, StatefulWidget, Table, TableState, Widget};
 
-use super::model::{Job, Lane, Shown};
+use super::model::{Job, Lane, Shown, Stage};
 use crate::metrics::group_digits;
 
 const KEYS: &str = "up/down job   p pause   r resume   page up/down lanes   q end";
@@ -15,8 +15,10 @@ const KEYS: &str = "up/down job   p pause   r resume   page up/down lanes   q en
 const WIDE_COLUMNS: u16 = 110;
 /// Cells of the bar of a queue.
 const BAR_CELLS: usize = 8;
-/// Lines besides jobs and lanes: title, two heads, the name, two blanks, the keys.
+/// Lines besides those of tables: title, two heads, the name, two blanks, the keys.
 const OTHER_LINES: u16 = 7;
+/// Lines of the operators besides their own: a blank, a head.
+const STAGES_LINES: u16 = 2;
 
 /// A column of a table over `T`. A width of 0 takes what is left.
 struct Column<T> {
@@ -59,8 +61,16 @@ pub(super) fn draw(shown: &Shown, area: Rect, buffer: &mut Buffer) {
         let job = &shown.list.jobs[index];
         let words = [Span::styled(job.name.clone(), Modifier::BOLD), Span::raw("  "), state(job, 0)];
         Line::from_iter(words).render(name, buffer);
-        let lanes = shown.lanes.get(shown.first_lane..).unwrap_or_default();
+        let details = &shown.details;
+        let lanes = details.lanes.get(shown.first_lane..).unwrap_or_default();
+        // Lanes have their lines first, operators what is left.
+        let lanes_height = u16::try_from(lanes.len()).unwrap_or(u16::MAX).saturating_add(1).min(lanes_area.height);
+        let heights = [Constraint::Length(lanes_height), Constraint::Length(1), Constraint::Min(0)];
+        let [lanes_area, _, stages_area] = Layout::vertical(heights).areas(lanes_area);
         Widget::render(table(LANES, lanes, area.width), lanes_area, buffer);
+        if !details.stages.is_empty() {
+            Widget::render(table(STAGES, &details.stages, area.width), stages_area, buffer);
+        }
     }
     Line::styled(KEYS, Modifier::DIM).render(keys, buffer);
 }
@@ -68,9 +78,10 @@ pub(super) fn draw(shown: &Shown, area: Rect, buffer: &mut Buffer) {
 /// The same as text, as many lines as it needs.
 pub(super) fn text(shown: &Shown, width: u16) -> String {
     let count = |length: usize| u16::try_from(length).unwrap_or(u16::MAX / 4);
-    let (jobs, lanes) = (count(shown.list.jobs.len()).max(1), count(shown.lanes.len()));
+    let (jobs, lanes) = (count(shown.list.jobs.len()).max(1), count(shown.details.lanes.len()));
+    let stages = count(shown.details.stages.len()) + STAGES_LINES;
     // Twice the jobs, for they get at most half.
-    let height = (OTHER_LINES + jobs + lanes).max(2 * (jobs + 1) + OTHER_LINES);
+    let height = (OTHER_LINES + jobs + lanes + stages).max(2 * (jobs + 1) + OTHER_LINES);
     let area = Rect::new(0, 0, width.max(40), height);
     let mut buffer = Buffer::empty(area);
     draw(shown, area, &mut buffer);
@@ -155,6 +166,21 @@ const LANES: &[Column<Lane>] = &[
     }),
 ];
 
+const STAGES: &[Column<Stage>] = &[
+    column("operator", 24, |stage, _| stage.stage.clone().into()),
+    number("rows in", 10, |stage, _| rows(stage, stage.rows_in)),
+    number("rows out", 10, |stage, _| rows(stage, stage.rows_out)),
+    wide(number("batches", 10, |stage, _| rows(stage, stage.batches))),
+    number("time", 8, |stage, _| span(Some(stage.time_s)).into()),
+    number("share", 6, |stage, _| format!("{:.1} %", 100.0 * stage.share).into()),
+    column("", 0, |stage, cells| bar::FULL.repeat((stage.share * cells.min(40) as f64).round() as usize).into()),
+];
+
+/// A count of a stage that takes rows.
+fn rows(stage: &Stage, count: u64) -> Span<'static> {
+    if stage.batches == 0 { "-".into() } else { short(count as f64).into() }
+}
+
 fn state(job: &Job, _: usize) -> Span<'static> {
     let color = match job.state.as_str() {
         "running" => Color::Green,
@@ -230,7 +256,7 @@ fn span(seconds: Option<f64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::top::model::{Jobs, Totals};
+    use crate::cli::top::model::{Details, Jobs, Totals};
 
     fn shown() -> Shown {
         let job = |name: &str, backpressure: &str| Job {
@@ -256,7 +282,13 @@ mod tests {
             ..Lane::default()
         };
         let list = Jobs { version: "1.2.3".into(), jobs: vec![job("calm", "healthy"), job("jam", "saturated")] };
-        Shown { url: "http://h:1".into(), list, chosen: Some("jam".into()), lanes: vec![lane], ..Shown::default() }
+        let stage = |stage: &str, rows_in, rows_out, share| {
+            let batches = u64::from(rows_in > 0);
+            Stage { stage: stage.into(), rows_in, rows_out, batches, time_s: 2.5, share }
+        };
+        let stages = vec![stage("decode", 20_000, 20_000, 0.75), stage("scheduling", 0, 0, 0.25)];
+        let details = Details { lanes: vec![lane], stages };
+        Shown { url: "http://h:1".into(), list, chosen: Some("jam".into()), details, ..Shown::default() }
     }
 
     #[test]
@@ -286,7 +318,10 @@ mod tests {
             "0",
         ];
         assert_eq!(lines[8], lane, "{text}");
-        assert_eq!(lines.len(), 9, "{text}");
+        let bar = "\u{2588}".repeat(29);
+        assert_eq!(lines[11], ["decode", "20.0", "k", "20.0", "k", "1", "2.5", "s", "75.0", "%", &bar], "{text}");
+        assert_eq!(lines[12][..6], ["scheduling", "-", "-", "-", "2.5", "s"], "{text}");
+        assert_eq!(lines.len(), 13, "{text}");
     }
 
     #[test]
