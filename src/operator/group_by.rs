@@ -163,6 +163,7 @@ impl Panes {
         &mut self,
         run: &Run<'a>,
         arena: &'a Bump,
+        simd: Simd,
         take: impl FnOnce(&mut Groups, &StateLayout, &'a [u32]) -> R,
     ) -> R {
         let Keyed { batch, keys, direct, .. } = run.keyed;
@@ -171,7 +172,7 @@ impl Panes {
         let Self { open, layout, keyer, scratch, .. } = self;
         let pane = open.get_mut(&run.pane).expect("the pane was just opened");
         let selection = batch.selection.list();
-        pane.assign(layout, &keyer.keys(keys, batch.rows, selection), direct, numbers, scratch, |j| {
+        pane.assign(layout, &keyer.keys(simd, keys, batch.rows, selection), direct, numbers, scratch, |j| {
             let key = batch.key(selection.map_or(j, |selection| selection[j] as usize));
             (key.sequence, key.row)
         });
@@ -188,7 +189,7 @@ impl Panes {
     pub fn ingest_up_to<'a>(&mut self, run: &Run<'a>, limit: usize, arena: &'a Bump, simd: Simd) -> &'a [u32] {
         self.pane(run.pane).limit(limit);
         let (selection, arguments) = (run.keyed.batch.selection.list(), run.keyed.arguments);
-        self.assign(run, arena, |pane, layout, groups| {
+        self.assign(run, arena, simd, |pane, layout, groups| {
             if limit == usize::MAX || !groups.contains(&u32::MAX) {
                 pane.states.update(simd, layout, groups, selection, arguments);
                 return &[][..];
@@ -358,7 +359,7 @@ impl GroupBy {
             if whole && !matches!(run.keyed.batch.selection, Selection::Rows(_)) {
                 panes.update_only(&run, simd);
             } else {
-                panes.assign(&run, arena, |pane, layout, groups| {
+                panes.assign(&run, arena, simd, |pane, layout, groups| {
                     pane.states.update(simd, layout, groups, run.keyed.batch.selection.list(), run.keyed.arguments);
                 });
             }
