@@ -35,6 +35,12 @@ impl<const W: usize, const N: usize> KeyLine<W, N> {
         if W == 1 { (1 << N) - 1 } else { 0x5555_5555 & ((1 << (2 * N)) - 1) }
     };
 
+    /// Whether no place is free.
+    #[inline(always)]
+    fn is_full(&self) -> bool {
+        self.entries[N - 1] != 0
+    }
+
     /// Bit `i` for each of the line's eight words that is what `key` has in this place. The definition.
     #[inline(always)]
     fn same_words(&self, key: &[u64; W]) -> u32 {
@@ -143,7 +149,7 @@ fn find_with<const W: usize, const N: usize>(
             let line = unsafe { lines.get_unchecked(home($hash, bits) & (lines.len() - 1)) };
             let entry = match line.entry(same_words(line, $key)) {
                 0 => {
-                    let found = find_elsewhere(lines, $key, $hash);
+                    let found = if line.is_full() { find_elsewhere(lines, $key, $hash) } else { 0 };
                     missing |= u32::from(found == 0);
                     found
                 }

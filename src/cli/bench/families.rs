@@ -97,7 +97,7 @@ fn kernels(columns: &Columns) -> Vec<Kernel<'_>> {
     let mut hashed = vec![0_u64; ROWS];
     let words: Vec<u64> = integers.iter().map(|v| v.cast_unsigned()).collect();
     let hasher = Hasher::new(7);
-    // Of each group a text of 8 to 14 bytes, and a key of two words.
+    // Of each group a text of 8 to 10 bytes, and a key of two words.
     let texts: Vec<String> = integers[..GROUPS].iter().map(|v| format!("{:08}", v.unsigned_abs())).collect();
     let (mut offsets, mut bytes) = (vec![0_i32], Vec::new());
     for &group in groups {
