@@ -14,6 +14,7 @@ pub mod compare;
 pub mod direct;
 pub mod hash;
 pub mod lanes;
+pub mod lines;
 pub mod pane;
 pub mod probe;
 pub mod reduce;
@@ -21,6 +22,7 @@ pub mod rows;
 pub mod scatter;
 pub mod selection;
 pub mod simd;
+pub mod text;
 pub mod update;
 
 pub use simd::Simd;

@@ -150,7 +150,7 @@ impl Operator for Changes {
             let (results, bounds) = added.columns.split_at_mut(panes.layout.accumulators.len());
             let batch = run.keyed.batch;
             let (shown, _) = panes.extent(run.pane);
-            let groups = panes.assign(&run, arena, |_, _, groups| groups);
+            let groups = panes.assign(&run, arena, simd, |_, _, groups| groups);
             if let Some(changelog) = changelog {
                 changelog.remember(panes, run.pane, groups, shown)?;
             }

@@ -163,6 +163,7 @@ impl Panes {
         &mut self,
         run: &Run<'a>,
         arena: &'a Bump,
+        simd: Simd,
         take: impl FnOnce(&mut Groups, &StateLayout, &'a [u32]) -> R,
     ) -> R {
         let Keyed { batch, keys, direct, .. } = run.keyed;
@@ -175,7 +176,7 @@ impl Panes {
             let key = batch.key(selection.map_or(j, |selection| selection[j] as usize));
             (key.sequence, key.row)
         };
-        pane.assign(layout, &keyer.keys(keys, batch.rows, selection), direct, numbers, scratch, place);
+        pane.assign(layout, &keyer.keys(simd, keys, batch.rows, selection), direct, numbers, scratch, place);
         // Those ascend by time first.
         if let RowOrder::Keys(_) = batch.order {
             pane.place(numbers, place);
@@ -193,7 +194,7 @@ impl Panes {
     pub fn ingest_up_to<'a>(&mut self, run: &Run<'a>, limit: usize, arena: &'a Bump, simd: Simd) -> &'a [u32] {
         self.pane(run.pane).limit(limit);
         let (selection, arguments) = (run.keyed.batch.selection.list(), run.keyed.arguments);
-        self.assign(run, arena, |pane, layout, groups| {
+        self.assign(run, arena, simd, |pane, layout, groups| {
             if limit == usize::MAX || !groups.contains(&u32::MAX) {
                 pane.states.update(simd, layout, groups, selection, arguments);
                 return &[][..];
@@ -363,7 +364,7 @@ impl GroupBy {
             if whole && !matches!(run.keyed.batch.selection, Selection::Rows(_)) {
                 panes.update_only(&run, simd);
             } else {
-                panes.assign(&run, arena, |pane, layout, groups| {
+                panes.assign(&run, arena, simd, |pane, layout, groups| {
                     pane.states.update(simd, layout, groups, run.keyed.batch.selection.list(), run.keyed.arguments);
                 });
             }

@@ -81,7 +81,7 @@ impl Operator for ChangesPerBatch {
             if !before.iter().any(|(pane, _)| *pane == id) {
                 before.push((id, panes.extent(id).0));
             }
-            let groups = panes.assign(&run, arena, |_, _, groups| groups);
+            let groups = panes.assign(&run, arena, simd, |_, _, groups| groups);
             if revisions.has_changelog() {
                 let shown = before.iter().find(|(pane, _)| *pane == id).map_or(0, |(_, shown)| *shown);
                 numbers.clear();

@@ -105,7 +105,7 @@ impl Operator for RowsOver {
         let direct = self.keyer.index(keys, batch.rows, self.rows, arena);
         let groups = arena.alloc_slice_fill_copy(batch.selected(), 0);
         self.table.assign(
-            &self.keyer.keys(keys, batch.rows, batch.selection.list()),
+            &self.keyer.keys(context.simd, keys, batch.rows, batch.selection.list()),
             direct,
             groups,
             &mut self.scratch,

@@ -161,7 +161,7 @@ impl RowsExchange {
         let evaluate = |key: &Evaluator| key.evaluate(columns, rows, selection, arena, &mut failures, context.simd);
         let columns = arena.alloc_slice_fill_iter(self.keys.iter().map(evaluate));
         let batch = context.settle(batch, &failures, arena)?;
-        let keys = self.keyer.keys(columns, batch.rows, batch.selection.list());
+        let keys = self.keyer.keys(context.simd, columns, batch.rows, batch.selection.list());
         let owned = rows_by_owner(&self.keyer, &keys, self.building.len(), context.simd, arena);
         for (owner, rows) in owned.enumerate() {
             self.append(owner, &batch, Some(rows), context.stage);
@@ -281,7 +281,7 @@ impl PartialsExchange {
                 return Ok(());
             }
             let Keyed { batch, keys, arguments, .. } = run.keyed;
-            let left = panes.keyer.keys(keys, batch.rows, Some(left));
+            let left = panes.keyer.keys(simd, keys, batch.rows, Some(left));
             let owned = rows_by_owner(&panes.keyer, &left, mesh.partitions(), simd, arena);
             for (owner, owned) in owned.enumerate() {
                 *(if owner == *index { &mut *stayed } else { &mut *moved }) += owned.len() as u64;
@@ -291,7 +291,7 @@ impl PartialsExchange {
                         let key = batch.key(part[j] as usize);
                         (key.sequence, key.row)
                     };
-                    let keys = panes.keyer.keys(keys, batch.rows, Some(part));
+                    let keys = panes.keyer.keys(simd, keys, batch.rows, Some(part));
                     partial.push_rows(simd, &panes.layout, &keys, arguments, place, row_states);
                     mesh.send(owner, PartialMessage::Groups(run.pane, partial));
                 }

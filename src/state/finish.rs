@@ -36,36 +36,44 @@ trait Source {
 
 /// The rows of finished groups.
 struct Finished<'a> {
-    states: &'a States,
-    layout: &'a StateLayout,
+    words: &'a [u64],
+    shift: u32,
     groups: &'a [u32],
-    argument: Option<usize>,
+    /// NULLs of the argument by group, of the first ones; the others had none.
+    nulls: &'a [u64],
     sum_word: usize,
     extremes_word: usize,
 }
 
+impl Finished<'_> {
+    #[inline]
+    fn pair(&self, j: usize, word: usize) -> [u64; 2] {
+        let at = ((self.groups[j] as usize) << self.shift) + word;
+        let words = &self.words[at..at + 2];
+        [words[0], words[1]]
+    }
+}
+
 impl Source for Finished<'_> {
+    #[inline]
     fn len(&self) -> usize {
         self.groups.len()
     }
 
     #[inline]
     fn count(&self, j: usize) -> u64 {
-        let group = self.groups[j];
-        let nulls = self.argument.map_or(0, |argument| self.states.nulls(argument, group));
-        self.states.row(self.layout, group)[0] - nulls
+        let group = self.groups[j] as usize;
+        self.words[group << self.shift] - self.nulls.get(group).copied().unwrap_or(0)
     }
 
     #[inline]
     fn sum(&self, j: usize) -> [u64; 2] {
-        let row = self.states.row(self.layout, self.groups[j]);
-        [row[self.sum_word], row[self.sum_word + 1]]
+        self.pair(j, self.sum_word)
     }
 
     #[inline]
     fn extremes(&self, j: usize) -> [u64; 2] {
-        let row = self.states.row(self.layout, self.groups[j]);
-        [row[self.extremes_word], row[self.extremes_word + 1]]
+        self.pair(j, self.extremes_word)
     }
 }
 
@@ -121,10 +129,10 @@ impl States {
         let argument = call.argument.map(|(index, _)| index);
         let part = argument.and_then(|index| layout.kept[index].part).map(|part| layout.parts[part]);
         let source = Finished {
-            states: self,
-            layout,
+            words: self.words(groups),
+            shift: layout.shift,
             groups,
-            argument,
+            nulls: argument.map_or(&[], |argument| self.nulls_by_group(argument)),
             sum_word: part.filter(|part| part.sum).map_or(0, |part| part.sum_word()),
             extremes_word: part.filter(|part| part.extremes).map_or(0, |part| part.extremes_word()),
         };
@@ -319,7 +327,8 @@ fn finish_numbers(call: &Accumulator, integer: bool, source: &impl Source, out: 
 
 /// Whether every result has a value: nearly always so, and then there is no NULL to look for row by row.
 fn all_have_values(source: &impl Source) -> bool {
-    (0..source.len()).all(|j| source.count(j) > 0)
+    // Without a branch for each, because the answer is nearly always the same.
+    (0..source.len()).fold(true, |all, j| all & (source.count(j) > 0))
 }
 
 /// Appends `value(j)` for each result that has a value, NULL for the others.

@@ -114,9 +114,21 @@ impl States {
         &Line::words(&self.lines)[(group as usize) << layout.shift..][..layout.width()]
     }
 
+    /// The words of all rows, of which those of `groups` must be there.
+    pub(super) fn words(&self, groups: &[u32]) -> &[u64] {
+        let last = groups.iter().copied().max();
+        assert!(last.is_none_or(|last| (last as usize) < self.groups), "group {last:?} of {}", self.groups);
+        Line::words(&self.lines)
+    }
+
+    /// NULLs of the first groups in an argument; the others had none.
+    pub(super) fn nulls_by_group(&self, argument: usize) -> &[u64] {
+        self.nulls.get(argument).map_or(&[], |nulls| nulls)
+    }
+
     /// NULLs of `group` in an argument.
     pub(super) fn nulls(&self, argument: usize, group: u32) -> u64 {
-        self.nulls.get(argument).and_then(|nulls| nulls.get(group as usize)).copied().unwrap_or(0)
+        self.nulls_by_group(argument).get(group as usize).copied().unwrap_or(0)
     }
 
     /// Takes the selected rows into their groups: `groups[j]` is the group of the j-th. `arguments` has one column for each

@@ -13,9 +13,10 @@ use super::measure::Spread;
 use crate::error::{Error, Result};
 use crate::kernel::compare::{Comparison, compare};
 use crate::kernel::hash::Hasher;
+use crate::kernel::lines::{self, PairLine};
 use crate::kernel::rows::{Frames, Looks, Results, Wanted};
 use crate::kernel::update::{self, Input, Line, Number, Numbers, Part, Rows};
-use crate::kernel::{Simd, arithmetic, direct, lanes, pane, probe, reduce, scatter, selection};
+use crate::kernel::{Simd, arithmetic, direct, lanes, pane, probe, reduce, scatter, selection, text};
 use crate::sys;
 
 /// Rows of the batch.
@@ -60,7 +61,11 @@ impl Columns {
         let column = |stream: u64| (0..ROWS as u64).map(move |i| random(seed ^ stream, i));
         let integers: Vec<i64> = column(1).map(|v| (v >> 32).cast_signed()).collect();
         let mut hashes = vec![0; ROWS];
-        Hasher::new(seed).keys::<1>(&integers.iter().map(|v| v.cast_unsigned()).collect::<Vec<_>>(), &mut hashes);
+        Hasher::new(seed).keys::<1>(
+            Simd::WIDE,
+            &integers.iter().map(|v| v.cast_unsigned()).collect::<Vec<_>>(),
+            &mut hashes,
+        );
         let mut owners = vec![0; ROWS];
         scatter::owners(&hashes, PARTITIONS, &mut owners);
         Self {
@@ -92,6 +97,26 @@ fn kernels(columns: &Columns) -> Vec<Kernel<'_>> {
     let mut hashed = vec![0_u64; ROWS];
     let words: Vec<u64> = integers.iter().map(|v| v.cast_unsigned()).collect();
     let hasher = Hasher::new(7);
+    // Of each group a text of 8 to 10 bytes, and a key of two words.
+    let texts: Vec<String> = integers[..GROUPS].iter().map(|v| format!("{:08}", v.unsigned_abs())).collect();
+    let (mut offsets, mut bytes) = (vec![0_i32], Vec::new());
+    for &group in groups {
+        bytes.extend_from_slice(texts[group as usize].as_bytes());
+        offsets.push(bytes.len() as i32);
+    }
+    bytes.resize(bytes.len() + text::SHORT_BYTES, 0);
+    let pair = |group: usize| [words[group], words[ROWS - 1 - group]];
+    let pairs: Vec<u64> = groups.iter().flat_map(|&group| pair(group as usize)).collect();
+    let mut paired = vec![0_u64; ROWS];
+    hasher.keys::<2>(Simd::WIDE, &pairs, &mut paired);
+    let mut pair_lines = vec![PairLine::EMPTY; 1024];
+    for group in 0..GROUPS {
+        if let Err(at) = lines::find_key(&pair_lines, &pair(group), hasher.words(&pair(group)), |_| true) {
+            lines::put_key(&mut pair_lines, at, &pair(group), group as u32);
+        }
+    }
+    let (pairs_hashed, pairs_found) = (pairs.clone(), pairs);
+    let (mut pair_hashes, mut found, mut packed) = (vec![0_u64; ROWS], vec![0_u32; ROWS], vec![0_u64; 2 * ROWS]);
     let (mut products, mut flags) = (vec![0_i64; ROWS], vec![0_u64; WORDS]);
     let map: Vec<u32> = (1..=GROUPS as u32).collect();
     let mut numbers = vec![0_u32; ROWS];
@@ -122,9 +147,18 @@ fn kernels(columns: &Columns) -> Vec<Kernel<'_>> {
             "hash",
             "keys of one word",
             false,
-            Box::new(move |_| {
-                hasher.keys::<1>(&words, &mut hashed);
+            Box::new(move |simd| {
+                hasher.keys::<1>(simd, &words, &mut hashed);
                 hashed[ROWS - 1]
+            }),
+        ),
+        kernel(
+            "hash",
+            "keys of two words",
+            true,
+            Box::new(move |simd| {
+                hasher.keys::<2>(simd, &pairs_hashed, &mut pair_hashes);
+                sum_words(&pair_hashes[..64])
             }),
         ),
         kernel(
@@ -162,6 +196,25 @@ fn kernels(columns: &Columns) -> Vec<Kernel<'_>> {
             Box::new(move |_| {
                 let all = direct::translate(&map, groups, None, &mut numbers);
                 sum_rows(&numbers[..64]) + u64::from(all)
+            }),
+        ),
+        kernel(
+            "group",
+            "short texts to words",
+            false,
+            Box::new(move |_| {
+                let long = text::pack((&offsets, &bytes), None, &hasher, &mut packed, 2, 0);
+                sum_words(&packed[..64]) + u64::from(long)
+            }),
+        ),
+        kernel(
+            "group",
+            "lines of keys of two words, 1,000 keys",
+            true,
+            Box::new(move |simd| {
+                let keys = pairs_found.as_chunks().0;
+                let all = lines::find_keys(simd, &pair_lines, keys, [&paired, &[]], false, &mut found);
+                sum_rows(&found[..64]) + u64::from(all)
             }),
         ),
         kernel(

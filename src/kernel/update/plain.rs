@@ -150,6 +150,7 @@ fn merge_doubles(words: &mut [u64], from: &[u64]) {
 
 /// MIN and MAX of DOUBLE from their two words, of which at least one value was taken: NaN above all numbers, and neither a
 /// sign on zero nor one on NaN.
+#[inline]
 pub fn finished_doubles(words: [u64; 2]) -> [f64; 2] {
     let [least, greatest] = words.map(f64::from_bits);
     [

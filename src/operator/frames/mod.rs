@@ -382,7 +382,7 @@ impl Operator for Frames {
         let (keys, kept) = columns.split_at(self.keys);
         let direct = self.keyer.index(keys, batch.rows, self.rows, arena);
         let numbers = arena.alloc_slice_fill_copy(selected, 0);
-        let packed = self.keyer.keys(keys, batch.rows, batch.selection.list());
+        let packed = self.keyer.keys(context.simd, keys, batch.rows, batch.selection.list());
         self.table.assign(&packed, direct, numbers, &mut self.scratch, |_| {});
         self.rows += selected;
         let mut segment = self.spare.pop().unwrap_or_else(|| Segment {

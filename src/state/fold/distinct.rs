@@ -110,6 +110,7 @@ impl Distinct {
         new.clear();
         let columns = [Column::valid(Values::Int32(&numbers[..length])), column];
         let packed = PackedColumns {
+            simd,
             layout: &self.keys,
             hasher: &self.hasher,
             columns: &columns,
@@ -141,6 +142,7 @@ impl Distinct {
         self.next_number = self.numbers.len() as i32;
         let columns = [Column::valid(Values::Int32(&numbers)), columns[1].column()];
         let packed = PackedColumns {
+            simd: Simd::WIDE,
             layout: &self.keys,
             hasher: &self.hasher,
             columns: &columns,

@@ -18,6 +18,7 @@ pub use table::{BlockKeys, KeyBlock, KeyScratch, KeyTable};
 use bumpalo::Bump;
 
 use crate::batch::Column;
+use crate::kernel::Simd;
 use crate::kernel::hash::Hasher;
 use crate::kernel::probe::BLOCK_ROWS;
 use crate::kernel::scatter;
@@ -88,14 +89,15 @@ impl Keyer {
         if columns.is_empty() { None } else { self.domain.index(columns, rows, table_rows, arena) }
     }
 
-    /// The keys of some rows.
+    /// The keys of some rows, to be found with kernels of that level.
     pub fn keys<'a>(
         &'a self,
+        simd: Simd,
         columns: &'a [Column<'a>],
         rows: usize,
         selection: Option<&'a [u32]>,
     ) -> PackedColumns<'a> {
-        PackedColumns { layout: &self.layout, hasher: &self.hasher, columns, rows, selection }
+        PackedColumns { simd, layout: &self.layout, hasher: &self.hasher, columns, rows, selection }
     }
 
     /// The hashes of some rows' keys.
@@ -106,10 +108,13 @@ impl Keyer {
             let block = arena.alloc_slice_fill_copy(BLOCK_ROWS * width, 0);
             for (b, hashes) in hashes.chunks_mut(BLOCK_ROWS).enumerate() {
                 let words = &mut block[..hashes.len() * width];
-                words.fill(0);
                 keys.pack(b * BLOCK_ROWS, hashes.len(), words);
-                for (key, hash) in words.chunks_exact(width).zip(hashes) {
-                    *hash = self.hasher.hash(key);
+                match width {
+                    2 => self.hasher.hasher.keys::<2>(keys.simd, words, hashes),
+                    _ => hashes
+                        .iter_mut()
+                        .zip(words.chunks_exact(width))
+                        .for_each(|(hash, key)| *hash = self.hasher.hash(key)),
                 }
             }
         }

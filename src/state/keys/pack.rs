@@ -2,30 +2,10 @@
 
 use super::KeyHasher;
 use crate::batch::{Column, ColumnBuffer, Strings, Values};
+use crate::kernel::Simd;
+use crate::kernel::probe::BLOCK_ROWS;
+use crate::kernel::text::{self, NULL as NULL_TEXT};
 use crate::types::{DataType, Physical};
-
-/// Both words of a text that is NULL. No UTF-8 text holds the byte 0xFE (or 0xFF).
-const NULL_TEXT: u64 = 0xfefe_fefe_fefe_fefe;
-/// Topmost byte of the second word of a text of more than 16 bytes; the other bytes are its length, the first word its
-/// hash.
-const LONG_TEXT: u64 = 0xfe << 56;
-/// Texts of up to so many bytes lie in the words themselves, padded with 0xFF.
-const SHORT_BYTES: usize = 16;
-
-/// Padding of a short text, by its length.
-static PADDING: [[u64; 2]; SHORT_BYTES + 1] = {
-    let mut padding = [[0; 2]; SHORT_BYTES + 1];
-    let mut length = 0;
-    while length <= SHORT_BYTES {
-        padding[length] = match length {
-            0..8 => [u64::MAX << (8 * length), u64::MAX],
-            8..16 => [0, u64::MAX << (8 * (length - 8))],
-            _ => [0, 0],
-        };
-        length += 1;
-    }
-    padding
-};
 
 /// One key column and its place in the words.
 #[derive(Debug, Clone, Copy)]
@@ -53,8 +33,7 @@ impl TextField {
     /// The length of the text, if it lies elsewhere than in the words of `key`.
     #[inline]
     pub fn long_length(&self, key: &[u64]) -> Option<usize> {
-        let second = key[self.word + 1];
-        (second >> 56 == LONG_TEXT >> 56 && second != NULL_TEXT).then_some((second & !LONG_TEXT) as usize)
+        text::long_length(key[self.word + 1])
     }
 }
 
@@ -126,18 +105,44 @@ impl KeyLayout {
         self.fields.len()
     }
 
-    /// Writes the words of `count` keys, those of rows `row_of(0..count)` of `columns`, to `words`, which is zero; tells
-    /// whether one holds a long text.
-    pub(super) fn pack(
+    /// Whether `key` holds a long text.
+    #[inline]
+    pub(super) fn has_long(&self, key: &[u64]) -> bool {
+        self.texts.iter().any(|text| text.long_length(key).is_some())
+    }
+
+    /// Writes the words of `count` keys, those of `rows` of `columns`, to `words`; tells whether one holds a long text.
+    fn pack(
         &self,
         columns: &[Column<'_>],
         hasher: &KeyHasher,
         count: usize,
+        rows: KeyRows<'_>,
+        words: &mut [u64],
+    ) -> bool {
+        match rows {
+            KeyRows::From(from) => self.pack_rows(columns, hasher, count, rows, |k| from + k, words),
+            KeyRows::List(list) => self.pack_rows(columns, hasher, count, rows, |k| list[k] as usize, words),
+        }
+    }
+
+    /// [`Self::pack`]; `row_of(k)` is the k-th of `rows`.
+    #[inline(always)]
+    fn pack_rows(
+        &self,
+        columns: &[Column<'_>],
+        hasher: &KeyHasher,
+        count: usize,
+        rows: KeyRows<'_>,
         row_of: impl Fn(usize) -> usize + Copy,
         words: &mut [u64],
     ) -> bool {
         let width = self.width;
         let mut long = false;
+        // Bits are put beside each other; texts write all of their words.
+        if 2 * self.texts.len() < width {
+            words.fill(0);
+        }
         for (field, column) in self.fields.iter().zip(columns) {
             match column.values {
                 Values::Boolean(bits) => {
@@ -156,18 +161,20 @@ impl KeyLayout {
                     }
                 }
                 Values::Utf8(strings) => {
-                    let text = |k: usize| (strings, row_of(k));
-                    long |= pack_texts(words, width, field.word, count, hasher, text);
+                    let (from, list) = match rows {
+                        KeyRows::From(from) => (from, None),
+                        KeyRows::List(list) => (0, Some(list)),
+                    };
+                    let texts = (&strings.offsets[from..], strings.bytes);
+                    long |= text::pack(texts, list, &hasher.hasher, words, width, field.word);
+                }
+                Values::Dictionary { values, .. } if values.is_empty() => {
+                    words.chunks_exact_mut(width).for_each(|key| key[field.word..field.word + 2].fill(NULL_TEXT));
                 }
                 Values::Dictionary { codes, values, .. } => {
                     // The code of a NULL means nothing; what it packs to is overwritten below.
-                    let last = values.len().saturating_sub(1);
-                    if values.is_empty() {
-                        words.chunks_exact_mut(width).for_each(|key| key[field.word..field.word + 2].fill(NULL_TEXT));
-                    } else {
-                        let text = |k: usize| (values, (codes[row_of(k)] as usize).min(last));
-                        long |= pack_texts(words, width, field.word, count, hasher, text);
-                    }
+                    let last = values.len() as u32 - 1;
+                    long |= pack_codes(values, hasher, |k| codes[row_of(k)].min(last), words, width, field.word);
                 }
             }
             if column.validity.is_some() {
@@ -182,14 +189,14 @@ impl KeyLayout {
     }
 
     /// Appends field `field` of some keys to `column`. `words(k)` are those of the k-th and tell nothing if `is_absent(k)`;
-    /// `text(k, t)` gives the text of its t-th text field if it is long.
+    /// `long_text(k, t)` gives the text of its t-th text field if it is long.
     pub(super) fn unpack<'t>(
         &self,
         field: usize,
         count: usize,
         words: impl Fn(usize) -> &'t [u64],
         is_absent: impl Fn(usize) -> bool,
-        text: impl Fn(usize, usize) -> &'t [u8],
+        long_text: impl Fn(usize, usize) -> &'t [u8],
         column: &mut ColumnBuffer,
     ) {
         let field = &self.fields[field];
@@ -197,17 +204,13 @@ impl KeyLayout {
         if let Some(t) = field.text {
             for k in 0..count {
                 let (first, second) = (words(k)[field.word], words(k)[field.word + 1]);
-                if second == NULL_TEXT {
-                    column.push_null();
-                } else if second >> 56 == LONG_TEXT >> 56 {
-                    column.push_text(text(k, t));
-                } else {
-                    let padding = match second {
-                        u64::MAX => 8 + first.leading_ones() / 8,
-                        second => second.leading_ones() / 8,
-                    };
+                if let Some(length) = text::short_length([first, second]) {
                     let bytes = (u128::from(second) << 64 | u128::from(first)).to_le_bytes();
-                    column.push_short_text(&bytes, SHORT_BYTES - padding as usize);
+                    column.push_short_text(&bytes, length);
+                } else if second == NULL_TEXT {
+                    column.push_null();
+                } else {
+                    column.push_text(long_text(k, t));
                 }
             }
         } else if (0..count).any(&is_null) {
@@ -273,42 +276,33 @@ fn put(field: &Field, words: &mut [u64], width: usize, count: usize, bits: impl 
     }
 }
 
-/// Packs `count` texts, given as column and row; tells whether one is long.
+/// Packs texts given by codes; tells whether one is long.
 #[inline(always)]
-fn pack_texts<'t>(
+fn pack_codes(
+    values: Strings<'_>,
+    hasher: &KeyHasher,
+    code: impl Fn(usize) -> u32,
     words: &mut [u64],
     width: usize,
     word: usize,
-    count: usize,
-    hasher: &KeyHasher,
-    text: impl Fn(usize) -> (Strings<'t>, usize),
 ) -> bool {
+    let mut codes = [0; BLOCK_ROWS];
     let mut long = false;
-    for (k, key) in words.chunks_exact_mut(width).enumerate().take(count) {
-        let (strings, i) = text(k);
-        let (start, end) = (strings.offsets[i] as usize, strings.offsets[i + 1] as usize);
-        let length = end - start;
-        let packed = match (PADDING.get(length), strings.bytes.get(start..start + SHORT_BYTES)) {
-            (Some(&[first, second]), Some(bytes)) => {
-                let bytes: &[u8; SHORT_BYTES] = bytes.try_into().expect("sixteen bytes were taken");
-                let all = u128::from_le_bytes(*bytes);
-                [all as u64 | first, (all >> 64) as u64 | second]
-            }
-            (Some(&padding), None) => {
-                // Near the end of the bytes sixteen cannot be read at once.
-                let mut bytes = [0; SHORT_BYTES];
-                bytes[..length].copy_from_slice(&strings.bytes[start..end]);
-                let all = u128::from_le_bytes(bytes);
-                [all as u64 | padding[0], (all >> 64) as u64 | padding[1]]
-            }
-            (None, _) => {
-                long = true;
-                [hasher.text(&strings.bytes[start..end]), LONG_TEXT | length as u64]
-            }
-        };
-        key[word..word + 2].copy_from_slice(&packed);
+    for (b, block) in words.chunks_mut(BLOCK_ROWS * width).enumerate() {
+        let codes = &mut codes[..block.len() / width];
+        codes.iter_mut().enumerate().for_each(|(k, slot)| *slot = code(b * BLOCK_ROWS + k));
+        long |= text::pack((values.offsets, values.bytes), Some(codes), &hasher.hasher, block, width, word);
     }
     long
+}
+
+/// The rows of some keys.
+#[derive(Clone, Copy)]
+enum KeyRows<'a> {
+    /// One after another, from this one on.
+    From(usize),
+    /// These.
+    List(&'a [u32]),
 }
 
 /// Where keys come from: columns of a batch, or groups of another table.
@@ -316,7 +310,11 @@ pub trait KeySource {
     /// Number of keys.
     fn len(&self) -> usize;
 
-    /// Writes the words of `count` keys from `from` on to `words`, which is zero; tells whether one holds a long text.
+    /// Level of kernels to find them with.
+    fn simd(&self) -> Simd;
+
+    /// Writes the words of `count` keys from `from` on to `words`, of which there are no more; tells whether one holds a long
+    /// text.
     fn pack(&self, from: usize, count: usize, words: &mut [u64]) -> bool;
 
     /// Whether some key may be absent.
@@ -332,6 +330,8 @@ pub trait KeySource {
 /// The keys of some rows of columns.
 #[derive(Debug, Clone, Copy)]
 pub struct PackedColumns<'a> {
+    /// Level of kernels.
+    pub simd: Simd,
     /// How they are packed.
     pub layout: &'a KeyLayout,
     /// Hashes long texts.
@@ -355,14 +355,13 @@ impl KeySource for PackedColumns<'_> {
         self.selection.map_or(self.rows, <[u32]>::len)
     }
 
+    fn simd(&self) -> Simd {
+        self.simd
+    }
+
     fn pack(&self, from: usize, count: usize, words: &mut [u64]) -> bool {
-        match self.selection {
-            None => self.layout.pack(self.columns, self.hasher, count, |k| from + k, words),
-            Some(selection) => {
-                let selection = &selection[from..from + count];
-                self.layout.pack(self.columns, self.hasher, count, |k| selection[k] as usize, words)
-            }
-        }
+        let rows = self.selection.map_or(KeyRows::From(from), |rows| KeyRows::List(&rows[from..from + count]));
+        self.layout.pack(self.columns, self.hasher, count, rows, words)
     }
 
     fn has_absent(&self) -> bool {

@@ -2,16 +2,17 @@
 
 use super::KeyHasher;
 use crate::arena::{PaneArena, PaneVec};
-use crate::kernel::probe::{
-    AHEAD, KeyLine, candidates, entry_of, find_key, find_keys, prefetch_homes, prefetch_lines, put_key, slot_word,
-    tagged_home,
-};
+use crate::kernel::Simd;
+use crate::kernel::lines::{KeyLine, PairLine, WordLine, find_key, find_keys, prefetch_lines, put_key};
+use crate::kernel::probe::{AHEAD, candidates, entry_of, prefetch_homes, slot_word, tagged_home};
 
 /// Places of keys, a power of two of them.
 #[derive(Debug)]
 pub(super) enum Slots {
     /// Keys of one word stand there themselves.
-    Keyed(PaneVec<KeyLine>),
+    Words(PaneVec<WordLine>),
+    /// So do keys of two.
+    Pairs(PaneVec<PairLine>),
     /// Others stand in the table; their slots tell most of them apart.
     Tagged(PaneVec<u64>),
 }
@@ -21,21 +22,25 @@ impl Slots {
     const LINES_MIN: usize = 16;
     /// Keys up to which slots are plenty.
     const SPARSE_KEYS: usize = 1 << 14;
+    /// Keys up to which lines of two words are plenty: 8 MB of them.
+    const SPARSE_PAIRS: usize = 1 << 17;
     /// Bytes from which on looks are prefetched: more than fits the L1 cache and less than the L2.
     const PREFETCHED_BYTES: usize = 128 << 10;
 
     /// With room for `expected` keys of `width` words.
     pub(super) fn new(width: usize, expected: usize, arena: &PaneArena) -> Self {
         match width {
-            1 => Self::Keyed(empty(Self::lines_for(expected), arena)),
-            _ => Self::Tagged(empty(Self::slots_for(expected), arena)),
+            1 => Self::Words(filled(WordLine::EMPTY, Self::word_lines_for(expected), arena)),
+            2 => Self::Pairs(filled(PairLine::EMPTY, Self::pair_lines_for(expected), arena)),
+            _ => Self::Tagged(filled(0, Self::slots_for(expected), arena)),
         }
     }
 
     /// No key is in its place any more; the memory is kept.
     pub(super) fn clear(&mut self) {
         match self {
-            Self::Keyed(lines) => lines.fill(KeyLine::default()),
+            Self::Words(lines) => lines.fill(WordLine::EMPTY),
+            Self::Pairs(lines) => lines.fill(PairLine::EMPTY),
             Self::Tagged(slots) => slots.fill(0),
         }
     }
@@ -48,8 +53,15 @@ impl Slots {
     }
 
     /// Three of five places are taken at most: then one key in twenty or fewer is not in its first line.
-    fn lines_for(keys: usize) -> usize {
+    fn word_lines_for(keys: usize) -> usize {
         (keys / 3 + 1).next_power_of_two().max(Self::LINES_MIN)
+    }
+
+    /// One of three places is taken at most, or three of five if there are many: then one key in forty or fewer is not in its
+    /// first line, or one in ten.
+    fn pair_lines_for(keys: usize) -> usize {
+        let lines = if keys <= Self::SPARSE_PAIRS { keys } else { keys / 9 * 5 };
+        lines.next_power_of_two().max(Self::LINES_MIN)
     }
 
     /// Whether looks are worth a prefetch.
@@ -61,29 +73,41 @@ impl Slots {
     pub(super) fn prefetch(&self, hashes: &[u64]) {
         let hashes = &hashes[..hashes.len().min(AHEAD)];
         match self {
-            Self::Keyed(lines) if Self::is_far(lines) => prefetch_lines(lines, hashes),
+            Self::Words(lines) if Self::is_far(lines) => prefetch_lines(lines, hashes),
+            Self::Pairs(lines) if Self::is_far(lines) => prefetch_lines(lines, hashes),
             Self::Tagged(slots) if Self::is_far(slots) => prefetch_homes(slots, hashes),
             _ => {}
         }
     }
 
-    /// Writes to `numbers` the number plus one of each key, or 0 if it is not there. Of tagged slots the number is one
-    /// whose key, in `words`, has the same tag. `hashes` are those of `keys`, and of keys that come
-    /// next.
-    pub(super) fn find_block(&self, keys: &[u64], hashes: [&[u64]; 2], words: &[u64], numbers: &mut [u32]) {
+    /// Writes to `numbers` the number of each key whose words are those of `keys`, or `u32::MAX` if it is not there; of tagged
+    /// slots, one whose key, in `words`, has the same tag. `hashes` are those of `keys`, and of keys that come next. Tells
+    /// whether all keys were found, without doubt but for long texts.
+    pub(super) fn find_block(
+        &self,
+        simd: Simd,
+        keys: &[u64],
+        hashes: [&[u64]; 2],
+        words: &[u64],
+        numbers: &mut [u32],
+    ) -> bool {
         match self {
-            Self::Keyed(lines) => find_keys(lines, keys, hashes, Self::is_far(lines), numbers),
+            Self::Words(lines) => find_keys(simd, lines, keys.as_chunks().0, hashes, Self::is_far(lines), numbers),
+            Self::Pairs(lines) => find_keys(simd, lines, keys.as_chunks().0, hashes, Self::is_far(lines), numbers),
             Self::Tagged(slots) => {
                 let width = keys.len() / numbers.len().max(1);
                 candidates(slots, hashes, Self::is_far(slots), words, width, numbers);
+                false
             }
         }
     }
 
-    /// The number of a key, or where it is to be put. `is_same(number)` compares keys.
+    /// The number of a key, or where it is to be put. `is_same(number)` compares keys; for lines it may say so of each key that
+    /// has the same words.
     pub(super) fn find(&self, key: &[u64], hash: u64, is_same: impl Fn(u32) -> bool) -> Result<u32, usize> {
         let slots = match self {
-            Self::Keyed(lines) => return find_key(lines, key[0], hash),
+            Self::Words(lines) => return find_key(lines, only_key(key), hash, is_same),
+            Self::Pairs(lines) => return find_key(lines, only_key(key), hash, is_same),
             Self::Tagged(slots) => slots,
         };
         let mask = slots.len() - 1;
@@ -101,7 +125,8 @@ impl Slots {
     /// Puts a new key where [`Self::find`] said.
     pub(super) fn put(&mut self, at: usize, key: &[u64], hash: u64, number: u32) {
         match self {
-            Self::Keyed(lines) => put_key(lines, at, key[0], number),
+            Self::Words(lines) => put_key(lines, at, only_key(key), number),
+            Self::Pairs(lines) => put_key(lines, at, only_key(key), number),
             Self::Tagged(slots) => slots[at] = slot_word(hash, number),
         }
     }
@@ -109,17 +134,14 @@ impl Slots {
     /// Makes room for `keys` in all.
     pub(super) fn reserve(&mut self, keys: usize, hasher: &KeyHasher) {
         match self {
-            Self::Keyed(lines) if lines.len() < Self::lines_for(keys) => {
-                let mut wider = empty(Self::lines_for(keys), lines.allocator());
-                for (key, number) in lines.iter().flat_map(KeyLine::iter) {
-                    if let Err(at) = find_key(&wider, key, hasher.hash(&[key])) {
-                        put_key(&mut wider, at, key, number);
-                    }
-                }
-                *lines = wider;
+            Self::Words(lines) if lines.len() < Self::word_lines_for(keys) => {
+                widen(lines, Self::word_lines_for(keys), hasher);
+            }
+            Self::Pairs(lines) if lines.len() < Self::pair_lines_for(keys) => {
+                widen(lines, Self::pair_lines_for(keys), hasher);
             }
             Self::Tagged(slots) if slots.len() < Self::slots_for(keys) => {
-                let mut wider = empty::<u64>(Self::slots_for(keys), slots.allocator());
+                let mut wider = filled(0, Self::slots_for(keys), slots.allocator());
                 let (bits, mask) = (wider.len().trailing_zeros(), wider.len() - 1);
                 for &slot in slots.iter().filter(|&&slot| slot != 0) {
                     let mut at = tagged_home(slot, bits);
@@ -135,8 +157,25 @@ impl Slots {
     }
 }
 
-fn empty<T: Clone + Default>(length: usize, arena: &PaneArena) -> PaneVec<T> {
-    let mut slots = PaneVec::new_in(arena.clone());
-    slots.resize(length, T::default());
-    slots
+/// The words of one key.
+fn only_key<const W: usize>(words: &[u64]) -> &[u64; W] {
+    words.try_into().expect("a key has the width of its table")
+}
+
+/// Spreads the keys over `length` lines.
+fn widen<const W: usize, const N: usize>(lines: &mut PaneVec<KeyLine<W, N>>, length: usize, hasher: &KeyHasher) {
+    let mut wider = filled(KeyLine::EMPTY, length, lines.allocator());
+    for (key, number) in lines.iter().flat_map(KeyLine::iter) {
+        // No two of them are one key, whatever their words.
+        if let Err(at) = find_key(&wider, &key, hasher.hash(&key), |_| false) {
+            put_key(&mut wider, at, &key, number);
+        }
+    }
+    *lines = wider;
+}
+
+fn filled<T: Clone>(value: T, length: usize, arena: &PaneArena) -> PaneVec<T> {
+    let mut places = PaneVec::new_in(arena.clone());
+    places.resize(length, value);
+    places
 }

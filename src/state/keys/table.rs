@@ -6,7 +6,9 @@ use super::pack::{KeyLayout, KeySource, PackedColumns};
 use super::slots::Slots;
 use crate::arena::{PaneArena, PaneVec};
 use crate::batch::ColumnBuffer;
+use crate::kernel::Simd;
 use crate::kernel::direct::translate;
+use crate::kernel::lines::MISSING;
 use crate::kernel::probe::BLOCK_ROWS;
 
 /// Memory of one block of keys: words and hashes. One does for all tables of an operator.
@@ -164,7 +166,7 @@ impl KeyTable {
         mut on_new: impl FnMut(usize),
     ) {
         let w = width.words();
-        let has_absent = keys.has_absent();
+        let (simd, has_absent) = (keys.simd(), keys.has_absent());
         // Two blocks: while one is looked up memory is asked for what the next will need.
         let block = BLOCK_ROWS * (w + 1);
         scratch.0.resize(2 * block, 0);
@@ -174,9 +176,8 @@ impl KeyTable {
             let count = (total - from).min(BLOCK_ROWS);
             let (words, hashes) = block.split_at_mut(BLOCK_ROWS * w);
             let words = &mut words[..count * w];
-            words.fill(0);
             let long = keys.pack(from, count, words);
-            width.hash(hasher, words, &mut hashes[..count]);
+            width.hash(simd, hasher, words, &mut hashes[..count]);
             (count, long)
         };
         let mut from = 0;
@@ -190,15 +191,18 @@ impl KeyTable {
             let (words, hashes) = (&words[..count * w], &hashes[..count]);
             let numbers = &mut numbers[from..from + count];
             self.reserve(count, hasher);
-            self.slots.find_block(words, [hashes, &next[BLOCK_ROWS * w..][..prepared.0]], &self.words, numbers);
+            let next_hashes = &next[BLOCK_ROWS * w..][..prepared.0];
+            let all = self.slots.find_block(simd, words, [hashes, next_hashes], &self.words, numbers);
+            from += count;
+            if all && !long && !has_absent {
+                continue;
+            }
             // Long texts that look alike are compared in full, one by one.
             for (k, number) in numbers.iter_mut().enumerate() {
-                let j = from + k;
+                let j = from - count + k;
                 let absent = has_absent && keys.is_absent(j);
-                let found = *number > 0 && !long && !absent;
-                if found && width.same(&self.words, *number as usize - 1, words, k) {
-                    *number -= 1;
-                } else {
+                let found = *number != MISSING && !absent && !(long && layout.has_long(&words[k * w..(k + 1) * w]));
+                if !(found && width.same(&self.words, *number as usize, words, k)) {
                     let known = self.keys;
                     let key = &words[k * w..(k + 1) * w];
                     *number = if absent {
@@ -211,7 +215,6 @@ impl KeyTable {
                     }
                 }
             }
-            from += count;
         }
     }
 
@@ -220,7 +223,6 @@ impl KeyTable {
             return self.find_or_insert_absent();
         }
         self.reserve(1, keys.hasher);
-        scratch.0.clear();
         scratch.0.resize(self.width, 0);
         let key = &mut scratch.0[..];
         keys.pack(j, 1, key);
@@ -261,7 +263,8 @@ impl KeyTable {
         }
         let number = self.keys;
         self.slots.put(vacant, key, hash, number);
-        self.words.extend_from_slice(key);
+        // Few words: a copy of unknown length would be a call.
+        key.iter().for_each(|&word| self.words.push(word));
         if !layout.texts.is_empty() {
             self.keep_long_texts(layout, key, text);
         }
@@ -363,9 +366,9 @@ impl KeyTable {
 trait Width: Copy {
     fn words(self) -> usize;
 
-    fn hash(self, hasher: &KeyHasher, words: &[u64], hashes: &mut [u64]);
+    fn hash(self, simd: Simd, hasher: &KeyHasher, words: &[u64], hashes: &mut [u64]);
 
-    /// Whether key `i` of some keys is key `j` of others. Keys of one word are not compared again: slots hold them.
+    /// Whether key `i` of some keys is key `j` of others. Keys of one or two words are not compared again: lines hold them.
     fn same(self, some: &[u64], i: usize, others: &[u64], j: usize) -> bool;
 }
 
@@ -379,13 +382,13 @@ impl<const W: usize> Width for Fixed<W> {
     }
 
     #[inline(always)]
-    fn hash(self, hasher: &KeyHasher, words: &[u64], hashes: &mut [u64]) {
-        hasher.hasher.keys::<W>(words, hashes);
+    fn hash(self, simd: Simd, hasher: &KeyHasher, words: &[u64], hashes: &mut [u64]) {
+        hasher.hasher.keys::<W>(simd, words, hashes);
     }
 
     #[inline(always)]
     fn same(self, some: &[u64], i: usize, others: &[u64], j: usize) -> bool {
-        W == 1 || some.as_chunks::<W>().0[i] == others.as_chunks::<W>().0[j]
+        W <= 2 || some.as_chunks::<W>().0[i] == others.as_chunks::<W>().0[j]
     }
 }
 
@@ -397,7 +400,7 @@ impl Width for Any {
         self.0
     }
 
-    fn hash(self, hasher: &KeyHasher, words: &[u64], hashes: &mut [u64]) {
+    fn hash(self, _: Simd, hasher: &KeyHasher, words: &[u64], hashes: &mut [u64]) {
         for (key, hash) in words.chunks_exact(self.0).zip(hashes) {
             *hash = hasher.hash(key);
         }
@@ -475,6 +478,11 @@ pub struct BlockKeys<'a> {
 impl KeySource for BlockKeys<'_> {
     fn len(&self) -> usize {
         self.block.keys
+    }
+
+    fn simd(&self) -> Simd {
+        // Groups are merged far more seldom than rows are grouped.
+        Simd::WIDE
     }
 
     fn pack(&self, from: usize, count: usize, words: &mut [u64]) -> bool {

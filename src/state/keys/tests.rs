@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::arena::PaneArena;
 use crate::batch::{ColumnBuffer, view};
+use crate::kernel::Simd;
 use crate::types::Value;
 
 const TYPES: [DataType; 7] = [
@@ -105,7 +106,7 @@ proptest! {
             let selection: Vec<u32> = (0..rows.len() as u32).step_by(every).collect();
             let selected: Vec<Vec<Value>> = selection.iter().map(|&i| rows[i as usize].clone()).collect();
             let direct = keyer.index(&views, rows.len(), table_rows, &arena);
-            let keys = keyer.keys(&views, rows.len(), (every > 1).then_some(&selection[..]));
+            let keys = keyer.keys(Simd::detect(), &views, rows.len(), (every > 1).then_some(&selection[..]));
             let mut numbers = vec![0; selection.len()];
             table.assign(&keys, direct, &mut numbers, &mut KeyScratch::default(), |j| first.push(selected[j].clone()));
             prop_assert_eq!(&numbers, &expected(&selected, &mut known));
@@ -161,7 +162,13 @@ fn dictionaries_may_change_between_batches() {
             let direct = keyer.index(&columns, 4, 1000, &arena);
             direct_used += usize::from(direct.is_some());
             let mut out = vec![9; 4];
-            table.assign(&keyer.keys(&columns, 4, None), direct, &mut out, &mut KeyScratch::default(), |_| {});
+            table.assign(
+                &keyer.keys(Simd::detect(), &columns, 4, None),
+                direct,
+                &mut out,
+                &mut KeyScratch::default(),
+                |_| {},
+            );
             assert_eq!(out, numbers, "round {round}");
         }
     }
@@ -186,7 +193,13 @@ fn colliding_keys_are_told_apart() {
     let columns = [buffer.column()];
     let mut table = KeyTable::new(&keyer.layout, 0, &PaneArena::default());
     let mut numbers = vec![0; colliding.len() * 2];
-    table.assign(&keyer.keys(&columns, numbers.len(), None), None, &mut numbers, &mut KeyScratch::default(), |_| {});
+    table.assign(
+        &keyer.keys(Simd::detect(), &columns, numbers.len(), None),
+        None,
+        &mut numbers,
+        &mut KeyScratch::default(),
+        |_| {},
+    );
     let distinct: std::collections::HashSet<_> = colliding.iter().collect();
     assert_eq!(table.len(), distinct.len());
     assert_eq!(numbers[..colliding.len()], numbers[colliding.len()..]);
