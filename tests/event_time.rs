@@ -108,9 +108,6 @@ fn case() -> impl Strategy<Value = Case> {
                     (Windows::All, emit)
                 }
                 (Windows::Session { .. }, _) => (windows, Emit::Final),
-                (Windows::Hopping { .. } | Windows::Cumulating { .. }, Emit::Changes | Emit::ChangesPerBatch) => {
-                    (windows, Emit::Final)
-                }
                 both => both,
             };
             let windows = match (windows, emit) {

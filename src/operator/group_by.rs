@@ -53,11 +53,6 @@ impl Panes {
         }
     }
 
-    /// The pane of rows of a stage in the window that starts at `start`.
-    fn id(&self, start: i64, stage: u32) -> PaneId {
-        self.lateness.map_or(PaneId::ALL, |lateness| lateness.pane(start, stage))
-    }
-
     /// The groups of a pane, opened if need be.
     fn pane(&mut self, id: PaneId) -> &mut Groups {
         let Self { pool, keyer, layout, expected, .. } = self;
@@ -251,6 +246,12 @@ fn places<'a>(batch: &Batch<'_>, arena: &'a Bump) -> [Column<'a>; 2] {
 /// What is done with a run: its panes and the run.
 pub type TakeRun<'a, 't> = dyn FnMut(&mut Panes, Run<'a>) -> Result<()> + 't;
 
+/// What is done with a run of rows of one window.
+pub type TakeWindow<'a, 't> = dyn FnMut(&mut Panes, Run<'a>, Span) -> Result<()> + 't;
+
+/// What is done with a run of rows of one slice, which starts at the time given.
+type TakeSlice<'a, 't> = dyn FnMut(&mut Panes, i64, Keyed<'a>) -> Result<()> + 't;
+
 /// A batch whose keys and arguments are evaluated.
 #[derive(Clone, Copy)]
 pub struct Keyed<'a> {
@@ -325,14 +326,46 @@ impl GroupBy {
         let (Some(lateness), Some(column)) = (self.panes.lateness, self.time_column) else {
             return take(&mut self.panes, Run { pane: PaneId::ALL, keyed });
         };
+        self.for_each_slice(lateness, column, keyed, arena, simd, &mut |panes, start, keyed| {
+            take(panes, Run { pane: lateness.pane(start, keyed.stage), keyed })
+        })
+    }
+
+    /// The same for running values, which are kept by window: hands over each run once for every window that its rows belong
+    /// to, by the end of the windows.
+    pub fn for_each_window<'a>(
+        &mut self,
+        keyed: Keyed<'a>,
+        arena: &'a Bump,
+        simd: Simd,
+        take: &mut TakeWindow<'a, '_>,
+    ) -> Result<()> {
+        let (Some(lateness), Some(column)) = (self.panes.lateness, self.time_column) else {
+            let all = self.panes.span(PaneId::ALL.start);
+            return take(&mut self.panes, Run { pane: PaneId::ALL, keyed }, all);
+        };
+        self.for_each_slice(lateness, column, keyed, arena, simd, &mut |panes, start, keyed| {
+            let mut windows = lateness.running(start, keyed.stage);
+            windows.try_for_each(|(pane, window)| take(panes, Run { pane, keyed }, window))
+        })
+    }
+
+    fn for_each_slice<'a>(
+        &mut self,
+        lateness: Lateness,
+        column: usize,
+        keyed: Keyed<'a>,
+        arena: &'a Bump,
+        simd: Simd,
+        take: &mut TakeSlice<'a, '_>,
+    ) -> Result<()> {
         let slices = lateness.slices();
         let times = &keyed.batch.columns[column].int64()[..keyed.batch.rows];
         // Most batches lie in one pane: their least and greatest time tell so.
         if let Some((least, greatest)) = pane::bounds(simd, times)
             && Pane::of(least, slices.size_us).holds(greatest)
         {
-            let pane = self.panes.id(slices.start(least), keyed.stage);
-            return take(&mut self.panes, Run { pane, keyed });
+            return take(&mut self.panes, slices.start(least), keyed);
         }
         let batch = listed(keyed.batch, arena, simd);
         let selected = batch.selection.list();
@@ -342,8 +375,7 @@ impl GroupBy {
             let rows = if selected.is_some() { &rows[run] } else { rows };
             let batch = Batch { selection: Selection::Rows(rows), ..batch };
             if result.is_ok() {
-                let pane = self.panes.id(pane.first, keyed.stage);
-                result = take(&mut self.panes, Run { pane, keyed: Keyed { batch, ..keyed } });
+                result = take(&mut self.panes, pane.first, Keyed { batch, ..keyed });
             }
         });
         result

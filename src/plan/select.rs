@@ -399,19 +399,14 @@ impl<'a> Planner<'a> {
     fn emit(&self, window: Option<Window>, event_time: &mut Option<EventTimeColumn>) -> Planned<Emit> {
         let windowed = window.is_some();
         let sessions = matches!(window, Some(Window { windows: Windows::Session { .. }, .. }));
-        let overlapping = window.is_some_and(|window| window.windows.overlap());
         if let (Some(span), true) = (self.query.changelog, sessions) {
             let help = "leave it out: a session that grew together of several comes out once more, as one";
             return Err(wrong(span, "WITH CHANGELOG over sessions is not supported yet", help));
         }
         match self.query.emit {
-            Some((ast::Emit::Changes | ast::Emit::ChangesPerBatch, span)) if sessions || overlapping => {
-                let what = if sessions { "sessions" } else { "windows that overlap" };
-                let help = match sessions {
-                    true => "write EMIT FINAL: where a session ends is known when it is over",
-                    false => "write EMIT EVERY INTERVAL '1' SECOND, or EMIT FINAL",
-                };
-                Err(wrong(span, format!("EMIT CHANGES over {what} is not supported"), help))
+            Some((ast::Emit::Changes | ast::Emit::ChangesPerBatch, span)) if sessions => {
+                let help = "write EMIT FINAL: where a session ends is known when it is over";
+                Err(wrong(span, "EMIT CHANGES over sessions is not supported", help))
             }
             Some((ast::Emit::Changes, _)) => Ok(Emit::Changes),
             Some((ast::Emit::ChangesPerBatch, _)) => Ok(Emit::ChangesPerBatch),

@@ -94,7 +94,7 @@ impl Lateness {
         let last = if self.has_classes() { self.windows.last_end(slice) } else { base };
         if watermark >= last && watermark.0.saturating_sub(last.0) >= self.allowed_us {
             Arrival::TooLate
-        } else if !self.corrects {
+        } else if !self.corrects && (!self.windows.overlap() || watermark < self.over(base)) {
             Arrival::Late(0)
         } else if self.has_classes() {
             let class = self.class(base, watermark);
@@ -125,6 +125,23 @@ impl Lateness {
             stage => after(base, self.spacing_us().saturating_mul(i64::from(stage)).min(self.allowed_us)),
         };
         PaneId { closes, stage, start }
+    }
+
+    /// Whether rows go to running values (EMIT CHANGES) of windows of which some may have been given up: rows of different
+    /// classes must not change places then.
+    pub fn keeps_order(&self) -> bool {
+        !self.corrects && self.windows.overlap()
+    }
+
+    /// Where running values (EMIT CHANGES) take in rows of the slice that starts at `start` which came in a class: in one pane
+    /// for each window that is not given up, by its end.
+    pub fn running(&self, start: i64, class: u32) -> impl Iterator<Item = (PaneId, Span)> + use<> {
+        debug_assert!(!self.corrects);
+        let this = *self;
+        let from = if class == 0 { EventTime::MIN } else { self.class_from(self.base(start), class) };
+        let pane = move |window: Span| PaneId { closes: this.over(window.end), stage: 0, start: window.start };
+        let windows = self.windows.of_slice(start).map(move |window| (pane(window), window));
+        windows.filter(move |(pane, _)| from < pane.closes)
     }
 
     /// For each window of a pane's slice that its rows came to, the round in which they do; windows by their end.
@@ -347,6 +364,34 @@ mod tests {
             }
             let is_late = !matches!(lateness.arrival(time, EventTime(watermark)), Arrival::OnTime | Arrival::Open(_));
             prop_assert_eq!(late, is_late);
+        }
+
+        /// Running values of overlapping windows take a row in for every window that is not given up, and their panes close
+        /// when it is.
+        #[test]
+        fn running_values_take_rows_in_until_their_window_is_given_up(
+            size in 1i64..50, slide in 1i64..50, cumulates in any::<bool>(), allowed in 0i64..120, time in -100i64..100,
+            watermark in -300i64..300,
+        ) {
+            let windows = match cumulates {
+                true => Windows::Cumulating { step_us: slide, max_us: slide * (1 + size % 7) },
+                false => Windows::Hopping { size_us: size.max(slide), slide_us: slide.min(size) },
+            };
+            let lateness = Lateness { windows, allowed_us: allowed, every_us: None, corrects: false };
+            let slice = lateness.slices().start(time);
+            let expected: Vec<Span> = windows.of_slice(slice).filter(|window| watermark < window.end.0 + allowed).collect();
+            let class = match lateness.arrival(time, EventTime(watermark)) {
+                Arrival::OnTime => Some(0),
+                Arrival::Late(class) | Arrival::Open(class) => Some(class),
+                Arrival::TooLate => None,
+            };
+            prop_assert_eq!(class.is_some(), !expected.is_empty());
+            let panes = class.into_iter().flat_map(|class| lateness.running(slice, class));
+            let found: Vec<Span> = panes.clone().map(|(_, window)| window).collect();
+            prop_assert_eq!(found, expected);
+            for (pane, window) in panes {
+                prop_assert_eq!((pane.closes, pane.start), (lateness.over(window.end), window.start));
+            }
         }
     }
 }
