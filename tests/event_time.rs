@@ -107,7 +107,6 @@ fn case() -> impl Strategy<Value = Case> {
                 (Windows::Session { .. } | Windows::Hopping { .. }, Emit::Every(_)) if notation == 0 => {
                     (Windows::All, emit)
                 }
-                (Windows::Session { .. }, _) => (windows, Emit::Final),
                 both => both,
             };
             let windows = match (windows, emit) {
@@ -117,7 +116,6 @@ fn case() -> impl Strategy<Value = Case> {
                 }
                 _ => windows,
             };
-            let changelog = changelog && !matches!(windows, Windows::Session { .. });
             let query = Query { windows, bound, allowed, emit, changelog };
             Case { splits, query, warning, notation }
         })

@@ -10,7 +10,7 @@ use crate::batch::{Batch, Column, Selection, Values};
 use crate::error::Result;
 use crate::kernel::Simd;
 use crate::kernel::pane::{self, Pane};
-use crate::plan::{AggregateCall, AggregateFunction, AggregateNode, Expr, Window};
+use crate::plan::{AggregateCall, AggregateFunction, AggregateNode, Emit, Expr, Window};
 use crate::state::{DirectRows, Groups, KeyHasher, KeyScratch, Keyer, PartialGroups, StateLayout};
 use crate::time::{Lateness, PaneId, Span, Windows};
 use crate::types::{DataType, EventTime, Sequence};
@@ -262,7 +262,7 @@ pub struct Keyed<'a> {
     /// Arguments of the layout.
     pub arguments: &'a [Column<'a>],
     /// Numbers of the keys, if their domain is small.
-    direct: Option<DirectRows<'a>>,
+    pub(super) direct: Option<DirectRows<'a>>,
     /// Stage of lateness of its rows.
     stage: u32,
 }
@@ -280,8 +280,10 @@ impl GroupBy {
     /// For a node of a plan; `lateness` says what becomes of late records, and there is one if there are windows.
     pub fn new(node: &AggregateNode, lateness: Option<Lateness>, hasher: KeyHasher) -> Self {
         let mut calls = node.calls.clone();
-        if let Some(Window { column, windows: Windows::Session { .. } }) = node.window {
-            // The first and the last moment of each group, behind what the query asks for.
+        if let Some(Window { column, windows: Windows::Session { .. } }) = node.window
+            && node.emit != Emit::Changes
+        {
+            // The first and the last moment of each group, behind what the query asks for. Single rows have but one.
             let time = Expr::column(column, DataType::Timestamp);
             let moments = [AggregateFunction::Min, AggregateFunction::Max];
             calls.extend(moments.map(|function| AggregateCall::extreme(function, time.clone())));

@@ -61,6 +61,7 @@ pub use project::Project;
 pub use rank::Rank;
 pub use reorder::Reorder;
 pub use rows::RowsOver;
+pub use sessions::{SessionChanges, SessionsPerBatch};
 pub use sorter::Sorter;
 
 use std::rc::Rc;

@@ -39,6 +39,18 @@ pub struct ChangesPerBatch {
     now: EventTime,
 }
 
+/// Keeps of each group in a batch the last row; they are in the order of groups then.
+pub(super) fn keep_last(touched: &mut Vec<(PaneId, u32, OrderKey)>) {
+    touched.sort_unstable();
+    touched.dedup_by(|later, kept| {
+        let same = (later.0, later.1) == (kept.0, kept.1);
+        if same {
+            *kept = *later;
+        }
+        same
+    });
+}
+
 impl ChangesPerBatch {
     /// See [`super::Changes::new`].
     pub fn new(
@@ -115,15 +127,7 @@ impl Operator for ChangesPerBatch {
         if touched.is_empty() {
             return Ok(());
         }
-        // The last row of each group in the batch.
-        touched.sort_unstable();
-        touched.dedup_by(|later, kept| {
-            let same = (later.0, later.1) == (kept.0, kept.1);
-            if same {
-                *kept = *later;
-            }
-            same
-        });
+        keep_last(touched);
         new.clear();
         for pane in touched.chunk_by(|a, b| a.0 == b.0) {
             numbers.clear();

@@ -3,7 +3,8 @@
 use crate::operator::expr::Evaluator;
 use crate::operator::{
     Aggregate, AsOf, Branches, Chain, Changes, ChangesPerBatch, Delay, Filter, First, Frames, GroupBy, IntervalJoin,
-    Late, LateRule, Lookup, MergePanes, Operator, Project, Rank, Reorder, RowsOver, Sorter,
+    Late, LateRule, Lookup, MergePanes, Operator, Project, Rank, Reorder, RowsOver, SessionChanges, SessionsPerBatch,
+    Sorter,
 };
 use crate::plan::{Arrangement, Emit, Exchange, Layout, Node, Plan, RowsOrder, SourceInput, Step, places_of_row};
 use crate::state::KeyHasher;
@@ -165,6 +166,13 @@ fn push_step(chain: &mut Chain, plan: &Plan, i: usize, hasher: KeyHasher, global
         Node::Aggregate(node) if node.emit.merges() => {
             let aggregate = Aggregate::new(node, schema, plan.lateness_at(i), hasher, global_here);
             push_delayed(chain, aggregate, plan.rows_behind_us(i));
+        }
+        Node::Aggregate(node) if node.has_sessions() => {
+            let lateness = plan.lateness_at(i);
+            match node.emit {
+                Emit::ChangesPerBatch => chain.push(SessionsPerBatch::new(node, schema, lateness, hasher)),
+                _ => chain.push(SessionChanges::new(node, schema, lateness, hasher)),
+            }
         }
         Node::Aggregate(node) if node.emit == Emit::ChangesPerBatch => {
             chain.push(ChangesPerBatch::new(node, schema, plan.lateness_at(i), plan.timing.state_ttl_us, hasher));

@@ -166,7 +166,8 @@ pub struct AggregateNode {
     pub calls: Vec<AggregateCall>,
     /// When rows leave.
     pub emit: Emit,
-    /// Whether a last column `op` (VARCHAR) says what a row does to the row of the same group before: `+I`, `-U`, `+U`.
+    /// Whether a last column `op` (VARCHAR) says what a row does to the row of the same group before: `+I`, `-U`, `+U`, and
+    /// `-D` where sessions become one.
     pub changelog: bool,
 }
 
@@ -183,6 +184,11 @@ impl AggregateNode {
             (None, Emit::Every { column, .. }) => Some(column),
             _ => None,
         }
+    }
+
+    /// Whether windows are sessions.
+    pub fn has_sessions(&self) -> bool {
+        self.window.is_some_and(|window| matches!(window.windows, Windows::Session { .. }))
     }
 
     /// Number of columns behind keys and calls.

@@ -398,22 +398,9 @@ impl<'a> Planner<'a> {
     /// When rows leave; `window` are the windows, if there are any.
     fn emit(&self, window: Option<Window>, event_time: &mut Option<EventTimeColumn>) -> Planned<Emit> {
         let windowed = window.is_some();
-        let sessions = matches!(window, Some(Window { windows: Windows::Session { .. }, .. }));
-        if let (Some(span), true) = (self.query.changelog, sessions) {
-            let help = "leave it out: a session that grew together of several comes out once more, as one";
-            return Err(wrong(span, "WITH CHANGELOG over sessions is not supported yet", help));
-        }
         match self.query.emit {
-            Some((ast::Emit::Changes | ast::Emit::ChangesPerBatch, span)) if sessions => {
-                let help = "write EMIT FINAL: where a session ends is known when it is over";
-                Err(wrong(span, "EMIT CHANGES over sessions is not supported", help))
-            }
             Some((ast::Emit::Changes, _)) => Ok(Emit::Changes),
             Some((ast::Emit::ChangesPerBatch, _)) => Ok(Emit::ChangesPerBatch),
-            Some((ast::Emit::Every(_), span)) if sessions => {
-                let help = "write EMIT FINAL: where a session ends is known when it is over";
-                Err(wrong(span, "EMIT EVERY over sessions is not supported", help))
-            }
             Some((ast::Emit::Every(every_us), span)) => {
                 let column = match (window, self.input.watermark()) {
                     (Some(window), _) => window.column,

@@ -23,5 +23,5 @@ pub use groups::Groups;
 pub use keys::{BlockKeys, DirectRows, KeyBlock, KeyHasher, KeyScratch, KeyTable, Keyer, PackedColumns};
 pub use layout::{Accumulator, AccumulatorKind, StateLayout};
 pub use partial::{PartialGroups, RowStates};
-pub use sessions::{Session, SessionTable};
+pub use sessions::{Session, SessionPlace, SessionTable};
 pub use states::{StateBlock, States};

@@ -153,11 +153,8 @@ impl Lateness {
     /// The round in which the rows of a pane come to a window of its slice; none if they came too late for it.
     pub fn round(&self, pane: PaneId, window: Span) -> Option<Round> {
         if pane.closes <= window.end {
-            let early = self.every_us.map(|every_us| {
-                let into = pane.closes.0.rem_euclid(every_us);
-                after(pane.closes, if into == 0 { 0 } else { every_us - into })
-            });
-            return Some(Round { leaves: early.map_or(window.end, |early| early.min(window.end)), stage: 0, window });
+            let leaves = self.early(pane.closes).map_or(window.end, |early| early.min(window.end));
+            return Some(Round { leaves, stage: 0, window });
         }
         // Ends of windows lie between classes, so the whole class came after the window's.
         let from = self.class_from(self.base(pane.start), pane.stage);
@@ -168,6 +165,19 @@ impl Lateness {
         let stage = late_us / self.spacing_us() + 1;
         let leaves = after(window.end, self.spacing_us().saturating_mul(stage).min(self.allowed_us));
         Some(Round { leaves, stage: u32::try_from(stage).unwrap_or(u32::MAX), window })
+    }
+
+    /// The first moment at which early results leave, not before `time`; none if there are no early results.
+    pub fn early(&self, time: EventTime) -> Option<EventTime> {
+        let every_us = self.every_us?;
+        let into = time.0.rem_euclid(every_us);
+        Some(after(time, if into == 0 { 0 } else { every_us - into }))
+    }
+
+    /// The watermark from which it is known that a session whose last row is at `last` is over.
+    pub fn session_over(&self, last: i64) -> EventTime {
+        let Windows::Session { gap_us } = self.windows else { panic!("{:?} are no sessions", self.windows) };
+        self.windows.first_end(self.slices().start(last.saturating_add(gap_us - 1)))
     }
 
     /// The watermark from which no record can reach a window that ends at `end`.
