@@ -1,7 +1,5 @@
 //! Takes rows into the groups of their panes: the part that aggregation in one place, in many, and row by row share.
 
-use std::collections::BTreeMap;
-
 use bumpalo::Bump;
 use bumpalo::collections::Vec as BumpVec;
 
@@ -11,7 +9,7 @@ use crate::error::Result;
 use crate::kernel::Simd;
 use crate::kernel::pane::{self, Pane};
 use crate::plan::{AggregateCall, AggregateFunction, AggregateNode, Emit, Expr, Window};
-use crate::state::{DirectRows, Groups, KeyHasher, KeyScratch, Keyer, PartialGroups, StateLayout};
+use crate::state::{DirectRows, Groups, KeyHasher, KeyScratch, Keyer, OrderedMap, PartialGroups, StateLayout};
 use crate::time::{Lateness, PaneId, Span, Windows};
 use crate::types::{DataType, EventTime, Sequence};
 
@@ -24,7 +22,7 @@ use super::project::evaluate_all;
 /// Groups by pane: the rows of a window that came in one stage of lateness. Without a window there is one pane.
 pub struct Panes {
     /// Open panes, in the order in which they close.
-    pub open: BTreeMap<PaneId, Groups>,
+    pub open: OrderedMap<PaneId, Groups>,
     /// Layout of the state rows.
     pub layout: StateLayout,
     /// Layout of the keys, and their hashes.
@@ -43,7 +41,7 @@ impl Panes {
     /// No pane open.
     pub fn new(layout: StateLayout, keyer: Keyer, lateness: Option<Lateness>) -> Self {
         Self {
-            open: BTreeMap::new(),
+            open: OrderedMap::default(),
             layout,
             keyer,
             lateness,
@@ -58,7 +56,7 @@ impl Panes {
         let Self { pool, keyer, layout, expected, .. } = self;
         // Few records are late.
         let expected = if id.stage == 0 { expected.0 } else { 0 };
-        self.open.entry(id).or_insert_with(|| Groups::new(keyer, layout, expected, pool.take()))
+        self.open.get_or_insert_with(id, || Groups::new(keyer, layout, expected, pool.take()))
     }
 
     /// No groups of a window, with room for `expected`.
@@ -68,15 +66,12 @@ impl Panes {
 
     /// When the pane closes that closes first.
     pub fn next_to_close(&self) -> Option<EventTime> {
-        self.open.first_key_value().map(|(id, _)| id.closes)
+        self.open.first_key().map(|id| id.closes)
     }
 
     /// Takes out the pane that closes first, if `watermark` closes it.
     pub fn close_next(&mut self, watermark: EventTime) -> Option<(PaneId, Groups)> {
-        let (id, _) = self.open.first_key_value()?;
-        if id.closes > watermark {
-            return None;
-        }
+        self.open.first_key().filter(|id| id.closes <= watermark)?;
         self.open.pop_first()
     }
 

@@ -5,7 +5,7 @@
 //! asked for, a session remembers what it, and those that became a part of it, showed last. Numbers of sessions are
 //! used again; keys that have none left, and the memory of texts, are given back when as many sessions went as there are.
 
-use crate::arena::PaneArena;
+use crate::arena::{ArenaPool, PaneArena};
 use crate::batch::ColumnBuffer;
 use crate::error::Result;
 use crate::types::{EventTime, OrderKey, Sequence};
@@ -86,6 +86,35 @@ pub struct SessionTable {
     scratch: KeyScratch,
     numbers: Vec<u32>,
     block: StateBlock,
+    compaction: Compaction,
+    arenas: ArenaPool,
+}
+
+/// Memory of [`SessionTable::compact`].
+#[derive(Default)]
+struct Compaction {
+    /// Sessions that stay, and their keys.
+    live: Vec<u32>,
+    key_of: Vec<u32>,
+    /// Keys that stay.
+    keys: Vec<u32>,
+    /// By number before, the number after.
+    renumbered: Vec<u32>,
+    sessions: Vec<Session>,
+    key_block: KeyBlock,
+    state_block: StateBlock,
+}
+
+impl Compaction {
+    fn clear(&mut self) {
+        self.live.clear();
+        self.key_of.clear();
+        self.keys.clear();
+        self.renumbered.clear();
+        self.sessions.clear();
+        self.key_block.clear();
+        self.state_block.clear();
+    }
 }
 
 /// Where a state row holds the times of its first and its last row: the last accumulator is over the time of rows.
@@ -98,6 +127,8 @@ fn times_word(layout: &StateLayout) -> usize {
 impl SessionTable {
     /// Sessions freed before the table is made anew. Any value is correct.
     const GONE_MIN: usize = 1024;
+    /// So many times the sessions that are left must have been there for memory to be given back. Any value is correct.
+    const MEMORY_FACTOR: usize = 4;
 
     /// No sessions. `remembers`: whether each knows what it showed when it left last.
     pub fn new(keyer: &Keyer, layout: &StateLayout, gap_us: i64, remembers: bool) -> Self {
@@ -115,13 +146,18 @@ impl SessionTable {
             scratch: KeyScratch::default(),
             numbers: Vec::new(),
             block: StateBlock::default(),
+            compaction: Compaction::default(),
+            arenas: ArenaPool::default(),
         }
     }
 
     /// Bytes that it holds.
     pub fn held_bytes(&self) -> usize {
         let sessions = self.sessions.capacity() * size_of::<Session>();
-        self.arena.held_bytes() + sessions + (self.heads.capacity() + self.free.capacity()) * size_of::<u32>()
+        self.arena.held_bytes()
+            + self.arenas.held_bytes()
+            + sessions
+            + (self.heads.capacity() + self.free.capacity()) * size_of::<u32>()
     }
 
     /// A session.
@@ -337,53 +373,62 @@ impl SessionTable {
     }
 
     /// Makes the table anew if that is worth it: then sessions have other numbers, and all that are due
-    /// are passed to `numbered`, after nothing.
+    /// are passed to `numbered`, after nothing. Memory is used again, or given back if there was far more than is needed.
     pub fn compact(&mut self, keyer: &Keyer, layout: &StateLayout, mut numbered: impl FnMut(Option<(u32, &Session)>)) {
         if self.gone < Self::GONE_MIN.max(self.sessions.len()) {
             return;
         }
-        let mut live = Vec::with_capacity(self.sessions.len() - self.free.len());
-        let mut keys = Vec::new();
-        let mut key_of = Vec::with_capacity(live.capacity());
+        let mut scratch = std::mem::take(&mut self.compaction);
+        scratch.clear();
+        let Compaction { live, keys, key_of, renumbered, sessions, key_block, state_block } = &mut scratch;
         for (key, &head) in self.heads.iter().enumerate().filter(|(_, head)| **head != NONE) {
             let mut at = head;
             while at != NONE {
                 live.push(at);
-                self.shown(at, &mut live);
+                self.shown(at, live);
                 at = self.get(at).next;
             }
             key_of.resize(live.len(), keys.len() as u32);
             keys.push(key as u32);
         }
-        let mut renumbered = vec![NONE; self.sessions.len()];
+        renumbered.resize(self.sessions.len(), NONE);
         live.iter().zip(0..).for_each(|(&number, new)| renumbered[number as usize] = new);
         let anew = |number: u32| if number == NONE { NONE } else { renumbered[number as usize] };
-        let sessions: Vec<Session> = live
-            .iter()
-            .zip(&key_of)
-            .map(|(&number, &key)| {
-                let session = *self.get(number);
-                Session { key, next: anew(session.next), shown: anew(session.shown), ..session }
-            })
-            .collect();
-        let heads = keys.iter().map(|&key| anew(self.heads[key as usize])).collect();
-        let arena = PaneArena::default();
-        let (mut key_block, mut state_block) = (KeyBlock::default(), StateBlock::default());
-        self.keys.export(&keyer.layout, &keys, &mut key_block);
-        self.states.export(layout, &live, &mut state_block);
+        sessions.extend(live.iter().zip(&*key_of).map(|(&number, &key)| {
+            let session = *self.get(number);
+            Session { key, next: anew(session.next), shown: anew(session.shown), ..session }
+        }));
+        self.numbers.clear();
+        self.numbers.extend(keys.iter().map(|&key| anew(self.heads[key as usize])));
+        self.keys.export(&keyer.layout, keys, key_block);
+        self.states.export(layout, live, state_block);
+        std::mem::swap(&mut self.heads, &mut self.numbers);
+        std::mem::swap(&mut self.sessions, sessions);
+        let shrinks = live.len().max(Self::GONE_MIN) < renumbered.len() / Self::MEMORY_FACTOR;
+        let arena = if shrinks { PaneArena::default() } else { self.arenas.take() };
         self.keys = KeyTable::new(&keyer.layout, keys.len(), &arena);
-        let block = BlockKeys { layout: &keyer.layout, block: &key_block };
-        self.keys.assign_packed(&keyer.layout, &keyer.hasher, &block, &mut keys, &mut self.scratch, |_| {});
-        assert!(keys.iter().enumerate().all(|(number, &key)| number == key as usize), "keys are numbered as they come");
         self.states = States::new(layout, live.len(), &arena);
+        let before = std::mem::replace(&mut self.arena, arena);
+        if shrinks {
+            self.arenas = ArenaPool::default();
+            self.heads.shrink_to_fit();
+            self.sessions.shrink_to_fit();
+        } else {
+            self.arenas.give(before);
+        }
+        let block = BlockKeys { layout: &keyer.layout, block: key_block };
+        self.keys.assign_packed(&keyer.layout, &keyer.hasher, &block, keys, &mut self.scratch, |_| {});
+        assert!(keys.iter().enumerate().all(|(number, &key)| number == key as usize), "keys are numbered as they come");
         self.states.grow(layout, live.len());
-        let numbers: Vec<u32> = (0..live.len() as u32).collect();
-        self.states.merge(layout, &numbers, &state_block);
-        self.arena = arena;
-        (self.heads, self.sessions, self.gone) = (heads, sessions, 0);
+        live.iter_mut().zip(0..).for_each(|(number, new)| *number = new);
+        self.states.merge(layout, live, state_block);
+        self.gone = 0;
         self.free.clear();
         numbered(None);
         let standing = self.sessions.iter().zip(0..).filter(|(session, _)| session.due > EventTime::MIN);
         standing.for_each(|(session, number)| numbered(Some((number, session))));
+        if !shrinks {
+            self.compaction = scratch;
+        }
     }
 }

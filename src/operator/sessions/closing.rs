@@ -7,11 +7,9 @@
 //! join their sessions when a result may show them, and sessions that changed leave at every multiple of the length, too.
 //! Costs a look at its key's sessions for each group of each pane.
 
-use std::collections::BTreeMap;
-
 use crate::error::Result;
 use crate::plan::AggregateNode;
-use crate::state::Groups;
+use crate::state::{Groups, OrderedMap};
 use crate::time::{Lateness, PaneId};
 use crate::types::{EventTime, OrderKey, Schema};
 
@@ -22,7 +20,7 @@ use super::held::{Held, SessionEmitter};
 pub(in crate::operator) struct Sessions {
     held: Held,
     /// Closed panes that no result may show yet, by the watermark from which one may.
-    waiting: BTreeMap<(EventTime, PaneId), Groups>,
+    waiting: OrderedMap<(EventTime, PaneId), Groups>,
     /// Those that leave at one watermark.
     leaving: Vec<(OrderKey, u32)>,
     emitter: SessionEmitter,
@@ -33,7 +31,7 @@ impl Sessions {
     pub fn new(node: &AggregateNode, schema: &Schema, panes: &Panes) -> Self {
         Self {
             held: Held::new(node, panes, node.changelog),
-            waiting: BTreeMap::new(),
+            waiting: OrderedMap::default(),
             leaving: Vec::new(),
             emitter: SessionEmitter::new(node, schema),
         }
@@ -54,7 +52,7 @@ impl Sessions {
     ) -> Result<()> {
         let Some(lateness) = panes.lateness() else { return Ok(()) };
         loop {
-            let waiting = self.waiting.first_key_value().map(|((known, _), _)| *known);
+            let waiting = self.waiting.first_key().map(|(known, _)| known);
             let times = [panes.next_to_close(), waiting, self.held.first_due()];
             let Some(now) = times.into_iter().flatten().min().filter(|now| *now <= watermark) else { break };
             // What comes to a session at one time is all there before it leaves.
@@ -68,8 +66,9 @@ impl Sessions {
                     None => self.join(panes, &lateness, (id, groups), now),
                 }
             }
-            while let Some(waiting) = self.waiting.first_entry().filter(|waiting| waiting.key().0 <= now) {
-                let ((_, id), groups) = waiting.remove_entry();
+            while self.waiting.first_key().is_some_and(|(known, _)| known <= now)
+                && let Some(((_, id), groups)) = self.waiting.pop_first()
+            {
                 self.join(panes, &lateness, (id, groups), now);
             }
             self.leave(panes, &lateness, now, context, next)?;

@@ -1,13 +1,11 @@
 //! What the operators of sessions have in common: the sessions that they hold, when to look at each again, and how they leave.
 
-use std::collections::BTreeMap;
-
 use bumpalo::Bump;
 
 use crate::batch::BatchBuffer;
 use crate::error::Result;
 use crate::plan::AggregateNode;
-use crate::state::{Groups, PartialGroups, Session, SessionTable};
+use crate::state::{Groups, OrderedMap, PartialGroups, Session, SessionTable};
 use crate::time::Windows;
 use crate::types::{EventTime, OrderKey, Schema};
 
@@ -18,7 +16,7 @@ use super::super::{Context, Next, Panes};
 /// moves on is put down once more and not looked for, and there are few times, because slices end together.
 #[derive(Default)]
 struct Agenda {
-    times: BTreeMap<EventTime, Vec<u32>>,
+    times: OrderedMap<EventTime, Vec<u32>>,
     entries: usize,
     /// Lists to be used again.
     free: Vec<Vec<u32>>,
@@ -27,13 +25,14 @@ struct Agenda {
 impl Agenda {
     fn put(&mut self, due: EventTime, number: u32) {
         let Self { times, free, .. } = self;
-        times.entry(due).or_insert_with(|| free.pop().unwrap_or_default()).push(number);
+        times.get_or_insert_with(due, || free.pop().unwrap_or_default()).push(number);
         self.entries += 1;
     }
 
     /// Takes out the entries of the first time, if that is not after `now`.
     fn take(&mut self, now: EventTime) -> Option<(EventTime, Vec<u32>)> {
-        let (due, numbers) = self.times.first_entry().filter(|first| *first.key() <= now)?.remove_entry();
+        self.times.first_key().filter(|due| *due <= now)?;
+        let (due, numbers) = self.times.pop_first()?;
         self.entries -= numbers.len();
         Some((due, numbers))
     }
@@ -109,7 +108,7 @@ impl Held {
 
     /// The first time at which to look at some session, if there is one.
     pub(super) fn first_due(&self) -> Option<EventTime> {
-        self.due.times.first_key_value().map(|(due, _)| *due)
+        self.due.times.first_key()
     }
 
     /// Calls `look` with all sessions to be looked at up to `now`.
