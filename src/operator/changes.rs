@@ -168,6 +168,9 @@ impl Operator for Changes {
         rows.clear();
         changelog.iter_mut().for_each(|changelog| changelog.clear());
         let keyed = group_by.evaluate(batch, arena, context)?;
+        let overlaps = group_by.panes.lateness().is_some_and(|lateness| lateness.windows.overlap());
+        // Else there is a row for each, in order.
+        let notes_rows = overlaps || changelog.is_some();
         group_by.for_each_window(keyed, arena, simd, &mut |panes, run, window| {
             let (results, bounds) = added.columns.split_at_mut(panes.layout.accumulators.len());
             let batch = run.keyed.batch;
@@ -189,7 +192,9 @@ impl Operator for Changes {
                 bounds[1].extend_int64(std::iter::repeat_n(window.end.0, count));
             }
             added.rows_pushed(count);
-            batch.for_each(|i| rows.push(i as u32));
+            if notes_rows {
+                batch.for_each(|i| rows.push(i as u32));
+            }
             Ok(())
         })?;
         if let Some(expiry) = expiry {
@@ -198,22 +203,24 @@ impl Operator for Changes {
         // Runs came window by window: of one row that of the window which ends first comes first.
         order.clear();
         order.extend(0..rows.len() as u32);
-        let is_spread = !rows.is_sorted_by(|a, b| a < b);
-        if is_spread {
+        if overlaps {
             order.sort_unstable_by_key(|&row| (rows[row as usize], row));
         }
+        // Several rows may stand for one record.
+        let mut inner = context.with_arena(arena);
+        inner.rows_are_records &= !notes_rows;
         if let Some(changelog) = changelog {
-            return next(changelog.batch(&keyed, added, rows, order, arena), context);
+            return next(changelog.batch(&keyed, added, rows, order, arena), &mut inner);
         }
-        if is_spread {
-            return next(spread(&keyed, added, rows, order, arena), context);
+        if overlaps {
+            return next(spread(&keyed, added, rows, order, arena), &mut inner);
         }
         // The rows that are left, with their keys as they came and what was added to them.
         let batch = Batch { columns: keyed.keys, ..keyed.batch }.compact(arena);
         let added = added.columns.iter().map(ColumnBuffer::column);
         let mut columns = BumpVec::with_capacity_in(batch.columns.len() + added.len(), arena);
         columns.extend(batch.columns.iter().copied().chain(added));
-        next(Batch { columns: &columns, ..batch }, context)
+        next(Batch { columns: &columns, ..batch }, &mut inner)
     }
 
     fn state(&self) -> Option<(&'static str, usize)> {

@@ -396,8 +396,8 @@ mod tests {
                 Arrival::TooLate => None,
             };
             prop_assert_eq!(class.is_some(), !expected.is_empty());
-            let panes = class.into_iter().flat_map(|class| lateness.running(slice, class));
-            let found: Vec<Span> = panes.clone().map(|(_, window)| window).collect();
+            let panes: Vec<(PaneId, Span)> = class.into_iter().flat_map(|class| lateness.running(slice, class)).collect();
+            let found: Vec<Span> = panes.iter().map(|(_, window)| *window).collect();
             prop_assert_eq!(found, expected);
             for (pane, window) in panes {
                 prop_assert_eq!((pane.closes, pane.start), (lateness.over(window.end), window.start));

@@ -226,7 +226,10 @@ impl Operator for SessionChanges {
         self.place(&keyed, &lateness, arena, context.simd)?;
         let added = &self.rows.added;
         if let Some(changelog) = &mut self.changelog {
-            return next(changelog.batch(&keyed, added, arena), context);
+            // Several rows may stand for one record.
+            let mut inner = context.with_arena(arena);
+            inner.rows_are_records = false;
+            return next(changelog.batch(&keyed, added, arena), &mut inner);
         }
         let batch = Batch { columns: keyed.keys, ..keyed.batch }.compact(arena);
         let added = added.columns.iter().map(ColumnBuffer::column);
