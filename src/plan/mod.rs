@@ -33,6 +33,7 @@ mod tables;
 mod timing;
 mod top;
 mod union;
+mod windows;
 
 pub use as_of::AsOfNode;
 pub use branches::{Branch, BranchesNode};
@@ -51,3 +52,4 @@ pub use script::{SchemaProvider, Script, SourceFacts, plan_script};
 pub use tables::{LookupNode, TableInput, TablePlan, in_values, places_of_row};
 pub use timing::{LateRecords, MaxFuture, Timing};
 pub use top::FirstNode;
+pub use windows::WindowsNode;

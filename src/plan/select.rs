@@ -10,6 +10,7 @@ use super::relation::{Origin, Part, Relation};
 use super::rows::RowsState;
 use super::scope::{PlannedSubquery, Scope, suggest, wrong};
 use super::top::{self, FirstNode};
+use super::windows::push_filter;
 use crate::error::{Span, SqlError};
 use crate::limits;
 use crate::sql::ast;
@@ -23,16 +24,38 @@ struct Output {
     span: Span,
 }
 
-/// Plans a query over what its FROM reads. The last step before ORDER BY and LIMIT is a Project.
+/// Whether a query groups its rows.
+pub(super) fn groups(query: &ast::Query) -> bool {
+    !query.group_by.is_empty() || exprs(query).any(grouping::contains_aggregate)
+}
+
+/// The windows by which a query groups: WINDOW, a function in GROUP BY, or one in FROM, which gives windows to rows if it does not.
+pub(super) fn window(query: &ast::Query) -> Planned<Option<&ast::Window>> {
+    if !groups(query) {
+        return Ok(query.window.as_ref());
+    }
+    let tables = std::iter::once(&query.from).chain(query.joins.iter().map(|join| &join.right));
+    let tables: Vec<&ast::Window> = tables.filter_map(|from| from.window.as_ref()).collect();
+    let help = match (tables.as_slice(), &query.window) {
+        ([], _) | ([_], None) => return Ok(query.window.as_ref().or(tables.first().copied())),
+        ([_], Some(_)) => "keep one: WINDOW, a function in GROUP BY or one in FROM mean the same",
+        _ => "join the windows in a query in FROM, and group by their bounds in the query around it",
+    };
+    let second = query.window.as_ref().filter(|_| tables.len() == 1).unwrap_or(tables[tables.len() - 1]);
+    Err(wrong(second.span, "the query has two windows", help))
+}
+
+/// Plans a query over what its FROM reads, grouped by `window` if there is one. The last step before ORDER BY and LIMIT is a Project.
 pub(super) fn plan(
     query: &ast::Query,
+    window: Option<&ast::Window>,
     input: Relation,
     subqueries: &[PlannedSubquery],
     drops_state: bool,
 ) -> Planned<Relation> {
     let schema = input.schema();
     let scope = Scope { schema: &schema, parts: &input.parts, subqueries };
-    let planner = Planner { query, input: &input, scope: &scope, aliases: aliases(query), drops_state };
+    let planner = Planner { query, window, input: &input, scope: &scope, aliases: aliases(query), drops_state };
     let (steps, event_time) = planner.plan()?;
     let width = steps.last().map_or(0, |step| step.schema.len());
     let parts = vec![Part { name: None, columns: 0..width }];
@@ -43,6 +66,7 @@ pub(super) fn plan(
 
 struct Planner<'a> {
     query: &'a ast::Query,
+    window: Option<&'a ast::Window>,
     input: &'a Relation,
     scope: &'a Scope<'a>,
     aliases: Vec<(&'a str, &'a ast::Expr)>,
@@ -69,12 +93,10 @@ impl<'a> Planner<'a> {
             binder.aliases = self.aliases.clone();
             let filter = binder.bind(filter)?.boolean("the condition of WHERE")?;
             top::keep(&mut steps, &filter);
-            steps.push(Step { node: Node::Filter(filter), schema: self.scope.schema.clone() });
+            push_filter(&mut steps, filter, self.scope.schema);
         }
-        let exprs = || self.select_exprs().chain(&query.having).chain(self.order_exprs());
-        let has_over = exprs().any(grouping::contains_over);
-        let has_aggregate = exprs().any(grouping::contains_aggregate);
-        let grouped = !query.group_by.is_empty() || has_aggregate;
+        let has_over = exprs(query).any(grouping::contains_over);
+        let grouped = groups(query);
         self.check_shape(grouped, has_over)?;
         let outputs = if grouped {
             self.aggregate(&mut steps, &mut event_time)?
@@ -114,22 +136,11 @@ impl<'a> Planner<'a> {
         Ok((steps, event_time))
     }
 
-    fn select_exprs(&self) -> impl Iterator<Item = &'a ast::Expr> {
-        self.query.items.iter().filter_map(|item| match item {
-            ast::SelectItem::Expr { expr, .. } => Some(expr),
-            ast::SelectItem::Wildcard { .. } => None,
-        })
-    }
-
-    fn order_exprs(&self) -> impl Iterator<Item = &'a ast::Expr> {
-        self.query.order_by.iter().flat_map(|(items, _)| items.iter().map(|item| &item.expr))
-    }
-
     /// Whether ORDER BY and LIMIT hold for each window by itself: over an input that does not end.
     fn cuts_windows(&self) -> bool {
         let query = self.query;
         !self.input.bounded
-            && query.window.is_some()
+            && self.window.is_some()
             && query.order_by.is_some()
             && query.limit.is_some()
             && query.offset.is_none()
@@ -158,7 +169,7 @@ impl<'a> Planner<'a> {
         if let Some((_, span)) = self.query.offset {
             return Err(never(span, "OFFSET"));
         }
-        if let (Some(span), None, false) = (self.query.distinct, &self.query.window, self.forgets()) {
+        if let (Some(span), None, false) = (self.query.distinct, self.window, self.forgets()) {
             let message = format!("SELECT DISTINCT needs the end of the input, and {} has none", self.input.name);
             let help = "GROUP BY with WINDOW TUMBLING (column, INTERVAL '1' MINUTE) gives the distinct keys of each window; \
                  SET state_ttl = '1 hour' gives a row again only after that time, by the WATERMARK of the source";
@@ -171,7 +182,7 @@ impl<'a> Planner<'a> {
     fn check_shape(&self, grouped: bool, has_over: bool) -> Planned<()> {
         let query = self.query;
         let later = |span, what: &str| Err(SqlError::new(span, format!("{what} is not supported yet")));
-        if let Some(window) = &query.window
+        if let Some(window) = self.window
             && !grouped
         {
             let what = if has_over { "WINDOW together with OVER" } else { "WINDOW without GROUP BY or an aggregate" };
@@ -207,7 +218,7 @@ impl<'a> Planner<'a> {
             return Err(wrong(window.name.span, message, "write SUM(x) OVER name, or leave WINDOW out"));
         }
         if grouped && has_over {
-            let over = self.select_exprs().chain(self.order_exprs()).find(|expr| grouping::contains_over(expr));
+            let over = exprs(query).find(|expr| grouping::contains_over(expr));
             return later(over.map_or(query.span, |expr| expr.span), "OVER together with GROUP BY or aggregates");
         }
         if let (Some(span), true) = (query.distinct, grouped || has_over) {
@@ -238,7 +249,7 @@ impl<'a> Planner<'a> {
                 keys.push(expr);
             }
         }
-        let window = match &query.window {
+        let window = match self.window {
             None => None,
             Some(window) => {
                 let column = self.window_column(window)?;
@@ -329,7 +340,7 @@ impl<'a> Planner<'a> {
                 }
             }
             ast::ExprKind::Column { table: None, name }
-                if self.query.window.is_some() && grouping::pseudo_column(&name.value).is_some() =>
+                if self.window.is_some() && grouping::pseudo_column(&name.value).is_some() =>
             {
                 Ok(None)
             }
@@ -580,8 +591,18 @@ impl<'a> Planner<'a> {
     }
 }
 
+/// Expressions of the SELECT list, of HAVING and of ORDER BY.
+fn exprs(query: &ast::Query) -> impl Iterator<Item = &ast::Expr> {
+    let selected = query.items.iter().filter_map(|item| match item {
+        ast::SelectItem::Expr { expr, .. } => Some(expr),
+        ast::SelectItem::Wildcard { .. } => None,
+    });
+    let ordered = query.order_by.iter().flat_map(|(items, _)| items.iter().map(|item| &item.expr));
+    selected.chain(&query.having).chain(ordered)
+}
+
 /// The windows of a clause; they must not be cut into too many slices.
-fn windows(window: &ast::Window) -> Planned<Windows> {
+pub(super) fn windows(window: &ast::Window) -> Planned<Windows> {
     let windows = match window.shape {
         ast::WindowShape::Tumbling { size_us } => Windows::Tumbling { size_us },
         ast::WindowShape::Hopping { size_us, slide_us } => Windows::Hopping { size_us, slide_us },
