@@ -92,7 +92,7 @@ impl<'a> Planner<'a> {
             let mut binder = Binder::input(self.scope, "WHERE");
             binder.aliases = self.aliases.clone();
             let filter = binder.bind(filter)?.boolean("the condition of WHERE")?;
-            top::keep(&mut steps, &filter);
+            top::keep(&self.input.scan, &mut steps, &filter, self.drops_state);
             push_filter(&mut steps, filter, self.scope.schema);
         }
         let has_over = exprs(query).any(grouping::contains_over);
