@@ -371,6 +371,13 @@ fn distinct_rows_are_forgotten() {
     let error = Engine::new().compile(endless, &Options::new()).unwrap_err().to_string();
     assert!(error.contains("SET state_ttl"), "{error}");
     Engine::new().compile(&format!("SET state_ttl = '1m'; {endless}"), &Options::new()).unwrap();
+    // The windows of rows go with the watermark, too.
+    let (declarations, _) = disordered(250);
+    let windows = "SELECT DISTINCT e FROM (SELECT window_end AS e FROM TUMBLE(TABLE a, DESCRIPTOR(ts), 10s) AS t) AS q";
+    let sql = format!("SET state_ttl = '1 hour'; {declarations} {windows}");
+    let job = &Engine::new().compile(&sql, &Options::new()).unwrap()[0];
+    assert!(job.plan.scan.event_time.is_some());
+    assert!(everywhere_with(&sql, &[("state_ttl", "1 hour")]).1.len() > 3);
 }
 
 /// A row is late for a window that has closed, on either side of a join of windows.

@@ -491,8 +491,12 @@ impl<'a> Planner<'a> {
     /// SELECT DISTINCT of rows that are forgotten after a while.
     fn first(&self, outputs: &[Output], steps: &mut Vec<Step>, event_time: &mut Option<EventTimeColumn>) {
         let Some(node) = FirstNode::of(outputs.iter().map(|output| &output.expr), self.input) else { return };
-        if let (Origin::Scan(scanned), false) = (self.input.origin(node.column), self.input.is_keyed()) {
-            *event_time = Some(self.input.event_time(scanned));
+        if !self.input.is_keyed() {
+            *event_time = match self.input.origin(node.column) {
+                Origin::Scan(scanned) => Some(self.input.event_time(scanned)),
+                // A bound of the windows of single rows.
+                _ => self.input.scan.source.watermark,
+            };
         }
         steps.push(Step { node: Node::First(node), schema: self.scope.schema.clone() });
     }

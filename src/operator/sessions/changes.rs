@@ -173,6 +173,7 @@ impl SessionChanges {
             let i = rows.rows[j] as usize;
             let place = batch.key(i);
             let row = Session::new(key, times[i], times[i], (place.sequence, place.row));
+            let mut absorbs = false;
             let number = match held.table.find(&row) {
                 SessionPlace::Behind(before) => held.table.insert(layout, before, row),
                 SessionPlace::In(at) => {
@@ -186,6 +187,7 @@ impl SessionChanges {
                         }
                         rows.settle(simd, layout, &mut held.table, keyed)?;
                         held.table.absorb(layout, at, part);
+                        absorbs = true;
                     }
                     at
                 }
@@ -195,7 +197,8 @@ impl SessionChanges {
                 changelog.show(number);
             }
             let session = *held.table.get(number);
-            if session.last == row.last || session.due == EventTime::MIN {
+            // Else it ends when it did before.
+            if absorbs || session.last == row.last {
                 held.put(number, lateness.over(lateness.session_over(session.last)));
             }
             let bounds = &mut rows.added.columns[layout.accumulators.len()..];
