@@ -22,6 +22,8 @@ pub const IDLE_TIMEOUT_US: i64 = 30_000_000;
 /// Slices that a window of time is made of at most; more is an error of the query. When a window closes it is put together
 /// from all of them.
 pub const WINDOW_SLICES_MAX: i64 = 100_000;
+/// Windows that a row which is not grouped belongs to at most; more is an error of the query. It is repeated for each.
+pub const ROW_WINDOWS_MAX: i64 = 1_000;
 /// Default of `max_future` for standard input, in microseconds (a day).
 pub const MAX_FUTURE_US: i64 = 86_400_000_000;
 /// Longest text record in bytes; a longer one ends the job with an error that names its line (a quote left open looks

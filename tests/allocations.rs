@@ -247,8 +247,7 @@ fn no_allocation_per_batch_in_steady_state() {
             assert_eq!(count, 0, "{name} at {partitions} partitions: {count} allocations in {COUNTED_BATCHES} batches");
         }
     }
-    // Windows come and go there: four allocations for each that slides, a dozen for a session (its table is made anew now
-    // and then, and its slices are many), and nothing for rows. Several partitions take more for sessions.
+    // Windows come and go there: four allocations for each that slides, and nothing for rows.
     let milliseconds = COUNTED_BATCHES * BATCH_ROWS as u64;
     let windows = [
         (
@@ -256,21 +255,46 @@ fn no_allocation_per_batch_in_steady_state() {
             "SELECT trader_id, COUNT(*), AVG(price), MAX(price), window_end FROM trades
              GROUP BY trader_id WINDOW SLIDING (trade_time, INTERVAL '60' SECOND, INTERVAL '1' SECOND)",
             4 * milliseconds / 1000,
-            &[1, 3][..],
         ),
         (
             "session",
             "SELECT trader_id, COUNT(*), AVG(price), MAX(price), window_end FROM trades
              GROUP BY trader_id, SESSION(trade_time, INTERVAL '60' MILLISECOND)",
-            12 * milliseconds / 20,
-            &[1],
+            0,
+        ),
+        (
+            "early sessions",
+            "SELECT trader_id, COUNT(*), AVG(price), MAX(price), window_end FROM trades
+             GROUP BY trader_id, SESSION(trade_time, INTERVAL '60' MILLISECOND) EMIT EVERY INTERVAL '40' MILLISECOND WITH CHANGELOG",
+            0,
+        ),
+        (
+            "changes of sessions",
+            "SELECT trader_id, COUNT(*), AVG(price), MAX(price), window_end FROM trades
+             GROUP BY trader_id, SESSION(trade_time, INTERVAL '60' MILLISECOND) EMIT CHANGES WITH CHANGELOG",
+            0,
+        ),
+        (
+            "sessions per batch",
+            "SELECT trader_id, COUNT(*), AVG(price), MAX(price), window_end FROM trades
+             GROUP BY trader_id, SESSION(trade_time, INTERVAL '60' MILLISECOND) EMIT CHANGES PER BATCH WITH CHANGELOG",
+            0,
+        ),
+        (
+            "changes of sliding",
+            "SELECT trader_id, COUNT(*), AVG(price), MAX(price), window_end FROM trades
+             GROUP BY trader_id WINDOW SLIDING (trade_time, INTERVAL '60' SECOND, INTERVAL '20' SECOND) EMIT CHANGES",
+            0,
         ),
     ];
-    for (name, query, most, partitions) in windows {
-        for &partitions in partitions {
+    let mut counts = Vec::new();
+    for (name, query, most) in windows {
+        for partitions in [1, 3] {
             let count = allocations(query, partitions);
-            let most = most * partitions as u64;
-            assert!(count <= most, "{name} at {partitions} partitions: {count} allocations, more than {most}");
+            // Now and then one of several partitions has more at once than it ever had.
+            let outgrown = COUNTED_BATCHES / 8 * (partitions as u64 - 1) / 2;
+            counts.push((name, partitions, count, most * partitions as u64 + outgrown));
         }
     }
+    assert!(counts.iter().all(|(_, _, count, most)| count <= most), "{counts:?}");
 }

@@ -14,7 +14,7 @@ use corelane::plan::Scan;
 use corelane::types::Options;
 use harness::simulation::{Shape, simulated};
 use harness::sqlite::{add_table, ask, assert_close, by_exact_cells, generated, sqlite};
-use harness::{Cell, Row, everywhere, options, run, sorted};
+use harness::{Cell, Row, everywhere, everywhere_with, options, run, sorted, ways};
 use reference::Event;
 use rusqlite::Connection;
 
@@ -389,20 +389,9 @@ fn state_is_dropped_after_its_time() {
                 if ttl == "off" && kind != "FULL JOIN" {
                     continue;
                 }
-                for (processor, partitions, batch_rows) in
-                    [("inline", "1", "64"), ("partitioned", "3", "7"), ("stp", "2", "1")]
-                {
-                    let kept = format!("SET state_ttl = '{ttl}'; {sql}");
-                    let settings = [
-                        ("processor", processor),
-                        ("partitions", partitions),
-                        ("batch_rows", batch_rows),
-                        ("state_ttl", ttl),
-                    ];
-                    let (report, rows) = run(&Engine::new(), &kept, &options(&settings));
-                    assert_eq!(sorted(rows), expected, "{settings:?}: {kept}");
-                    assert_eq!(report.records_late, left_late + right_late, "{settings:?}: {kept}");
-                }
+                let kept = format!("SET state_ttl = '{ttl}'; {sql}");
+                let found = everywhere_with(&kept, &[("state_ttl", ttl)]);
+                assert_eq!(found, (left_late + right_late, expected), "{kept}");
             }
         }
     }
@@ -418,19 +407,25 @@ fn distinct_rows_are_forgotten() {
             let expected = reference::distinct(&kept, forgets);
             let expected: Vec<Row> =
                 expected.iter().map(|key| vec![key.map_or(Cell::Null, |key| Cell::Integer(key.into()))]).collect();
-            let sql = format!("SET state_ttl = '{ttl}'; {declarations} SELECT DISTINCT k_id FROM a");
-            for (processor, partitions, batch_rows) in
-                [("inline", "1", "64"), ("inline", "1", "1"), ("partitioned", "5", "7"), ("stp", "2", "8192")]
-            {
-                let settings = [
-                    ("processor", processor),
-                    ("partitions", partitions),
-                    ("batch_rows", batch_rows),
-                    ("state_ttl", ttl),
-                ];
-                let (report, rows) = run(&Engine::new(), &sql, &options(&settings));
-                assert_eq!(rows, expected, "{settings:?}: {sql}");
-                assert_eq!(report.records_late, late);
+            // The first row of each key by event time is the same, and its number is 1 whenever it leaves.
+            for query in [
+                "SELECT DISTINCT k_id FROM a",
+                "SELECT k_id FROM (SELECT k_id, ROW_NUMBER() OVER (PARTITION BY k_id ORDER BY ts) AS n FROM a) AS t WHERE n = 1",
+                "SELECT k FROM (SELECT ts, k_id AS k, ROW_NUMBER() OVER (PARTITION BY k_id ORDER BY ts) AS n FROM a WHERE id > -1 OR id IS NULL) AS t
+                 WHERE n < 2 AND ts IS NOT NULL AND n * 2 = 2",
+            ] {
+                let sql = format!("SET state_ttl = '{ttl}'; {declarations} {query}");
+                for (processor, partitions, batch_rows) in ways() {
+                    let settings = [
+                        ("processor", processor),
+                        ("partitions", partitions),
+                        ("batch_rows", batch_rows),
+                        ("state_ttl", ttl),
+                    ];
+                    let (report, rows) = run(&Engine::new(), &sql, &options(&settings));
+                    assert_eq!(rows, expected, "{settings:?}: {sql}");
+                    assert_eq!(report.records_late, late);
+                }
             }
         }
     }
@@ -438,6 +433,13 @@ fn distinct_rows_are_forgotten() {
     let error = Engine::new().compile(endless, &Options::new()).unwrap_err().to_string();
     assert!(error.contains("SET state_ttl"), "{error}");
     Engine::new().compile(&format!("SET state_ttl = '1m'; {endless}"), &Options::new()).unwrap();
+    // The windows of rows go with the watermark, too.
+    let (declarations, _) = disordered(250);
+    let windows = "SELECT DISTINCT e FROM (SELECT window_end AS e FROM TUMBLE(TABLE a, DESCRIPTOR(ts), 10s) AS t) AS q";
+    let sql = format!("SET state_ttl = '1 hour'; {declarations} {windows}");
+    let job = &Engine::new().compile(&sql, &Options::new()).unwrap()[0];
+    assert!(job.plan.scan.event_time.is_some());
+    assert!(everywhere_with(&sql, &[("state_ttl", "1 hour")]).1.len() > 3);
 }
 
 /// A row is late for a window that has closed, on either side of a join of windows.
@@ -472,9 +474,110 @@ fn late_rows_are_not_in_windows_that_are_joined() {
             side("a", "ts"),
             side("b", "at")
         );
-        assert_eq!(everywhere(&sql), sorted(expected), "{sql}");
-        let (report, _) = run(&Engine::new(), &sql, &options(&[("processor", "inline")]));
-        assert_eq!(report.records_late, left_late + right_late);
+        assert_eq!(everywhere_with(&sql, &[]), (left_late + right_late, sorted(expected)), "{sql}");
+    }
+}
+
+/// Rows with the windows that hold them, to both: `(ours, theirs)`. A negative slide is the step of cumulating windows.
+fn rows_of_windows(name: &str, time: &str, slide: i64) -> (String, String) {
+    let size = 10;
+    let ours = match slide {
+        10 => format!("TUMBLE(TABLE {name}, DESCRIPTOR({time}), 10s)"),
+        1.. => format!("HOP(TABLE {name}, DESCRIPTOR({time}), {slide}s, 10s)"),
+        _ => format!("TABLE(CUMULATE(TABLE {name}, DESCRIPTOR({time}), {}s, 10s))", -slide),
+    };
+    let steps: Vec<String> =
+        (0..(size + slide.abs() - 1) / slide.abs()).map(|step| format!("SELECT {step} AS step")).collect();
+    let (start, end) = match slide {
+        1.. => {
+            let start = format!("({time} / {slide}000000 - step) * {slide}000000");
+            (start.clone(), format!("{start} + 10000000"))
+        }
+        _ => (
+            format!("{time} / 10000000 * 10000000"),
+            format!("{time} / 10000000 * 10000000 + (step + 1) * {}000000", -slide),
+        ),
+    };
+    let theirs = format!(
+        "(SELECT {name}.*, {start} AS window_start, {end} AS window_end FROM {name}, ({}) WHERE {time} < {end})",
+        steps.join(" UNION ALL ")
+    );
+    (ours, theirs)
+}
+
+/// Rows that are not grouped have their windows, by themselves and as sides of a join.
+#[test]
+fn rows_of_windows_equal_sqlite() {
+    for (seed, slide) in [(60, 10), (61, 2), (62, 4), (63, -5)] {
+        let ((a, a_theirs), (b, b_theirs)) = (rows_of_windows("a", "ts", slide), rows_of_windows("b", "at", slide));
+        let equal = |query: &str| {
+            let with = |a: &str, b: &str| query.replace("<a>", a).replace("<b>", b);
+            equal(seed, &with(&a, &b), &with(&a_theirs, &b_theirs))
+        };
+        assert!(equal("SELECT id, ts, window_start, window_end FROM <a> AS t WHERE x % 2 = 0") > 20);
+        equal("SELECT t.*, window_end - ts AS rest FROM <a> AS t WHERE window_start < ts AND id % 3 = 0");
+        // What groups reads a query in FROM as any other.
+        equal(
+            "SELECT s, COUNT(*) AS n, SUM(x) AS total FROM (SELECT window_start AS s, x FROM <a> AS t) AS q GROUP BY s",
+        );
+        for (kind, on) in KINDS.into_iter().zip([
+            "l.window_start = r.window_start AND l.window_end = r.window_end",
+            "l.window_end = r.window_end",
+            "l.window_start = r.window_start",
+            "l.window_start = r.window_start AND l.window_end = r.window_end AND l.x < r.y",
+        ]) {
+            let shown = "SELECT l.ts, l.id, l.x, l.window_start AS s, r.at, r.y, r.window_end AS e FROM";
+            equal(&format!("{shown} <a> AS l {kind} <b> AS r ON l.k_id = r.k_id AND {on}"));
+            let left = "(SELECT ts, id, x, k_id, window_start, window_end FROM <a> AS t WHERE id % 4 <> 1)";
+            equal(&format!("{shown} {left} AS l {kind} <b> AS r ON l.k_id = r.k_id AND {on}"));
+        }
+        // Groups of a window beside the rows that are in it, and groups of what was joined.
+        if slide > 0 && 10 % slide == 0 {
+            let (groups, groups_theirs) = windowed("b", "at", "k_id", "y", slide);
+            let query = |rows: &str, groups: &str| {
+                format!(
+                    "SELECT l.id, l.ts, r.n, r.total, r.e FROM {rows} AS l JOIN ({groups}) AS r ON l.k_id = r.k AND l.window_end = r.e"
+                )
+            };
+            self::equal(seed, &query(&a, &groups), &query(&a_theirs, &groups_theirs));
+        }
+        equal(
+            "SELECT e, COUNT(*) AS n, SUM(y) AS total FROM (SELECT l.window_end AS e, r.y FROM <a> AS l JOIN <b> AS r
+             ON l.k_id = r.k_id AND l.window_start = r.window_start AND l.window_end = r.window_end) AS j GROUP BY e",
+        );
+    }
+}
+
+/// Late rows are left out of the windows that have closed, and of those alone, on either side of a join.
+#[test]
+fn late_rows_meet_in_the_windows_that_are_open() {
+    for seed in 260..264 {
+        let (declarations, events) = disordered(seed);
+        for slide in [1, 2, 4] {
+            let rows = [0, 1].map(|side| reference::in_windows(&events[side], SECOND, 4 * SECOND, slide * SECOND));
+            let [(left, left_late), (right, right_late)] = &rows;
+            assert!(*left_late > 5 && *right_late > 5);
+            let cell = |value: Option<i64>| value.map_or(Cell::Null, |value| Cell::Integer(value.into()));
+            let mut expected: Vec<Row> = Vec::new();
+            for (end, event) in left {
+                let alone = expected.len();
+                let partners =
+                    right.iter().filter(|(e, other)| e == end && event.key.is_some() && other.key == event.key);
+                let row = |time| vec![cell(event.time), cell(event.key), cell(Some(*end)), cell(time)];
+                expected.extend(partners.map(|(_, other)| row(other.time)));
+                if expected.len() == alone {
+                    expected.push(row(None));
+                }
+            }
+            let side = |name: &str, time: &str| format!("HOP(TABLE {name}, DESCRIPTOR({time}), {slide}s, 4s)");
+            let sql = format!(
+                "{declarations} SELECT l.ts, l.k_id, l.window_end AS e, r.at FROM {} AS l LEFT JOIN {} AS r
+                 ON l.k_id = r.k_id AND l.window_start = r.window_start AND l.window_end = r.window_end",
+                side("a", "ts"),
+                side("b", "at")
+            );
+            assert_eq!(everywhere_with(&sql, &[]), (left_late + right_late, sorted(expected)), "{sql}");
+        }
     }
 }
 
@@ -561,10 +664,17 @@ fn two_hundred_schedules_of_joins() {
         "SELECT window_end, k_id, COUNT(*) AS n FROM (SELECT a.ts, k_id FROM a JOIN b ON k_id = other_id
            AND b.at BETWEEN a.ts AND a.ts + INTERVAL '3' SECOND) AS j GROUP BY k_id WINDOW TUMBLING (ts, 3s)"
             .into(),
+        "SELECT l.window_end AS e, l.k_id, l.ts, r.at FROM HOP(TABLE a, DESCRIPTOR(ts), 2s, 4s) AS l
+         FULL JOIN HOP(TABLE b, DESCRIPTOR(at), 2s, 4s) AS r ON l.k_id = r.other_id AND l.window_end = r.window_end"
+            .into(),
+        format!("SET state_ttl = '3s'; {shown} LEFT JOIN b ON k_id = other_id"),
     ] {
         let sql = format!("{declarations} {query}");
-        let job = &Engine::new().compile(&sql, &Options::new()).unwrap()[0];
-        let (report, in_order) = run(&Engine::new(), &sql, &options(&[("processor", "inline")]));
+        let mut job = Engine::new().compile(&sql, &Options::new()).unwrap().remove(0);
+        let ttl = if query.starts_with("SET state_ttl") { "3s" } else { "off" };
+        let settings = options(&[("processor", "inline"), ("state_ttl", ttl)]);
+        job.plan.timing = settings.timing.clone();
+        let (report, in_order) = run(&Engine::new(), &sql, &settings);
         let expected = sorted(in_order.clone());
         assert!(expected.len() > 20);
         let inputs: Vec<Vec<RecordBatch>> = (0..)
@@ -579,7 +689,7 @@ fn two_hundred_schedules_of_joins() {
             .collect();
         for seed in 0..200 {
             let shape = Shape::of_seed(seed);
-            let found = simulated(job, &inputs, shape);
+            let found = simulated(&job, &inputs, shape);
             assert_eq!(found.sum(|p| p.late), report.records_late, "{query} under {shape:?}");
             if found.ordered {
                 assert_eq!(found.rows, in_order, "{query} under {shape:?}");

@@ -186,8 +186,12 @@ pub struct ArenaPool {
 }
 
 impl ArenaPool {
-    /// Emptied arenas kept; more are returned to the system. Any value is correct.
+    /// Emptied arenas kept, whatever they hold; more are returned to the system. Any value is correct.
     const KEPT_MAX: usize = 16;
+    /// Emptied arenas kept that hold little: short panes are many. Any value is correct.
+    const SMALL_KEPT_MAX: usize = 1024;
+    /// What is little, in bytes. Any value is correct.
+    const SMALL_BYTES: usize = 16 << 10;
 
     /// An empty arena.
     pub fn take(&mut self) -> PaneArena {
@@ -202,7 +206,8 @@ impl ArenaPool {
 
     /// Empties an arena and keeps it, if this is its only handle (else it is freed when the last one goes).
     pub fn give(&mut self, mut arena: PaneArena) {
-        if self.free.len() < Self::KEPT_MAX
+        let is_small = arena.memory.bump.allocated_bytes() <= Self::SMALL_BYTES;
+        if self.free.len() < if is_small { Self::SMALL_KEPT_MAX } else { Self::KEPT_MAX }
             && let Some(memory) = Rc::get_mut(&mut arena.memory)
         {
             memory.bump.reset();

@@ -31,7 +31,7 @@ impl Closing {
     /// the one group of a query without GROUP BY comes out even if no partition saw a row.
     pub fn new(node: &AggregateNode, schema: &Schema, panes: &Panes, owns_global: bool) -> Self {
         match node.window.map(|window| window.windows) {
-            Some(Windows::Session { gap_us }) => Self::Sessions(Box::new(Sessions::new(node, schema, panes, gap_us))),
+            Some(Windows::Session { .. }) => Self::Sessions(Box::new(Sessions::new(node, schema, panes))),
             _ if panes.lateness().is_some_and(|lateness| lateness.has_classes()) => {
                 Self::Overlapping(Box::new(Overlapping::new(node, schema)))
             }

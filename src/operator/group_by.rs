@@ -1,7 +1,5 @@
 //! Takes rows into the groups of their panes: the part that aggregation in one place, in many, and row by row share.
 
-use std::collections::BTreeMap;
-
 use bumpalo::Bump;
 use bumpalo::collections::Vec as BumpVec;
 
@@ -10,8 +8,8 @@ use crate::batch::{Batch, Column, RowOrder, Selection, Values};
 use crate::error::Result;
 use crate::kernel::Simd;
 use crate::kernel::pane::{self, Pane};
-use crate::plan::{AggregateCall, AggregateFunction, AggregateNode, Expr, Window};
-use crate::state::{DirectRows, Groups, KeyHasher, KeyScratch, Keyer, PartialGroups, StateLayout};
+use crate::plan::{AggregateCall, AggregateFunction, AggregateNode, Emit, Expr, Window};
+use crate::state::{DirectRows, Groups, KeyHasher, KeyScratch, Keyer, OrderedMap, PartialGroups, StateLayout};
 use crate::time::{Lateness, PaneId, Span, Windows};
 use crate::types::{DataType, EventTime, Sequence};
 
@@ -24,7 +22,7 @@ use super::project::evaluate_all;
 /// Groups by pane: the rows of a window that came in one stage of lateness. Without a window there is one pane.
 pub struct Panes {
     /// Open panes, in the order in which they close.
-    pub open: BTreeMap<PaneId, Groups>,
+    pub open: OrderedMap<PaneId, Groups>,
     /// Layout of the state rows.
     pub layout: StateLayout,
     /// Layout of the keys, and their hashes.
@@ -43,7 +41,7 @@ impl Panes {
     /// No pane open.
     pub fn new(layout: StateLayout, keyer: Keyer, lateness: Option<Lateness>) -> Self {
         Self {
-            open: BTreeMap::new(),
+            open: OrderedMap::default(),
             layout,
             keyer,
             lateness,
@@ -53,17 +51,12 @@ impl Panes {
         }
     }
 
-    /// The pane of rows of a stage in the window that starts at `start`.
-    fn id(&self, start: i64, stage: u32) -> PaneId {
-        self.lateness.map_or(PaneId::ALL, |lateness| lateness.pane(start, stage))
-    }
-
     /// The groups of a pane, opened if need be.
     fn pane(&mut self, id: PaneId) -> &mut Groups {
         let Self { pool, keyer, layout, expected, .. } = self;
         // Few records are late.
         let expected = if id.stage == 0 { expected.0 } else { 0 };
-        self.open.entry(id).or_insert_with(|| Groups::new(keyer, layout, expected, pool.take()))
+        self.open.get_or_insert_with(id, || Groups::new(keyer, layout, expected, pool.take()))
     }
 
     /// No groups of a window, with room for `expected`.
@@ -73,15 +66,12 @@ impl Panes {
 
     /// When the pane closes that closes first.
     pub fn next_to_close(&self) -> Option<EventTime> {
-        self.open.first_key_value().map(|(id, _)| id.closes)
+        self.open.first_key().map(|id| id.closes)
     }
 
     /// Takes out the pane that closes first, if `watermark` closes it.
     pub fn close_next(&mut self, watermark: EventTime) -> Option<(PaneId, Groups)> {
-        let (id, _) = self.open.first_key_value()?;
-        if id.closes > watermark {
-            return None;
-        }
+        self.open.first_key().filter(|id| id.closes <= watermark)?;
         self.open.pop_first()
     }
 
@@ -257,6 +247,12 @@ fn places<'a>(batch: &Batch<'_>, arena: &'a Bump) -> [Column<'a>; 2] {
 /// What is done with a run: its panes and the run.
 pub type TakeRun<'a, 't> = dyn FnMut(&mut Panes, Run<'a>) -> Result<()> + 't;
 
+/// What is done with a run of rows of one window.
+pub type TakeWindow<'a, 't> = dyn FnMut(&mut Panes, Run<'a>, Span) -> Result<()> + 't;
+
+/// What is done with a run of rows of one slice, which starts at the time given.
+type TakeSlice<'a, 't> = dyn FnMut(&mut Panes, i64, Keyed<'a>) -> Result<()> + 't;
+
 /// A batch whose keys and arguments are evaluated.
 #[derive(Clone, Copy)]
 pub struct Keyed<'a> {
@@ -267,7 +263,7 @@ pub struct Keyed<'a> {
     /// Arguments of the layout.
     pub arguments: &'a [Column<'a>],
     /// Numbers of the keys, if their domain is small.
-    direct: Option<DirectRows<'a>>,
+    pub(super) direct: Option<DirectRows<'a>>,
     /// Stage of lateness of its rows.
     stage: u32,
 }
@@ -285,8 +281,10 @@ impl GroupBy {
     /// For a node of a plan; `lateness` says what becomes of late records, and there is one if there are windows.
     pub fn new(node: &AggregateNode, lateness: Option<Lateness>, hasher: KeyHasher) -> Self {
         let mut calls = node.calls.clone();
-        if let Some(Window { column, windows: Windows::Session { .. } }) = node.window {
-            // The first and the last moment of each group, behind what the query asks for.
+        if let Some(Window { column, windows: Windows::Session { .. } }) = node.window
+            && node.emit != Emit::Changes
+        {
+            // The first and the last moment of each group, behind what the query asks for. Single rows have but one.
             let time = Expr::column(column, DataType::Timestamp);
             let moments = [AggregateFunction::Min, AggregateFunction::Max];
             calls.extend(moments.map(|function| AggregateCall::extreme(function, time.clone())));
@@ -331,14 +329,46 @@ impl GroupBy {
         let (Some(lateness), Some(column)) = (self.panes.lateness, self.time_column) else {
             return take(&mut self.panes, Run { pane: PaneId::ALL, keyed });
         };
+        self.for_each_slice(lateness, column, keyed, arena, simd, &mut |panes, start, keyed| {
+            take(panes, Run { pane: lateness.pane(start, keyed.stage), keyed })
+        })
+    }
+
+    /// The same for running values, which are kept by window: hands over each run once for every window that its rows belong
+    /// to, by the end of the windows.
+    pub fn for_each_window<'a>(
+        &mut self,
+        keyed: Keyed<'a>,
+        arena: &'a Bump,
+        simd: Simd,
+        take: &mut TakeWindow<'a, '_>,
+    ) -> Result<()> {
+        let (Some(lateness), Some(column)) = (self.panes.lateness, self.time_column) else {
+            let all = self.panes.span(PaneId::ALL.start);
+            return take(&mut self.panes, Run { pane: PaneId::ALL, keyed }, all);
+        };
+        self.for_each_slice(lateness, column, keyed, arena, simd, &mut |panes, start, keyed| {
+            let mut windows = lateness.running(start, keyed.stage);
+            windows.try_for_each(|(pane, window)| take(panes, Run { pane, keyed }, window))
+        })
+    }
+
+    fn for_each_slice<'a>(
+        &mut self,
+        lateness: Lateness,
+        column: usize,
+        keyed: Keyed<'a>,
+        arena: &'a Bump,
+        simd: Simd,
+        take: &mut TakeSlice<'a, '_>,
+    ) -> Result<()> {
         let slices = lateness.slices();
         let times = &keyed.batch.columns[column].int64()[..keyed.batch.rows];
         // Most batches lie in one pane: their least and greatest time tell so.
         if let Some((least, greatest)) = pane::bounds(simd, times)
             && Pane::of(least, slices.size_us).holds(greatest)
         {
-            let pane = self.panes.id(slices.start(least), keyed.stage);
-            return take(&mut self.panes, Run { pane, keyed });
+            return take(&mut self.panes, slices.start(least), keyed);
         }
         let batch = listed(keyed.batch, arena, simd);
         let selected = batch.selection.list();
@@ -348,8 +378,7 @@ impl GroupBy {
             let rows = if selected.is_some() { &rows[run] } else { rows };
             let batch = Batch { selection: Selection::Rows(rows), ..batch };
             if result.is_ok() {
-                let pane = self.panes.id(pane.first, keyed.stage);
-                result = take(&mut self.panes, Run { pane, keyed: Keyed { batch, ..keyed } });
+                result = take(&mut self.panes, pane.first, Keyed { batch, ..keyed });
             }
         });
         result

@@ -2,7 +2,8 @@
 //! window. Neither the batch size nor the number of partitions shows.
 //!
 //! What is not late goes on as one batch. Late records whose window's state is still kept follow, one batch for each stage
-//! of lateness, so that what comes after need not look at rows; others are dropped. All are counted. Records that are too
+//! of lateness, so that what comes after need not look at rows (where rows must stay in order, one for each run of rows of
+//! one stage); others are dropped. All are counted. Records that are too
 //! far ahead of the clock fail here, and do not move the watermark.
 
 use std::fmt;
@@ -28,6 +29,11 @@ pub enum LateRule {
 }
 
 impl LateRule {
+    /// Whether rows of several stages stay in order.
+    fn keeps_order(self) -> bool {
+        matches!(self, Self::Window(lateness) if lateness.keeps_order())
+    }
+
     fn arrival(self, time: i64, watermark: EventTime) -> Arrival {
         match self {
             Self::Window(lateness) => lateness.arrival(time, watermark),
@@ -55,7 +61,7 @@ pub struct Late {
     column: usize,
     bound_us: i64,
     rule: LateRule,
-    /// Late records of the batch that are processed: their stage and row.
+    /// Late records of the batch that are processed: their stage and row. Where rows stay in order, all of the batch.
     late: Vec<(u32, u32)>,
     /// Columns of dropped records, if they are kept for a sink.
     kept: Option<Schema>,
@@ -69,7 +75,9 @@ impl Late {
 
     /// Passes the late records of the batch on, stage by stage.
     fn pass_late(&mut self, batch: Batch<'_>, context: &mut Context<'_>, next: &mut Next<'_>) -> Result<()> {
-        self.late.sort_unstable();
+        if !self.rule.keeps_order() {
+            self.late.sort_unstable();
+        }
         for stage in self.late.chunk_by(|a, b| a.0 == b.0) {
             let rows = context.arena.alloc_slice_fill_iter(stage.iter().map(|&(_, row)| row));
             context.stage = stage[0].0;
@@ -110,6 +118,7 @@ impl Operator for Late {
         let mut dropped = BumpVec::new_in(context.arena);
         let mut selected = batch.selection.list().map(|s| s.iter().copied().peekable());
         self.late.clear();
+        let keeps_order = self.rule.keeps_order();
         for (i, &time) in times.iter().enumerate() {
             let wanted = match &mut selected {
                 None => true,
@@ -135,6 +144,7 @@ impl Operator for Late {
                     context.counts.lateness.record(watermark.0.abs_diff(time));
                 }
                 match arrival {
+                    Arrival::OnTime | Arrival::Late(0) if keeps_order => self.late.push((0, i as u32)),
                     Arrival::OnTime | Arrival::Late(0) => kept.push(i as u32),
                     Arrival::Late(stage) | Arrival::Open(stage) => self.late.push((stage, i as u32)),
                     Arrival::TooLate => dropped.push(i as u32),

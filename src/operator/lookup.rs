@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use bumpalo::Bump;
 use bumpalo::collections::Vec as BumpVec;
 
 use crate::batch::{Batch, KeyedTable, RowOrder, Selection, gather};
@@ -35,6 +36,25 @@ impl Lookup {
         let table = node.loaded.clone().expect("tables are read before the job is wired");
         let keys = node.keys.iter().map(|(key, _)| Evaluator::new(key)).collect();
         Self { table, keys, columns: node.columns.clone(), outer: node.outer, counts_records, places, accounts }
+    }
+}
+
+/// The places of rows that come of `rows` of a batch, each with its number among those of one row; each has `places` of its own.
+pub(super) fn order_of_copies<'a>(
+    batch: &Batch<'_>,
+    rows: &[u32],
+    numbers: &[u32],
+    places: u32,
+    arena: &'a Bump,
+) -> RowOrder<'a> {
+    match batch.order {
+        RowOrder::Chunk { sequence, .. } | RowOrder::Rows { sequence, .. } => {
+            let place =
+                |(&i, &number): (&u32, &u32)| batch.key(i as usize).row.saturating_add(number.saturating_mul(places));
+            RowOrder::Rows { sequence, rows: arena.alloc_slice_fill_iter(rows.iter().zip(numbers).map(place)) }
+        }
+        // What comes of a group, or of a pair, is where that is.
+        RowOrder::Keys(keys) => RowOrder::Keys(arena.alloc_slice_fill_iter(rows.iter().map(|&i| keys[i as usize]))),
     }
 }
 
@@ -102,16 +122,7 @@ impl Operator for Lookup {
         let passed = batch.columns.iter().map(|column| gather(column, left, arena));
         let added = self.columns.iter().map(|&column| gather(&table.column(column), right, arena));
         let columns = BumpVec::from_iter_in(passed.chain(added), arena).into_bump_slice();
-        let order = match batch.order {
-            RowOrder::Chunk { sequence, .. } | RowOrder::Rows { sequence, .. } => {
-                let place = |(&i, &number): (&u32, &u32)| {
-                    batch.key(i as usize).row.saturating_add(number.saturating_mul(self.places))
-                };
-                RowOrder::Rows { sequence, rows: arena.alloc_slice_fill_iter(left.iter().zip(&numbers).map(place)) }
-            }
-            // What comes of a group, or of a pair, is where that is.
-            RowOrder::Keys(keys) => RowOrder::Keys(arena.alloc_slice_fill_iter(left.iter().map(|&i| keys[i as usize]))),
-        };
+        let order = order_of_copies(&batch, left, &numbers, self.places, arena);
         next(Batch { rows: left.len(), columns, selection: Selection::All, order }, context)
     }
 }

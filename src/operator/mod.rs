@@ -4,7 +4,7 @@
 //! are measured its chain does), never blocks, and takes scratch memory from the batch's arena only. Operators know nothing of threads, rings or files.
 //!
 //! ```text
-//! scan's columns ─► [filter] ─► [late] ─► [lookup] ─► aggregate | changes | rows | frames | join, first (after reorder) ─► [filter] ─► [project] ─► [rank] ─► out
+//! scan's columns ─► [filter] ─► [late] ─► [lookup, windows] ─► aggregate | changes | rows | frames | join, first (after reorder) ─► [filter] ─► [project] ─► [rank] ─► out
 //! ```
 
 mod aggregate;
@@ -40,6 +40,7 @@ mod rows;
 mod sessions;
 mod sorter;
 mod waiting;
+mod windows;
 
 pub use aggregate::{Aggregate, MergePanes};
 pub use as_of::AsOf;
@@ -61,7 +62,9 @@ pub use project::Project;
 pub use rank::Rank;
 pub use reorder::Reorder;
 pub use rows::RowsOver;
+pub use sessions::{SessionChanges, SessionsPerBatch};
 pub use sorter::Sorter;
+pub use windows::AssignWindows;
 
 use std::rc::Rc;
 

@@ -10,7 +10,7 @@ use crate::batch::{Batch, BatchBuffer};
 use crate::error::Result;
 use crate::plan::AggregateNode;
 use crate::state::KeyHasher;
-use crate::time::{Lateness, PaneId};
+use crate::time::{Lateness, PaneId, Span};
 use crate::types::{EventTime, OrderKey, Schema};
 
 use super::emit::GroupShape;
@@ -24,8 +24,9 @@ pub struct ChangesPerBatch {
     shape: GroupShape,
     /// Groups that rows of the batch came to, and where they stood.
     touched: Vec<(PaneId, u32, OrderKey)>,
-    /// Groups of each pane before the batch: they have shown something.
-    before: Vec<(PaneId, usize)>,
+    /// The panes that rows of the batch came to, in order, with their windows; how many groups each had before the batch: they
+    /// have shown something.
+    before: Vec<(PaneId, Span, usize)>,
     /// What groups showed before the batch, if that comes out.
     old: BatchBuffer,
     /// Their rows in `old`.
@@ -36,6 +37,18 @@ pub struct ChangesPerBatch {
     numbers: Vec<u32>,
     expiry: Option<Expiry>,
     now: EventTime,
+}
+
+/// Keeps of each group in a batch the last row; they are in the order of groups then.
+pub(super) fn keep_last(touched: &mut Vec<(PaneId, u32, OrderKey)>) {
+    touched.sort_unstable();
+    touched.dedup_by(|later, kept| {
+        let same = (later.0, later.1) == (kept.0, kept.1);
+        if same {
+            *kept = *later;
+        }
+        same
+    });
 }
 
 impl ChangesPerBatch {
@@ -76,17 +89,18 @@ impl Operator for ChangesPerBatch {
         *now = context.now;
         let shape = self.shape;
         let keyed = group_by.evaluate(batch, arena, context)?;
-        group_by.for_each_run(keyed, arena, simd, &mut |panes, run| {
+        group_by.for_each_window(keyed, arena, simd, &mut |panes, run, window| {
             let (batch, id) = (run.keyed.batch, run.pane);
-            if !before.iter().any(|(pane, _)| *pane == id) {
-                before.push((id, panes.extent(id).0));
-            }
+            let at = before.binary_search_by_key(&id, |(pane, ..)| *pane).unwrap_or_else(|at| {
+                before.insert(at, (id, window, panes.extent(id).0));
+                at
+            });
+            let shown = before[at].2;
             let groups = panes.assign(&run, arena, simd, |_, _, groups| groups);
             if revisions.has_changelog() {
-                let shown = before.iter().find(|(pane, _)| *pane == id).map_or(0, |(_, shown)| *shown);
                 numbers.clear();
                 numbers.extend(groups.iter().filter(|group| (**group as usize) < shown && known.insert((id, **group))));
-                shape.push(old, panes, &panes.open[&id], numbers, panes.span(id.start))?;
+                shape.push(old, panes, &panes.open[&id], numbers, window)?;
                 old_rows.extend(numbers.iter().map(|&group| (id, group)));
             }
             let Panes { open, layout, .. } = panes;
@@ -113,25 +127,20 @@ impl Operator for ChangesPerBatch {
         if touched.is_empty() {
             return Ok(());
         }
-        // The last row of each group in the batch.
-        touched.sort_unstable();
-        touched.dedup_by(|later, kept| {
-            let same = (later.0, later.1) == (kept.0, kept.1);
-            if same {
-                *kept = *later;
-            }
-            same
-        });
+        keep_last(touched);
         new.clear();
         for pane in touched.chunk_by(|a, b| a.0 == b.0) {
             numbers.clear();
             numbers.extend(pane.iter().map(|(_, group, _)| *group));
             let (panes, id) = (&group_by.panes, pane[0].0);
-            self.shape.push(new, panes, &panes.open[&id], numbers, panes.span(id.start))?;
+            let window = before.binary_search_by_key(&id, |(pane, ..)| *pane).map(|at| before[at].1);
+            let window = window.expect("a pane that rows came to is noted");
+            self.shape.push(new, panes, &panes.open[&id], numbers, window)?;
         }
         numbers.clear();
         numbers.extend(0..touched.len() as u32);
-        numbers.sort_unstable_by_key(|&row| touched[row as usize].2);
+        // Of windows that overlap one row may be the last of several: these leave by their end.
+        numbers.sort_unstable_by_key(|&row| (touched[row as usize].2, touched[row as usize].0));
         let mut shown: Vec<(PaneId, u32, u32)> = Vec::with_capacity(old_rows.len());
         shown.extend(old_rows.iter().zip(0..).map(|(&(pane, group), row)| (pane, group, row)));
         shown.sort_unstable();

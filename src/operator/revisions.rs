@@ -1,8 +1,8 @@
 //! Rows that take the place of others: puts the row that goes before the row that comes, with what each does in the
 //! column `op`, as Flink writes it.
 //!
-//! `+I` is a group's first row. Later a pair stands for it: `-U` with what it showed last, `+U` with what it shows now. No
-//! row is taken back for good (`-D`): groups do not vanish.
+//! `+I` is a group's first row. Later a pair stands for it: `-U` with what it showed last, `+U` with what it shows now.
+//! Groups do not vanish, but sessions do, when several become one: the others are taken back for good (`-D`) before the pair.
 
 use bumpalo::Bump;
 use bumpalo::collections::Vec as BumpVec;
@@ -61,11 +61,16 @@ impl Revisions {
         self.places.clear();
     }
 
-    /// The next row: number `new` of the second buffer, and what it takes the place of.
-    pub(super) fn push(&mut self, new: u32, before: Option<Before>, place: OrderKey) {
+    /// The next row: number `new` of the second buffer, and what it takes the place of: it is the first of them, changed, and
+    /// the others are gone.
+    pub(super) fn push(&mut self, new: u32, before: impl IntoIterator<Item = Before>, place: OrderKey) {
         let Self { op, runs, places, .. } = self;
         let changelog = op.is_some();
-        let mut push = |source: u32, row: u32, what: &[u8]| {
+        let mut push = |row: Before, what: &[u8]| {
+            let (source, row) = match row {
+                Before::Old(row) => (0, row),
+                Before::New(row) => (1, row),
+            };
             match runs.last_mut() {
                 Some(last) if last.source == source && last.end == row => last.end += 1,
                 _ => runs.push(Run { source, start: row, end: row + 1 }),
@@ -75,15 +80,13 @@ impl Revisions {
                 op.push_text(what);
             }
         };
-        match before.filter(|_| changelog) {
-            None => push(1, new, b"+I"),
-            Some(before) => {
-                let (source, row) = match before {
-                    Before::Old(row) => (0, row),
-                    Before::New(row) => (1, row),
-                };
-                push(source, row, b"-U");
-                push(1, new, b"+U");
+        let mut before = before.into_iter().filter(|_| changelog);
+        match before.next() {
+            None => push(Before::New(new), b"+I"),
+            Some(first) => {
+                before.for_each(|gone| push(gone, b"-D"));
+                push(first, b"-U");
+                push(Before::New(new), b"+U");
             }
         }
     }

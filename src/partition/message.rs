@@ -5,6 +5,8 @@ use crate::state::PartialGroups;
 use crate::time::{PaneId, SplitState};
 use crate::types::{EventTime, OrderKey, Sequence, SplitId};
 
+use super::mesh::Emptied;
+
 /// From the reader to a partition. The end of input is the end of the ring.
 #[derive(Debug)]
 pub enum Input {
@@ -120,6 +122,22 @@ pub enum PartialMessage {
         /// Whether all splits of the sender are idle, so that it follows others.
         idle: bool,
     },
+}
+
+impl Emptied for ScatteredRows {
+    const COMES_IN_CROWDS: bool = false;
+
+    fn held_bytes(&self) -> usize {
+        self.buffer.size_bytes()
+    }
+}
+
+impl Emptied for PartialGroups {
+    const COMES_IN_CROWDS: bool = true;
+
+    fn held_bytes(&self) -> usize {
+        Self::held_bytes(self)
+    }
 }
 
 /// What a turn showed of event time, for the other partitions.

@@ -5,7 +5,7 @@
 
 use super::exchange::MeshEnds;
 use super::ledger::Ledger;
-use super::mesh::Mesh;
+use super::mesh::{Emptied, Mesh};
 use super::message::{Input, Mark, Output, OutputRows, Returned};
 use super::parts::PartitionParts;
 use super::reader::{ReaderParts, SourceSplit};
@@ -134,7 +134,11 @@ struct MeshRings<M, B> {
     given_back: Vec<Vec<Consumer<B>>>,
 }
 
-fn mesh<M: Send + 'static, B: Send + 'static>(n: usize, slots: usize, joint: &mut impl Join) -> Vec<Mesh<M, B>> {
+fn mesh<M: Send + 'static, B: Emptied + Send + 'static>(
+    n: usize,
+    slots: usize,
+    joint: &mut impl Join,
+) -> Vec<Mesh<M, B>> {
     let mut rings = MeshRings { to: grid(n), from: grid(n), give_back: grid(n), given_back: grid(n) };
     for sender in 0..n {
         for owner in 0..n {

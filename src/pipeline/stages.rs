@@ -2,10 +2,13 @@
 
 use crate::operator::expr::Evaluator;
 use crate::operator::{
-    Aggregate, AsOf, Branches, Chain, Changes, ChangesPerBatch, Delay, Filter, First, Frames, GroupBy, IntervalJoin,
-    Late, LateRule, Lookup, MergePanes, Operator, Project, Rank, Reorder, RowsOver, Sorter,
+    Aggregate, AsOf, AssignWindows, Branches, Chain, Changes, ChangesPerBatch, Delay, Filter, First, Frames, GroupBy,
+    IntervalJoin, Late, LateRule, Lookup, MergePanes, Operator, Project, Rank, Reorder, RowsOver, SessionChanges,
+    SessionsPerBatch, Sorter,
 };
-use crate::plan::{Arrangement, Emit, Exchange, Layout, Node, Plan, RowsOrder, SourceInput, Step, places_of_row};
+use crate::plan::{
+    Arrangement, Emit, Exchange, Layout, Node, Plan, RowsOrder, SourceInput, Step, WindowsNode, places_of_row,
+};
 use crate::state::KeyHasher;
 use crate::types::{EventTime, OrderKey, Schema};
 
@@ -175,6 +178,13 @@ fn push_step(chain: &mut Chain, plan: &Plan, i: usize, hasher: KeyHasher, global
             let aggregate = Aggregate::new(node, schema, plan.lateness_at(i), hasher, global_here);
             push_delayed(chain, aggregate, plan.rows_behind_us(i));
         }
+        Node::Aggregate(node) if node.has_sessions() => {
+            let lateness = plan.lateness_at(i);
+            match node.emit {
+                Emit::ChangesPerBatch => chain.push(SessionsPerBatch::new(node, schema, lateness, hasher)),
+                _ => chain.push(SessionChanges::new(node, schema, lateness, hasher)),
+            }
+        }
         Node::Aggregate(node) if node.emit == Emit::ChangesPerBatch => {
             chain.push(ChangesPerBatch::new(node, schema, plan.lateness_at(i), plan.timing.state_ttl_us, hasher));
         }
@@ -225,6 +235,7 @@ fn push_step(chain: &mut Chain, plan: &Plan, i: usize, hasher: KeyHasher, global
             push_delayed(chain, reorder, node.delay_us);
             chain.push(AsOf::new(node, &input));
         }
+        Node::Windows(node) => chain.push(AssignWindows::new(node, places_of_row(&plan.steps[i + 1..]))),
         Node::Rank(node) => chain.push(Rank::new(node, &plan.input_of(i))),
         // One of the partitions accounts for the memory that all of them share.
         Node::Lookup(node) => {
@@ -244,7 +255,8 @@ fn push_delayed(chain: &mut Chain, operator: impl Operator + 'static, behind_us:
 }
 
 fn late_rule(plan: &Plan) -> Option<LateRule> {
-    plan.lateness().map(LateRule::Window).or_else(|| plan.releases_in_order().then_some(LateRule::Order))
+    let lateness = plan.lateness().or_else(|| plan.joined_windows().map(WindowsNode::lateness));
+    lateness.map(LateRule::Window).or_else(|| plan.releases_in_order().then_some(LateRule::Order))
 }
 
 /// When records of each input are late, where inputs have branches: calls `found` with the number after that of the last

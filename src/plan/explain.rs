@@ -93,6 +93,18 @@ fn scan(scan: &Scan) -> String {
     line
 }
 
+fn window_text(windows: Windows, column: &str) -> String {
+    let (kind, lengths) = match windows {
+        Windows::All => ("ALL", Vec::new()),
+        Windows::Tumbling { size_us } => ("TUMBLING", vec![size_us]),
+        Windows::Hopping { size_us, slide_us } => ("SLIDING", vec![size_us, slide_us]),
+        Windows::Cumulating { step_us, max_us } => ("CUMULATE", vec![step_us, max_us]),
+        Windows::Session { gap_us } => ("SESSION", vec![gap_us]),
+    };
+    let lengths: Vec<String> = lengths.into_iter().map(literal::duration_text).collect();
+    format!("{kind}({column}, {})", lengths.join(", "))
+}
+
 fn node(node: &Node, input: &Schema, output: &Schema) -> String {
     match node {
         Node::Filter(condition) => format!("Filter {}", text(condition, input)),
@@ -106,15 +118,7 @@ fn node(node: &Node, input: &Schema, output: &Schema) -> String {
         Node::Aggregate(node) => {
             let mut line = format!("Aggregate keys=[{}]", list(&node.keys, input));
             if let Some(Window { column, windows }) = node.window {
-                let (kind, lengths) = match windows {
-                    Windows::All => ("ALL", Vec::new()),
-                    Windows::Tumbling { size_us } => ("TUMBLING", vec![size_us]),
-                    Windows::Hopping { size_us, slide_us } => ("SLIDING", vec![size_us, slide_us]),
-                    Windows::Cumulating { step_us, max_us } => ("CUMULATE", vec![step_us, max_us]),
-                    Windows::Session { gap_us } => ("SESSION", vec![gap_us]),
-                };
-                let lengths: Vec<String> = lengths.into_iter().map(literal::duration_text).collect();
-                let _ = write!(line, " window={kind}({}, {})", name(input, column), lengths.join(", "));
+                let _ = write!(line, " window={}", window_text(windows, name(input, column)));
             }
             let calls: Vec<String> = node.calls.iter().map(|call| aggregate(call, input)).collect();
             let emit = match node.emit {
@@ -151,6 +155,7 @@ fn node(node: &Node, input: &Schema, output: &Schema) -> String {
             let _ = write!(line, " at={}", at.replace(' ', "_"));
             line
         }
+        Node::Windows(node) => format!("Windows {}", window_text(node.windows, name(input, node.column))),
         Node::First(node) => format!("First of [{}] by {}", list(&node.keys, input), name(input, node.column)),
         Node::Branches(_) => "Branches".into(),
         Node::IntervalJoin(node) => {

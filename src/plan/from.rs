@@ -17,6 +17,7 @@ use super::scope::{PlannedSubquery, Scope, wrong};
 use super::script::ScriptPlanner;
 use super::select;
 use super::tables::{TableInput, TablePlan};
+use super::windows;
 use crate::batch::{BatchBuffer, arrow_schema};
 use crate::error::{Error, Result, Span, SqlError};
 use crate::sql::ast;
@@ -48,9 +49,11 @@ impl<'p> Relations<'p> {
     /// What a query yields.
     pub(super) fn query<'q>(&self, query: &'q ast::Query, names: &Names<'q>) -> Result<Relation> {
         let names: Vec<&ast::CommonTable> = names.iter().copied().chain(&query.with).collect();
-        let mut input = self.from(&query.from, &names)?;
+        let window = select::window(query)?;
+        let groups = select::groups(query);
+        let mut input = self.from(&query.from, groups, &names)?;
         for join in &query.joins {
-            input = self.join(input, join, query.filter.as_ref(), &names)?;
+            input = self.join(input, join, groups, query.filter.as_ref(), &names)?;
         }
         let selected = query.items.iter().filter_map(|item| match item {
             ast::SelectItem::Expr { expr, .. } => Some(expr),
@@ -59,7 +62,7 @@ impl<'p> Relations<'p> {
         let ordered = query.order_by.iter().flat_map(|(items, _)| items.iter().map(|item| &item.expr));
         let exprs = selected.chain(&query.filter).chain(&query.group_by).chain(&query.having).chain(ordered);
         let subqueries = self.subqueries(exprs, &input, &names)?;
-        Ok(select::plan(query, input, &subqueries, self.script.drops_state())?)
+        Ok(select::plan(query, window, input, &subqueries, self.script.drops_state())?)
     }
 
     /// Plans the queries inside expressions, each as a table of the job.
@@ -110,8 +113,8 @@ impl<'p> Relations<'p> {
         tables.len() - 1
     }
 
-    /// One relation of FROM under its name.
-    pub(super) fn from<'q>(&self, from: &'q ast::From, names: &Names<'q>) -> Result<Relation> {
+    /// One relation of FROM under its name. Rows get the windows of a table function unless the query `groups` by them.
+    pub(super) fn from<'q>(&self, from: &'q ast::From, groups: bool, names: &Names<'q>) -> Result<Relation> {
         let common = match &from.source {
             ast::FromSource::Name(name) => {
                 names.iter().rposition(|table| table.name.value.eq_ignore_ascii_case(&name.value))
@@ -132,6 +135,9 @@ impl<'p> Relations<'p> {
             (ast::FromSource::Values(rows), _) => self.values(rows, from.span)?,
             _ => scanned(self.script.source_of(from, names)?),
         };
+        if let Some(window) = from.window.as_ref().filter(|_| !groups) {
+            windows::assign(&mut relation, window)?;
+        }
         let width = relation.schema().len();
         let name = match (&from.alias, &from.source) {
             (Some(name), _) | (None, ast::FromSource::Name(name)) => Some(name.value.clone()),

@@ -9,6 +9,7 @@ use super::relation::{Part, Relation};
 use super::scope::{Scope, wrong};
 use super::streams::{self, Times};
 use super::tables::LookupNode;
+use super::windows::push_filter;
 use crate::error::{Result, Span, SqlError};
 use crate::sql::ast;
 use crate::types::{DataType, Schema};
@@ -30,10 +31,11 @@ impl Relations<'_> {
         &self,
         left: Relation,
         join: &'q ast::Join,
+        groups: bool,
         filter: Option<&'q ast::Expr>,
         names: &Names<'q>,
     ) -> Result<Relation> {
-        let right = self.from(&join.right, names)?;
+        let right = self.from(&join.right, groups, names)?;
         let width = left.schema().len();
         let mut schema = left.schema();
         let mut parts = left.parts.clone();
@@ -298,7 +300,7 @@ fn conjuncts(expr: &ast::Expr) -> &[ast::Expr] {
 fn filtered(relation: &mut Relation, filters: impl IntoIterator<Item = Expr>) {
     for filter in filters {
         let schema = relation.schema();
-        relation.steps.push(Step { node: Node::Filter(filter), schema });
+        push_filter(&mut relation.steps, filter, &schema);
     }
 }
 

@@ -35,6 +35,7 @@ mod tables;
 mod timing;
 mod top;
 mod union;
+mod windows;
 
 pub use as_of::AsOfNode;
 pub use branches::{Branch, BranchesNode};
@@ -53,3 +54,4 @@ pub use script::{OptionPlace, SchemaProvider, Script, SourceFacts, plan_script};
 pub use tables::{LookupNode, TableInput, TablePlan, in_values, places_of_row};
 pub use timing::{LateRecords, MaxFuture, Timing};
 pub use top::FirstNode;
+pub use windows::WindowsNode;

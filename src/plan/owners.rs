@@ -42,8 +42,9 @@ fn followed(steps: &[Step], keys: Option<Vec<Expr>>) -> Option<Vec<Expr>> {
     let keys = match &step.node {
         Node::Filter(_) | Node::Sort(_) | Node::Limit { .. } => keys,
         Node::Project(exprs) => keys.map(|keys| keys.iter().map(|key| substituted(key, exprs)).collect()),
-        Node::Lookup(node) => {
-            let columns = step.schema.len() - node.columns.len();
+        Node::Lookup(_) | Node::Windows(_) => {
+            let added = if let Node::Lookup(node) = &step.node { node.columns.len() } else { 2 };
+            let columns = step.schema.len() - added;
             let is_own = |key: &Expr| column(key).is_some_and(|column| column < columns);
             keys.map(|keys| keys.into_iter().filter(is_own).collect())
         }

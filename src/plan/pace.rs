@@ -6,7 +6,7 @@ use super::branches::BranchesNode;
 use super::expr::{ArithmeticOp, Expr, ExprKind};
 use super::interval::IntervalJoinNode;
 use super::query::{AggregateNode, Emit, Node, Plan, Scan, SourceInput, Step};
-use super::relation::{Origin, Relation, origin};
+use super::relation::{Origin, Relation, joined_origin};
 use crate::time::Windows;
 
 /// How far the values of a column stay behind.
@@ -79,6 +79,17 @@ fn of_steps(of_scan: &dyn Fn(usize) -> Option<Pace>, steps: &[Step], column: usi
         Node::Rows(node) if column + node.calls.len() < step.schema.len() => below(column),
         Node::Frames(node) if node.leaves_at_once() && column + node.calls.len() < step.schema.len() => below(column),
         Node::Rank(node) if node.window.is_some() && column + 1 < step.schema.len() => below(column),
+        Node::Windows(node) => {
+            let inner = below(node.column);
+            match step.schema.len() - column {
+                // A row comes while its window is open, or before.
+                2 => {
+                    inner.map(|inner| Pace { lag_us: inner.lag_us.saturating_add(node.longest_us()), at_bound: false })
+                }
+                1 => inner.map(|inner| Pace { lag_us: inner.lag_us, at_bound: inner.lag_us == 0 }),
+                _ => below(column),
+            }
+        }
         Node::Lookup(node) if column + node.columns.len() < step.schema.len() => below(column),
         Node::Aggregate(node @ AggregateNode { window: Some(window), emit: Emit::Final, changelog: false, .. }) => {
             let inner = below(window.column)?;
@@ -145,7 +156,7 @@ fn of_join(
         return Some(Pace { lag_us, at_bound: false });
     }
     // The start of the window whose end is the time.
-    match (origin(origins?, own), origin(origins?, of_time)) {
+    match (joined_origin(origins?, own), joined_origin(origins?, of_time)) {
         (Origin::WindowStart(size_us), Origin::WindowEnd) => {
             Some(Pace { lag_us: lag_us.saturating_add(size_us), at_bound: false })
         }
@@ -192,5 +203,5 @@ pub(super) fn same_windows<'s>(
     let (exprs, steps) = side(steps, is_left)?;
     let (steps, time) = (steps?, time_column(exprs.get(SourceInput::EVENT_TIME)?)?);
     let ExprKind::Column(own) = exprs.get(IntervalJoinNode::FIRST + column)?.kind else { return None };
-    (origin(steps, time) == Origin::WindowEnd).then_some((steps, own))
+    (joined_origin(steps, time) == Origin::WindowEnd).then_some((steps, own))
 }

@@ -71,7 +71,13 @@ fn project(plan: &mut Plan, projection: Vec<usize>, remap: &mut impl FnMut(usize
     }
     for step in &mut plan.steps {
         match step.node {
-            Node::Filter(_) | Node::First(_) | Node::Rows(_) | Node::Frames(_) | Node::Rank(_) | Node::Lookup(_) => {
+            Node::Filter(_)
+            | Node::First(_)
+            | Node::Rows(_)
+            | Node::Frames(_)
+            | Node::Rank(_)
+            | Node::Windows(_)
+            | Node::Lookup(_) => {
                 let appended = step.schema.fields.split_off(width.min(step.schema.len()));
                 step.schema = plan.scan.source.schema.project(&projection);
                 step.schema.fields.extend(appended);
@@ -108,6 +114,7 @@ fn each_step(steps: &mut [Step], f: &mut impl FnMut(usize) -> usize) {
                 node.column = f(node.column);
                 node.keys.iter_mut().for_each(|key| key.map_columns(f));
             }
+            Node::Windows(node) => node.column = f(node.column),
             Node::Lookup(node) => node.keys.iter_mut().for_each(|(key, _)| key.map_columns(f)),
             Node::Aggregate(node) => {
                 node.keys.iter_mut().for_each(|expr| expr.map_columns(f));

@@ -8,6 +8,7 @@ use super::frames::{Arrangement, FramesNode};
 use super::interval::IntervalJoinNode;
 use super::tables::{LookupNode, TablePlan};
 use super::top::FirstNode;
+use super::windows::WindowsNode;
 use super::{Expr, Timing};
 use crate::error::{Error, Result};
 use crate::time::Windows;
@@ -133,6 +134,8 @@ pub enum Node {
     Frames(FramesNode),
     /// Numbers the rows of each key in an order of their values.
     Rank(RankNode),
+    /// Repeats rows for the windows that they belong to.
+    Windows(WindowsNode),
     /// Drops rows whose key came before.
     First(FirstNode),
     /// Sends the rows of each input through steps of its own.
@@ -166,7 +169,8 @@ pub struct AggregateNode {
     pub calls: Vec<AggregateCall>,
     /// When rows leave.
     pub emit: Emit,
-    /// Whether a last column `op` (VARCHAR) says what a row does to the row of the same group before: `+I`, `-U`, `+U`.
+    /// Whether a last column `op` (VARCHAR) says what a row does to the row of the same group before: `+I`, `-U`, `+U`, and
+    /// `-D` where sessions become one.
     pub changelog: bool,
 }
 
@@ -183,6 +187,11 @@ impl AggregateNode {
             (None, Emit::Every { column, .. }) => Some(column),
             _ => None,
         }
+    }
+
+    /// Whether windows are sessions.
+    pub fn has_sessions(&self) -> bool {
+        self.window.is_some_and(|window| matches!(window.windows, Windows::Session { .. }))
     }
 
     /// Number of columns behind keys and calls.
@@ -473,9 +482,19 @@ impl Plan {
         self.steps.iter().any(|step| matches!(step.node, Node::Frames(_)))
     }
 
+    /// The step that gives rows the windows in which they meet others, by which they are late, if nothing before a join keeps state.
+    pub fn joined_windows(&self) -> Option<&WindowsNode> {
+        let windows = self.steps.iter().find_map(|step| match &step.node {
+            Node::Windows(node) if node.closes => Some(node),
+            _ => None,
+        });
+        windows.filter(|_| self.keyed_step().is_none())
+    }
+
     /// Whether the rows that step `index` reads stand for records of the scan, one each.
     pub fn reads_records(&self, index: usize) -> bool {
-        self.steps[..index].iter().all(|step| !step.node.is_keyed() && !matches!(step.node, Node::Lookup(_)))
+        let repeats = |node: &Node| matches!(node, Node::Lookup(_) | Node::Windows(_));
+        self.steps[..index].iter().all(|step| !step.node.is_keyed() && !repeats(&step.node))
     }
 
     /// Checks that every step's widths agree; a plan that fails is a defect of the planner.
@@ -498,6 +517,7 @@ impl Plan {
                 // The side and the event time are left out.
                 Node::IntervalJoin(_) | Node::AsOf(_) => input - 2,
                 Node::Lookup(node) => input + node.columns.len(),
+                Node::Windows(_) => input + 2,
             };
             if width != step.schema.len() {
                 return Err(Error::Execution(format!(

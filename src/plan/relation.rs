@@ -92,7 +92,16 @@ impl Relation {
 }
 
 /// Where a column of the last of `steps` comes from.
-pub(super) fn origin(steps: &[Step], mut column: usize) -> Origin {
+pub(super) fn origin(steps: &[Step], column: usize) -> Origin {
+    find_origin(steps, column, false)
+}
+
+/// The same of a side of a join: the bounds of windows of single rows are those of windows there, because rows meet when these close.
+pub(super) fn joined_origin(steps: &[Step], column: usize) -> Origin {
+    find_origin(steps, column, true)
+}
+
+fn find_origin(steps: &[Step], mut column: usize, joined: bool) -> Origin {
     for (index, step) in steps.iter().enumerate().rev() {
         match &step.node {
             Node::Filter(_) | Node::First(_) | Node::Sort(_) | Node::Limit { .. } => {}
@@ -104,6 +113,12 @@ pub(super) fn origin(steps: &[Step], mut column: usize) -> Origin {
             Node::Frames(node) if column + node.calls.len() < step.schema.len() => {}
             Node::Rank(_) if column + 1 < step.schema.len() => {}
             Node::Lookup(node) if column + node.columns.len() < step.schema.len() => {}
+            Node::Windows(node) => match step.schema.len() - column {
+                2 if joined => return Origin::WindowStart(node.longest_us()),
+                1 if joined => return Origin::WindowEnd,
+                1 | 2 => return Origin::Other,
+                _ => {}
+            },
             Node::Aggregate(AggregateNode {
                 window: Some(window), emit: Emit::Final, changelog: false, keys, ..
             }) => {
@@ -129,7 +144,7 @@ pub(super) fn origin(steps: &[Step], mut column: usize) -> Origin {
             }
             Node::IntervalJoin(node) => {
                 let same = same_windows(node, &steps[..index], column);
-                return same.map_or(Origin::Other, |(steps, column)| origin(steps, column));
+                return same.map_or(Origin::Other, |(steps, column)| joined_origin(steps, column));
             }
             Node::Aggregate(_)
             | Node::Rows(_)

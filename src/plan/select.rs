@@ -11,6 +11,7 @@ use super::relation::{Origin, Part, Relation};
 use super::rows::RowsState;
 use super::scope::{PlannedSubquery, Scope, wrong};
 use super::top::{self, FirstNode};
+use super::windows::push_filter;
 use crate::error::{Span, SqlError};
 use crate::limits;
 use crate::sql::ast;
@@ -26,16 +27,38 @@ pub(super) struct Output {
     pub(super) is_hidden: bool,
 }
 
-/// Plans a query over what its FROM reads. The last step before ORDER BY and LIMIT is a Project.
+/// Whether a query groups its rows.
+pub(super) fn groups(query: &ast::Query) -> bool {
+    !query.group_by.is_empty() || exprs(query).any(grouping::contains_aggregate)
+}
+
+/// The windows by which a query groups: WINDOW, a function in GROUP BY, or one in FROM, which gives windows to rows if it does not.
+pub(super) fn window(query: &ast::Query) -> Planned<Option<&ast::Window>> {
+    if !groups(query) {
+        return Ok(query.window.as_ref());
+    }
+    let tables = std::iter::once(&query.from).chain(query.joins.iter().map(|join| &join.right));
+    let tables: Vec<&ast::Window> = tables.filter_map(|from| from.window.as_ref()).collect();
+    let help = match (tables.as_slice(), &query.window) {
+        ([], _) | ([_], None) => return Ok(query.window.as_ref().or(tables.first().copied())),
+        ([_], Some(_)) => "keep one: WINDOW, a function in GROUP BY or one in FROM mean the same",
+        _ => "join the windows in a query in FROM, and group by their bounds in the query around it",
+    };
+    let second = query.window.as_ref().filter(|_| tables.len() == 1).unwrap_or(tables[tables.len() - 1]);
+    Err(wrong(second.span, "the query has two windows", help))
+}
+
+/// Plans a query over what its FROM reads, grouped by `window` if there is one. The last step before ORDER BY and LIMIT is a Project.
 pub(super) fn plan(
     query: &ast::Query,
+    window: Option<&ast::Window>,
     input: Relation,
     subqueries: &[PlannedSubquery],
     drops_state: bool,
 ) -> Planned<Relation> {
     let schema = input.schema();
     let scope = Scope { schema: &schema, parts: &input.parts, subqueries };
-    let planner = Planner { query, input: &input, scope: &scope, aliases: aliases(query), drops_state };
+    let planner = Planner { query, window, input: &input, scope: &scope, aliases: aliases(query), drops_state };
     let (steps, event_time) = planner.plan()?;
     let width = steps.last().map_or(0, |step| step.schema.len());
     let parts = vec![Part { name: None, columns: 0..width }];
@@ -52,6 +75,7 @@ impl Output {
 
 pub(super) struct Planner<'a> {
     pub(super) query: &'a ast::Query,
+    window: Option<&'a ast::Window>,
     input: &'a Relation,
     pub(super) scope: &'a Scope<'a>,
     pub(super) aliases: Vec<(&'a str, &'a ast::Expr)>,
@@ -77,13 +101,11 @@ impl<'a> Planner<'a> {
             let mut binder = Binder::input(self.scope, "WHERE");
             binder.aliases = self.aliases.clone();
             let filter = binder.bind(filter)?.boolean("the condition of WHERE")?;
-            top::keep(&mut steps, &filter);
-            steps.push(Step { node: Node::Filter(filter), schema: self.scope.schema.clone() });
+            top::keep(&self.input.scan, &mut steps, &filter, self.drops_state);
+            push_filter(&mut steps, filter, self.scope.schema);
         }
-        let exprs = || self.select_exprs().chain(&query.having).chain(self.order_exprs());
-        let has_over = exprs().any(grouping::contains_over);
-        let has_aggregate = exprs().any(grouping::contains_aggregate);
-        let grouped = !query.group_by.is_empty() || has_aggregate;
+        let has_over = exprs(query).any(grouping::contains_over);
+        let grouped = groups(query);
         self.check_shape(grouped, has_over)?;
         let outputs = if grouped {
             self.aggregate(&mut steps, &mut event_time)?
@@ -128,22 +150,11 @@ impl<'a> Planner<'a> {
         Ok((steps, event_time))
     }
 
-    fn select_exprs(&self) -> impl Iterator<Item = &'a ast::Expr> {
-        self.query.items.iter().filter_map(|item| match item {
-            ast::SelectItem::Expr { expr, .. } => Some(expr),
-            ast::SelectItem::Wildcard { .. } => None,
-        })
-    }
-
-    fn order_exprs(&self) -> impl Iterator<Item = &'a ast::Expr> {
-        self.query.order_by.iter().flat_map(|(items, _)| items.iter().map(|item| &item.expr))
-    }
-
     /// Whether ORDER BY and LIMIT hold for each window by itself: over an input that does not end.
     fn cuts_windows(&self) -> bool {
         let query = self.query;
         !self.input.bounded
-            && query.window.is_some()
+            && self.window.is_some()
             && query.order_by.is_some()
             && query.limit.is_some()
             && query.offset.is_none()
@@ -172,7 +183,7 @@ impl<'a> Planner<'a> {
         if let Some((_, span)) = self.query.offset {
             return Err(never(span, "OFFSET"));
         }
-        if let (Some(span), None, false) = (self.query.distinct, &self.query.window, self.forgets()) {
+        if let (Some(span), None, false) = (self.query.distinct, self.window, self.forgets()) {
             let message = format!("SELECT DISTINCT needs the end of the input, and {} has none", self.input.name);
             let help = "GROUP BY with WINDOW TUMBLING (column, INTERVAL '1' MINUTE) gives the distinct keys of each window; \
                  SET state_ttl = '1 hour' gives a row again only after that time, by the WATERMARK of the source";
@@ -185,7 +196,7 @@ impl<'a> Planner<'a> {
     fn check_shape(&self, grouped: bool, has_over: bool) -> Planned<()> {
         let query = self.query;
         let later = |span, what: &str| Err(SqlError::new(span, format!("{what} is not supported yet")));
-        if let Some(window) = &query.window
+        if let Some(window) = self.window
             && !grouped
         {
             let what = if has_over { "WINDOW together with OVER" } else { "WINDOW without GROUP BY or an aggregate" };
@@ -221,7 +232,7 @@ impl<'a> Planner<'a> {
             return Err(wrong(window.name.span, message, "write SUM(x) OVER name, or leave WINDOW out"));
         }
         if grouped && has_over {
-            let over = self.select_exprs().chain(self.order_exprs()).find(|expr| grouping::contains_over(expr));
+            let over = exprs(query).find(|expr| grouping::contains_over(expr));
             return later(over.map_or(query.span, |expr| expr.span), "OVER together with GROUP BY or aggregates");
         }
         if let (Some(span), true) = (query.distinct, grouped || has_over) {
@@ -252,7 +263,7 @@ impl<'a> Planner<'a> {
                 keys.push(expr);
             }
         }
-        let window = match &query.window {
+        let window = match self.window {
             None => None,
             Some(window) => {
                 let column = self.window_column(window)?;
@@ -346,7 +357,7 @@ impl<'a> Planner<'a> {
                 }
             }
             ast::ExprKind::Column { table: None, name }
-                if self.query.window.is_some() && grouping::pseudo_column(&name.value).is_some() =>
+                if self.window.is_some() && grouping::pseudo_column(&name.value).is_some() =>
             {
                 Ok(None)
             }
@@ -415,27 +426,9 @@ impl<'a> Planner<'a> {
     /// When rows leave; `window` are the windows, if there are any.
     fn emit(&self, window: Option<Window>, event_time: &mut Option<EventTimeColumn>) -> Planned<Emit> {
         let windowed = window.is_some();
-        let sessions = matches!(window, Some(Window { windows: Windows::Session { .. }, .. }));
-        let overlapping = window.is_some_and(|window| window.windows.overlap());
-        if let (Some(span), true) = (self.query.changelog, sessions) {
-            let help = "leave it out: a session that grew together of several comes out once more, as one";
-            return Err(wrong(span, "WITH CHANGELOG over sessions is not supported yet", help));
-        }
         match self.query.emit {
-            Some((ast::Emit::Changes | ast::Emit::ChangesPerBatch, span)) if sessions || overlapping => {
-                let what = if sessions { "sessions" } else { "windows that overlap" };
-                let help = match sessions {
-                    true => "write EMIT FINAL: where a session ends is known when it is over",
-                    false => "write EMIT EVERY INTERVAL '1' SECOND, or EMIT FINAL",
-                };
-                Err(wrong(span, format!("EMIT CHANGES over {what} is not supported"), help))
-            }
             Some((ast::Emit::Changes, _)) => Ok(Emit::Changes),
             Some((ast::Emit::ChangesPerBatch, _)) => Ok(Emit::ChangesPerBatch),
-            Some((ast::Emit::Every(_), span)) if sessions => {
-                let help = "write EMIT FINAL: where a session ends is known when it is over";
-                Err(wrong(span, "EMIT EVERY over sessions is not supported", help))
-            }
             Some((ast::Emit::Every(every_us), span)) => {
                 let column = match (window, self.input.watermark()) {
                     (Some(window), _) => window.column,
@@ -515,8 +508,12 @@ impl<'a> Planner<'a> {
     /// SELECT DISTINCT of rows that are forgotten after a while.
     fn first(&self, outputs: &[Output], steps: &mut Vec<Step>, event_time: &mut Option<EventTimeColumn>) {
         let Some(node) = FirstNode::of(outputs.iter().map(|output| &output.expr), self.input) else { return };
-        if let (Origin::Scan(scanned), false) = (self.input.origin(node.column), self.input.is_keyed()) {
-            *event_time = Some(self.input.event_time(scanned));
+        if !self.input.is_keyed() {
+            *event_time = match self.input.origin(node.column) {
+                Origin::Scan(scanned) => Some(self.input.event_time(scanned)),
+                // A bound of the windows of single rows.
+                _ => self.input.scan.source.watermark,
+            };
         }
         steps.push(Step { node: Node::First(node), schema: self.scope.schema.clone() });
     }
@@ -569,8 +566,18 @@ impl<'a> Planner<'a> {
     }
 }
 
+/// Expressions of the SELECT list, of HAVING and of ORDER BY.
+fn exprs(query: &ast::Query) -> impl Iterator<Item = &ast::Expr> {
+    let selected = query.items.iter().filter_map(|item| match item {
+        ast::SelectItem::Expr { expr, .. } => Some(expr),
+        ast::SelectItem::Wildcard { .. } => None,
+    });
+    let ordered = query.order_by.iter().flat_map(|(items, _)| items.iter().map(|item| &item.expr));
+    selected.chain(&query.having).chain(ordered)
+}
+
 /// The windows of a clause; they must not be cut into too many slices.
-fn windows(window: &ast::Window) -> Planned<Windows> {
+pub(super) fn windows(window: &ast::Window) -> Planned<Windows> {
     let windows = match window.shape {
         ast::WindowShape::Tumbling { size_us } => Windows::Tumbling { size_us },
         ast::WindowShape::Hopping { size_us, slide_us } => Windows::Hopping { size_us, slide_us },

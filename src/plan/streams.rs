@@ -19,6 +19,7 @@ use super::relation::Relation;
 use super::scope::wrong;
 use super::timing::Timing;
 use super::union::{Arm, filter_step, substituted};
+use super::windows;
 use crate::error::{Result, Span};
 use crate::sql::ast;
 use crate::types::{DataType, Field, Schema, Value};
@@ -223,6 +224,9 @@ fn branches(sides: [Side; 2], tagged: Schema) -> (SourceDefinition, Vec<Step>) {
     for (number, (side, piece)) in sides.into_iter().zip(&pieces).enumerate() {
         let time = side.time();
         let Relation { scan, mut steps, .. } = side.relation;
+        if let (Some((column, _)), Some(watermark)) = (side.time, scan.source.watermark) {
+            windows::close_by(&mut steps, column, watermark.column);
+        }
         // Conditions on records come first, so that a record is late only if the query wanted it.
         let is_filter = |step: &Step| matches!(step.node, Node::Filter(_));
         let leading = steps.iter().position(|step| !is_filter(step)).unwrap_or(steps.len());

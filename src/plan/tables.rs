@@ -51,6 +51,7 @@ pub struct LookupNode {
 pub fn places_of_row(steps: &[Step]) -> u32 {
     let places = steps.iter().map(|step| match &step.node {
         Node::Lookup(node) => node.loaded.as_ref().map_or(1, |table| table.most()),
+        Node::Windows(node) => node.most(),
         Node::Branches(node) => node.branches.iter().map(|branch| places_of_row(&branch.steps)).max().unwrap_or(1),
         _ => 1,
     });
@@ -80,7 +81,7 @@ impl Node {
             Self::AsOf(node) => node.keys.iter_mut().flat_map(|(left, right)| [left, right]).collect(),
             Self::First(node) => node.keys.iter_mut().collect(),
             // Steps of branches are nodes of their own.
-            Self::Branches(_) | Self::Rank(_) | Self::Sort(_) | Self::Limit { .. } => Vec::new(),
+            Self::Branches(_) | Self::Windows(_) | Self::Rank(_) | Self::Sort(_) | Self::Limit { .. } => Vec::new(),
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use super::coerce::Planned;
 use super::expr::{CompareOp, Expr, ExprKind};
-use super::query::{Node, RankNode, SortKey, Step};
+use super::pace::{Pace, pace};
+use super::query::{Node, RankNode, RowsFunction, RowsNode, RowsOrder, Scan, SortKey, Step};
 use super::relation::{Origin, Relation, origin};
 use super::scope::wrong;
 use crate::error::Span;
@@ -23,6 +24,11 @@ impl FirstNode {
     /// Over `input`, rows being the same if `values` are, NULL the same as NULL. `None` if the input has no event time.
     pub(super) fn of<'e>(values: impl Iterator<Item = &'e Expr>, input: &Relation) -> Option<Self> {
         let (column, pace) = input.clock()?;
+        Some(Self::by(column, values, pace))
+    }
+
+    /// The same by the event time in `column`, which follows the watermark at this pace.
+    fn by<'e>(column: usize, values: impl Iterator<Item = &'e Expr>, pace: Pace) -> Self {
         let key = |value: &Expr| {
             let kind = ExprKind::IsNull { arg: Box::new(value.clone()), negated: false };
             let is_null = Expr { kind, data_type: DataType::Boolean };
@@ -30,7 +36,7 @@ impl FirstNode {
             let kind = ExprKind::Case { branches, otherwise: Some(Box::new(value.clone())) };
             [Expr { kind, data_type: value.data_type }, is_null]
         };
-        Some(Self { column, keys: values.flat_map(key).collect(), delay_us: pace.lag_us })
+        Self { column, keys: values.flat_map(key).collect(), delay_us: pace.lag_us }
     }
 }
 
@@ -82,9 +88,9 @@ pub(super) fn per_window(
     Ok(Step { node: Node::Rank(node), schema: numbered })
 }
 
-/// If `filter`, over the last of `steps`, lets only the first rows of each key pass, the step that numbers them need not
-/// keep more.
-pub(super) fn keep(steps: &mut [Step], filter: &Expr) {
+/// If `filter`, over the last of `steps` on `scan`, lets only the first rows of each key pass, the step that numbers them need not
+/// keep more; if it is one row, by event time, and state is dropped after a while (`forgets`), it need not number them.
+pub(super) fn keep(scan: &Scan, steps: &mut Vec<Step>, filter: &Expr, forgets: bool) {
     let terms = match &filter.kind {
         ExprKind::And(terms) => terms.as_slice(),
         _ => std::slice::from_ref(filter),
@@ -99,22 +105,46 @@ pub(super) fn keep(steps: &mut [Step], filter: &Expr) {
             CompareOp::Less => number.saturating_sub(1),
             _ => continue,
         };
-        if let (Some(node), Ok(most)) = (numbering(steps, *column), u64::try_from(most)) {
-            node.keep = Some(node.keep.map_or(most, |known| known.min(most)));
+        let (Some(index), Ok(most)) = (numbering(steps, *column), u64::try_from(most)) else { continue };
+        match &mut steps[index].node {
+            Node::Rank(node) => node.keep = Some(node.keep.map_or(most, |known| known.min(most))),
+            _ if most == 1 && forgets => pass_first(scan, steps, index),
+            _ => {}
         }
     }
 }
 
-/// The step that gave a column its numbers, if only filters and projections follow it.
-fn numbering(steps: &mut [Step], mut column: usize) -> Option<&mut RankNode> {
-    for step in steps.iter_mut().rev() {
-        match &mut step.node {
+/// Puts the first rows of each key, with number 1, in the place of the step that numbers all.
+fn pass_first(scan: &Scan, steps: &mut Vec<Step>, index: usize) {
+    let Node::Rows(RowsNode { partition_by, order: RowsOrder::EventTime { column }, .. }) = &steps[index].node else {
+        return;
+    };
+    let Some(pace) = pace(scan, &steps[..index], *column).filter(|_| !partition_by.is_empty()) else { return };
+    let node = FirstNode::by(*column, partition_by.iter(), pace);
+    let schema = steps[index].schema.clone();
+    let mut exprs: Vec<Expr> =
+        schema.fields.iter().enumerate().map(|(index, field)| Expr::column(index, field.data_type)).collect();
+    exprs.pop();
+    let passed = Schema::new(schema.fields[..exprs.len()].to_vec());
+    exprs.push(Expr::literal(Value::Int64(1), DataType::BigInt));
+    let first = Step { node: Node::First(node), schema: passed };
+    steps.splice(index..=index, [first, Step { node: Node::Project(exprs), schema }]);
+}
+
+/// The step that gave a column its numbers, and nothing else, if only filters and projections follow it.
+fn numbering(steps: &[Step], mut column: usize) -> Option<usize> {
+    for (index, step) in steps.iter().enumerate().rev() {
+        match &step.node {
             Node::Filter(_) => {}
             Node::Project(exprs) => match exprs.get(column)?.kind {
                 ExprKind::Column(below) => column = below,
                 _ => return None,
             },
-            Node::Rank(node) => return (column + 1 == step.schema.len()).then_some(node),
+            Node::Rank(_) => return (column + 1 == step.schema.len()).then_some(index),
+            Node::Rows(RowsNode { calls, .. }) => {
+                let only = calls.len() == 1 && calls[0].function == RowsFunction::RowNumber;
+                return (only && column + 1 == step.schema.len()).then_some(index);
+            }
             _ => return None,
         }
     }

@@ -304,7 +304,7 @@ pub struct Query {
     pub filter: Option<Expr>,
     /// GROUP BY.
     pub group_by: Vec<Expr>,
-    /// WINDOW, or what means the same.
+    /// WINDOW, or a function in GROUP BY.
     pub window: Option<Window>,
     /// WINDOW name AS (…): windows of OVER.
     pub named_windows: Vec<NamedWindow>,
@@ -396,6 +396,8 @@ pub struct From {
     pub columns: Vec<Ident>,
     /// `FOR SYSTEM_TIME AS OF moment`: rows are versions, of which the one that holds at a time is meant.
     pub as_of: Option<Expr>,
+    /// The windows, if a table function gives them.
+    pub window: Option<Window>,
     /// Where the source is named.
     pub span: Span,
 }
@@ -437,7 +439,7 @@ pub struct OptionItem {
     pub value_span: Span,
 }
 
-/// The windows of a query: WINDOW, a function in GROUP BY, or one in FROM.
+/// The windows of a query (WINDOW, or a function in GROUP BY), or of what a function in FROM reads.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Window {
     /// Source name or alias in front of the column's dot.

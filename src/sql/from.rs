@@ -2,7 +2,7 @@
 
 use sqlparser::tokenizer::Token;
 
-use super::ast::{Expr, From, FromSource, Ident, Join, JoinCondition, JoinKind, OptionItem, Window};
+use super::ast::{Expr, From, FromSource, Ident, Join, JoinCondition, JoinKind, OptionItem};
 use super::convert::unsupported;
 use super::reader::{Read, Reader, ident_of};
 use super::select::{alias, stranger};
@@ -11,10 +11,9 @@ use super::tokens::join;
 use super::window;
 use crate::error::{Span, SqlError, nearest};
 
-/// What FROM reads, what is joined to it, and the window if one is given by a table function.
-pub(super) fn from(reader: &mut Reader) -> Read<(From, Vec<Join>, Option<Window>)> {
-    let mut window = None;
-    let first = relation(reader, &mut window)?;
+/// What FROM reads, and what is joined to it.
+pub(super) fn from(reader: &mut Reader) -> Read<(From, Vec<Join>)> {
+    let first = relation(reader)?;
     if let Some(moment) = &first.as_of {
         return Err(unsupported(moment.span, "FOR SYSTEM_TIME AS OF without a join").with_help(
             "the versions are on the right of a JOIN: FROM a JOIN b FOR SYSTEM_TIME AS OF a.ts ON a.key = b.key",
@@ -27,10 +26,10 @@ pub(super) fn from(reader: &mut Reader) -> Read<(From, Vec<Join>, Option<Window>
             return Err(comma(reader));
         }
         let start = reader.span();
-        let Some(kind) = join_kind(reader)? else { return Ok((first, joins, window)) };
+        let Some(kind) = join_kind(reader)? else { return Ok((first, joins)) };
         let end = reader.span();
         reader.expect_word("JOIN")?;
-        let right = relation(reader, &mut window)?;
+        let right = relation(reader)?;
         let condition = if reader.take_word("ON") {
             JoinCondition::On(reader.expr()?)
         } else if reader.take_word("USING") {
@@ -75,7 +74,8 @@ fn columns(reader: &mut Reader) -> Read<Vec<Ident>> {
 }
 
 /// One source, with its alias.
-fn relation(reader: &mut Reader, window: &mut Option<Window>) -> Read<From> {
+fn relation(reader: &mut Reader) -> Read<From> {
+    let mut window = None;
     let start = reader.span();
     let [first, second] = reader.peek_two();
     let (source, span) = match (first, second) {
@@ -90,7 +90,7 @@ fn relation(reader: &mut Reader, window: &mut Option<Window>) -> Read<From> {
         },
         (Token::Word(word), Token::LParen) if window::is_table_function(&word.value) => {
             let (name, span, found) = window::table_function(reader)?;
-            window::set(window, found)?;
+            window = Some(found);
             (FromSource::Name(name), span)
         }
         (Token::Word(word), Token::LParen) => table_function(reader, &ident_of(&word, start))?,
@@ -116,7 +116,7 @@ fn relation(reader: &mut Reader, window: &mut Option<Window>) -> Read<From> {
         versions => versions,
     };
     let columns = if alias.is_some() && reader.peek() == Token::LParen { columns(reader)? } else { Vec::new() };
-    Ok(From { source, alias, columns, as_of: versions, span })
+    Ok(From { source, alias, columns, as_of: versions, window, span })
 }
 
 /// `FOR SYSTEM_TIME AS OF moment`, before or after the alias.

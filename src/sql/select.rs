@@ -82,7 +82,8 @@ pub(super) fn query(reader: &mut Reader) -> Read<Query> {
         None => (None, None, None),
     };
     let items = vec![SelectItem::Wildcard { table: None, span }];
-    let from = From { source: FromSource::Union(arms), alias: None, columns: Vec::new(), as_of: None, span };
+    let from =
+        From { source: FromSource::Union(arms), alias: None, columns: Vec::new(), as_of: None, window: None, span };
     Ok(Query { with, order_by, limit, offset, ..plain(span, items, from) })
 }
 
@@ -180,8 +181,8 @@ fn select(reader: &mut Reader) -> Read<Query> {
         }
         return Err(error);
     }
-    let (from, joins, window) = from::from(reader)?;
-    let mut query = Query { distinct, joins, window, ..plain(span, items, from) };
+    let (from, joins) = from::from(reader)?;
+    let mut query = Query { distinct, joins, ..plain(span, items, from) };
     let mut seen: Vec<&str> = Vec::new();
     let mut last = ("FROM", 0);
     while !reader.at_end() && !reader.is_word("UNION") {

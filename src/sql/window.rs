@@ -1,5 +1,5 @@
-//! The windows of a query, in the three notations that mean the same: the WINDOW clause, a function in GROUP BY, a table
-//! function in FROM. Lengths are checked here; columns are looked up by the planner.
+//! The windows of a query, in the three notations that mean the same where it groups: the WINDOW clause, a function in GROUP BY,
+//! a table function in FROM, which may give windows to single rows, too. Lengths are checked here; columns are looked up by the planner.
 
 use sqlparser::tokenizer::Token;
 

@@ -37,6 +37,12 @@ impl PartialGroups {
         self.keys.len()
     }
 
+    /// Bytes that it holds for numbers: keys, places and states.
+    pub fn held_bytes(&self) -> usize {
+        let places = self.first.capacity() * size_of::<(Sequence, u32)>();
+        self.keys.held_bytes() + places + self.states.held_bytes()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()

@@ -40,6 +40,11 @@ impl StateBlock {
         &self.rows[number << layout.shift..][..layout.width()]
     }
 
+    /// Bytes that it holds, but for what stands beside the rows.
+    pub(super) fn held_bytes(&self) -> usize {
+        (self.rows.capacity() + self.nulls.capacity()) * size_of::<u64>() + self.heap.capacity()
+    }
+
     /// Drops all rows, keeps the memory.
     pub fn clear(&mut self) {
         self.rows.clear();

@@ -94,7 +94,7 @@ impl Lateness {
         let last = if self.has_classes() { self.windows.last_end(slice) } else { base };
         if watermark >= last && watermark.0.saturating_sub(last.0) >= self.allowed_us {
             Arrival::TooLate
-        } else if !self.corrects {
+        } else if !self.corrects && (!self.windows.overlap() || watermark < self.over(base)) {
             Arrival::Late(0)
         } else if self.has_classes() {
             let class = self.class(base, watermark);
@@ -127,6 +127,23 @@ impl Lateness {
         PaneId { closes, stage, start }
     }
 
+    /// Whether rows go to running values (EMIT CHANGES) of windows of which some may have been given up: rows of different
+    /// classes must not change places then.
+    pub fn keeps_order(&self) -> bool {
+        !self.corrects && self.windows.overlap()
+    }
+
+    /// Where running values (EMIT CHANGES) take in rows of the slice that starts at `start` which came in a class: in one pane
+    /// for each window that is not given up, by its end.
+    pub fn running(&self, start: i64, class: u32) -> impl Iterator<Item = (PaneId, Span)> + use<> {
+        debug_assert!(!self.corrects);
+        let this = *self;
+        let from = if class == 0 { EventTime::MIN } else { self.class_from(self.base(start), class) };
+        let pane = move |window: Span| PaneId { closes: this.over(window.end), stage: 0, start: window.start };
+        let windows = self.windows.of_slice(start).map(move |window| (pane(window), window));
+        windows.filter(move |(pane, _)| from < pane.closes)
+    }
+
     /// For each window of a pane's slice that its rows came to, the round in which they do; windows by their end.
     pub fn rounds(&self, pane: PaneId) -> impl Iterator<Item = Round> {
         let this = *self;
@@ -136,11 +153,8 @@ impl Lateness {
     /// The round in which the rows of a pane come to a window of its slice; none if they came too late for it.
     pub fn round(&self, pane: PaneId, window: Span) -> Option<Round> {
         if pane.closes <= window.end {
-            let early = self.every_us.map(|every_us| {
-                let into = pane.closes.0.rem_euclid(every_us);
-                after(pane.closes, if into == 0 { 0 } else { every_us - into })
-            });
-            return Some(Round { leaves: early.map_or(window.end, |early| early.min(window.end)), stage: 0, window });
+            let leaves = self.early(pane.closes).map_or(window.end, |early| early.min(window.end));
+            return Some(Round { leaves, stage: 0, window });
         }
         // Ends of windows lie between classes, so the whole class came after the window's.
         let from = self.class_from(self.base(pane.start), pane.stage);
@@ -151,6 +165,19 @@ impl Lateness {
         let stage = late_us / self.spacing_us() + 1;
         let leaves = after(window.end, self.spacing_us().saturating_mul(stage).min(self.allowed_us));
         Some(Round { leaves, stage: u32::try_from(stage).unwrap_or(u32::MAX), window })
+    }
+
+    /// The first moment at which early results leave, not before `time`; none if there are no early results.
+    pub fn early(&self, time: EventTime) -> Option<EventTime> {
+        let every_us = self.every_us?;
+        let into = time.0.rem_euclid(every_us);
+        Some(after(time, if into == 0 { 0 } else { every_us - into }))
+    }
+
+    /// The watermark from which it is known that a session whose last row is at `last` is over.
+    pub fn session_over(&self, last: i64) -> EventTime {
+        let Windows::Session { gap_us } = self.windows else { panic!("{:?} are no sessions", self.windows) };
+        self.windows.first_end(self.slices().start(last.saturating_add(gap_us - 1)))
     }
 
     /// The watermark from which no record can reach a window that ends at `end`.
@@ -347,6 +374,34 @@ mod tests {
             }
             let is_late = !matches!(lateness.arrival(time, EventTime(watermark)), Arrival::OnTime | Arrival::Open(_));
             prop_assert_eq!(late, is_late);
+        }
+
+        /// Running values of overlapping windows take a row in for every window that is not given up, and their panes close
+        /// when it is.
+        #[test]
+        fn running_values_take_rows_in_until_their_window_is_given_up(
+            size in 1i64..50, slide in 1i64..50, cumulates in any::<bool>(), allowed in 0i64..120, time in -100i64..100,
+            watermark in -300i64..300,
+        ) {
+            let windows = match cumulates {
+                true => Windows::Cumulating { step_us: slide, max_us: slide * (1 + size % 7) },
+                false => Windows::Hopping { size_us: size.max(slide), slide_us: slide.min(size) },
+            };
+            let lateness = Lateness { windows, allowed_us: allowed, every_us: None, corrects: false };
+            let slice = lateness.slices().start(time);
+            let expected: Vec<Span> = windows.of_slice(slice).filter(|window| watermark < window.end.0 + allowed).collect();
+            let class = match lateness.arrival(time, EventTime(watermark)) {
+                Arrival::OnTime => Some(0),
+                Arrival::Late(class) | Arrival::Open(class) => Some(class),
+                Arrival::TooLate => None,
+            };
+            prop_assert_eq!(class.is_some(), !expected.is_empty());
+            let panes: Vec<(PaneId, Span)> = class.into_iter().flat_map(|class| lateness.running(slice, class)).collect();
+            let found: Vec<Span> = panes.iter().map(|(_, window)| *window).collect();
+            prop_assert_eq!(found, expected);
+            for (pane, window) in panes {
+                prop_assert_eq!((pane.closes, pane.start), (lateness.over(window.end), window.start));
+            }
         }
     }
 }

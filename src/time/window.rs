@@ -94,11 +94,12 @@ impl Windows {
         }
     }
 
-    /// Slices in the longest window; 1 where windows have no length.
+    /// Slices in the longest window, or in the gap of sessions; 1 where windows have no length.
     pub fn slices_per_window(self, every: Option<i64>) -> i64 {
         let slice_us = self.slices(every).size_us;
         match self {
-            Self::All | Self::Session { .. } => 1,
+            Self::All => 1,
+            Self::Session { gap_us } => gap_us / slice_us,
             Self::Tumbling { size_us } | Self::Hopping { size_us, .. } => size_us / slice_us,
             Self::Cumulating { max_us, .. } => max_us / slice_us,
         }
@@ -121,7 +122,7 @@ impl Windows {
     }
 
     /// The windows that the slice which starts at `slice` belongs to, by their end. Of a session only the slice itself is
-    /// known.
+    /// known, as it is where results do not leave early.
     pub fn of_slice(self, slice: i64) -> impl DoubleEndedIterator<Item = Span> + Clone {
         let slice = i128::from(slice);
         // Windows with these numbers, from one start and end to the next.
@@ -132,7 +133,11 @@ impl Windows {
                 let start = slice.div_euclid(size) * size;
                 (0..1, (start, 0), (start + size, 0))
             }
-            Self::Session { .. } => (0..1, (slice, 0), (slice + i128::from(self.slices(None).size_us), 0)),
+            Self::Session { .. } => {
+                let size = i128::from(self.slices(None).size_us);
+                let start = slice.div_euclid(size) * size;
+                (0..1, (start, 0), (start + size, 0))
+            }
             Self::Hopping { size_us, slide_us } => {
                 let (size, slide) = (i128::from(size_us), i128::from(slide_us));
                 let first = (slice - size).div_euclid(slide) * slide + slide;

@@ -105,13 +105,20 @@ pub fn ways() -> Vec<(&'static str, &'static str, &'static str)> {
 
 /// The rows of `sql`, which are the same under every way to run it.
 pub fn everywhere(sql: &str) -> Vec<Row> {
-    let mut first: Option<Vec<Row>> = None;
+    everywhere_with(sql, &[]).1
+}
+
+/// The same with more settings, and the number of late records, which does not change either.
+pub fn everywhere_with(sql: &str, more: &[(&str, &str)]) -> (u64, Vec<Row>) {
+    let mut first: Option<(u64, Vec<Row>)> = None;
     for (processor, partitions, batch_rows) in ways() {
         let settings = [("processor", processor), ("partitions", partitions), ("batch_rows", batch_rows)];
-        let rows = sorted(run(&Engine::new(), sql, &options(&settings)).1);
+        let settings = [&settings, more].concat();
+        let (report, rows) = run(&Engine::new(), sql, &options(&settings));
+        let found = (report.records_late, sorted(rows));
         match &first {
-            None => first = Some(rows),
-            Some(first) => assert_eq!(*first, rows, "{settings:?}: {sql}"),
+            None => first = Some(found),
+            Some(first) => assert_eq!(*first, found, "{settings:?}: {sql}"),
         }
     }
     first.unwrap()

@@ -29,6 +29,23 @@ pub fn on_time(events: &[Event], bound: i64, closes: impl Fn(i64) -> i64) -> (Ve
     (kept, late)
 }
 
+/// Each row with the end of every window of `size`, one each `slide`, that holds it and was not closed by the watermark of its stream; and
+/// the number of rows that missed one.
+pub fn in_windows(events: &[Event], bound: i64, size: i64, slide: i64) -> (Vec<(i64, Event)>, u64) {
+    let mut greatest: Option<i64> = None;
+    let (mut kept, mut late) = (Vec::new(), 0);
+    for event in events {
+        let Some(time) = event.time else { continue };
+        let first = time.div_euclid(slide) * slide + slide;
+        let ends = (0..).map(|step| first + step * slide).take_while(|end| end - size <= time);
+        let is_closed = |end: &i64| greatest.is_some_and(|greatest| *end <= greatest - bound);
+        late += u64::from(ends.clone().any(|end| is_closed(&end)));
+        kept.extend(ends.filter(|end| !is_closed(end)).map(|end| (end, *event)));
+        greatest = greatest.max(Some(time));
+    }
+    (kept, late)
+}
+
 /// Pairs of ids whose keys are equal and whose times are at most `apart` apart; those without a partner with none, where
 /// `outer` wants them.
 pub fn paired(left: &[Event], right: &[Event], apart: i64, outer: [bool; 2]) -> Vec<[Option<i64>; 2]> {

@@ -106,7 +106,7 @@ type Group = ((i64, i64), i64);
 pub type ResultRow = [i64; 8];
 
 /// What a row of a changelog does.
-pub const OPS: [&str; 4] = ["", "+I", "-U", "+U"];
+pub const OPS: [&str; 5] = ["", "+I", "-U", "+U", "-D"];
 
 /// Rows in order, and what became of records.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -230,6 +230,11 @@ fn row(key: i64, window: (i64, i64), values: &[i64]) -> ResultRow {
     [key, values.len() as i64, values.iter().sum(), *least, *greatest, start, end, 0]
 }
 
+/// The row of a changelog that does `op`.
+fn with(row: ResultRow, op: i64) -> ResultRow {
+    [row[0], row[1], row[2], row[3], row[4], row[5], row[6], op]
+}
+
 /// What a query gives over chunks of `batch_rows` records.
 pub fn outcome(splits: usize, arrivals: &[(usize, Arrival)], query: Query, batch_rows: usize) -> Outcome {
     let mut outcome = match query.emit {
@@ -237,11 +242,10 @@ pub fn outcome(splits: usize, arrivals: &[(usize, Arrival)], query: Query, batch
         Emit::Changes => changes(splits, arrivals, query, None),
         Emit::ChangesPerBatch => changes(splits, arrivals, query, Some(batch_rows)),
     };
-    if query.changelog {
+    if query.changelog && !matches!(query.windows, Windows::Session { .. }) {
         let mut shown: BTreeMap<[i64; 3], ResultRow> = BTreeMap::new();
         let mut rows = Vec::new();
         for row in outcome.rows {
-            let with = |row: ResultRow, op: i64| [row[0], row[1], row[2], row[3], row[4], row[5], row[6], op];
             match shown.insert([row[0], row[5], row[6]], row) {
                 None => rows.push(with(row, 1)),
                 Some(before) => rows.extend([with(before, 2), with(row, 3)]),
@@ -273,7 +277,7 @@ fn by_watermark(splits: usize, arrivals: &[(usize, Arrival)], query: Query) -> O
     let mut outcome = Outcome::default();
     let accepted = accept(splits, arrivals, query, &mut outcome);
     if let Windows::Session { gap } = query.windows {
-        sessions::emit_final(accepted, gap, query, &mut outcome);
+        sessions::by_watermark(accepted, gap, query, &mut outcome);
         return outcome;
     }
     let mut groups: BTreeMap<Group, Vec<Accepted>> = BTreeMap::new();
@@ -311,6 +315,12 @@ fn changes(splits: usize, arrivals: &[(usize, Arrival)], query: Query, batch_row
     for &(split, _) in arrivals {
         batches.push((split, counts[split] / batch_rows.unwrap_or(1)));
         counts[split] += 1;
+    }
+    if let Windows::Session { gap } = query.windows {
+        let accepted = accept(splits, arrivals, query, &mut outcome);
+        let batch_of = |record: &Accepted| batch_rows.map_or((0, record.index), |_| batches[record.index]);
+        sessions::changes(&accepted, gap, query, batch_of, &mut outcome);
+        return outcome;
     }
     let mut groups: BTreeMap<Group, Vec<i64>> = BTreeMap::new();
     let mut rows: Vec<((usize, usize), Group, ResultRow)> = Vec::new();

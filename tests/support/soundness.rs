@@ -108,6 +108,10 @@ fn check_steps(plan: &Plan, tables: &[TablePlan]) {
                     assert_eq!(table.fields[column].data_type, field.data_type);
                 }
             }
+            Node::Windows(node) => {
+                let bounds = [node.column, input.len(), input.len() + 1];
+                assert!(bounds.iter().all(|bound| step.schema.fields[*bound].data_type == DataType::Timestamp));
+            }
             Node::First(node) => {
                 is_time(&input, node.column);
                 node.keys.iter().for_each(|key| check_expr(key, &input));

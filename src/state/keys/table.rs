@@ -456,6 +456,12 @@ impl KeyBlock {
         self.keys += count;
     }
 
+    /// Bytes that it holds.
+    pub fn held_bytes(&self) -> usize {
+        let texts = self.long.capacity() * size_of::<(usize, usize)>() + self.bytes.capacity();
+        (self.words.capacity() + self.absent.capacity()) * size_of::<u64>() + texts
+    }
+
     /// Drops all keys, keeps the memory.
     pub fn clear(&mut self) {
         self.keys = 0;
