@@ -225,7 +225,8 @@ impl Reader {
     }
 
     /// Whether a split shall wait although its ring has room: what comes little by little is not to fill a ring with crumbs. It
-    /// gathers at the source while a partition has so much to do, so that batches grow; a partition that takes one rings.
+    /// gathers at the source while a partition has so much to do, so that batches grow; once less than half of the
+    /// ring is in use it is woken ([`crate::ring::Consumer::wake_below_half`]).
     fn is_to_gather(&self, index: usize) -> bool {
         let ring = &self.parts.to[self.partition_of(self.parts.splits[index].id)];
         self.sparse[index] && ring.depth() >= ring.room().max(1) && !ring.is_abandoned()
