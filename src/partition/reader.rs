@@ -226,7 +226,7 @@ impl Reader {
 
     /// Whether a split shall wait although its ring has room: what comes little by little is not to fill a ring with crumbs. It
     /// gathers at the source while a partition has so much to do, so that batches grow; once less than half of the
-    /// ring is in use it is woken ([`crate::ring::Consumer::wake_below_half`]).
+    /// ring is in use it is woken ([`crate::ring::Consumer::wake_seldom`]).
     fn is_to_gather(&self, index: usize) -> bool {
         let ring = &self.parts.to[self.partition_of(self.parts.splits[index].id)];
         self.sparse[index] && ring.depth() >= ring.room().max(1) && !ring.is_abandoned()
@@ -248,11 +248,16 @@ impl Reader {
         if !self.rotates() {
             return (0..splits).find(open);
         }
+        // Where chunks are dealt in turn, in which order splits are read must not depend on how fast partitions are.
+        let passes_over = self.parts.deal != Deal::RoundRobin;
         let ready = |index: &usize| {
             let has_room = self.parts.to[self.partition_of(self.parts.splits[*index].id)].has_room();
-            open(index) && has_room && !self.is_to_gather(*index)
+            open(index) && has_room && !(passes_over && self.is_to_gather(*index))
         };
         let found = (0..splits).map(|step| (self.current + step) % splits).find(ready)?;
+        if self.is_to_gather(found) {
+            return None;
+        }
         self.current = (found + 1) % splits;
         Some(found)
     }

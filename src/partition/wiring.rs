@@ -220,7 +220,7 @@ pub fn wire_through(wiring: Wiring<'_>, joint: &mut impl Join) -> Wired {
         let reader = if own_readers { here } else { End::Reader };
         let (to_partition, mut input) = joint.join(slots, reader, here);
         // A reader that waits for room waits for nothing else, and what was dealt is worked off without it.
-        input.wake_below_half();
+        input.wake_seldom();
         // One more than the chunks that can be under way: those in the ring, one pending, one being pushed.
         let (mut returns, returned) = joint.join(slots + 2, here, reader);
         if !abreast {

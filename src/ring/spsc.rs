@@ -18,8 +18,8 @@ pub struct Consumer<T> {
     inner: rtrb::Consumer<T>,
     // After `inner`, as in `Producer`.
     producer_thread: WakeOnDrop,
-    /// Slots in use at which the producer is woken; `None` wakes it after each pop.
-    wakes_at: Option<usize>,
+    /// Numbers of slots in use at which the producer is woken; `None` wakes it after each pop.
+    wakes_at: Option<[usize; 2]>,
 }
 
 /// A bell that also rings when the ring end that holds it is gone.
@@ -88,18 +88,19 @@ impl<T> Producer<T> {
 }
 
 impl<T> Consumer<T> {
-    /// From now on a producer that waits for room is woken once less than half of the ring is in use, not after each pop: it comes
-    /// back for several values, and takes a CPU from others less often. Only for a producer that waits for nothing else, and
-    /// whose consumer goes on without it.
-    pub fn wake_below_half(&mut self) {
-        self.wakes_at = Some((self.inner.buffer().capacity() - 1) / 2);
+    /// From now on a producer that waits for room is not woken after each pop, but once a quarter of the ring is free, and again
+    /// once less than half of it is in use: it comes back for several values, and takes a CPU from others less often.
+    /// Only for a producer that waits for nothing else, and whose consumer goes on without it.
+    pub fn wake_seldom(&mut self) {
+        let slots = self.inner.buffer().capacity();
+        self.wakes_at = Some([slots * 3 / 4, (slots - 1) / 2]);
     }
 
     /// Pops the oldest value.
     pub fn pop(&mut self) -> Option<T> {
         let value = self.inner.pop().ok()?;
         // A ring passes each depth on its way down while nobody pushes, and who pushes does not wait.
-        if self.wakes_at.is_none_or(|depth| self.inner.slots() == depth) {
+        if self.wakes_at.is_none_or(|depths| depths.contains(&self.inner.slots())) {
             self.producer_thread.0.wake();
         }
         Some(value)
@@ -127,13 +128,13 @@ mod tests {
     #[test]
     fn everything_arrives_in_order_under_every_wait_mode() {
         let modes = [WaitMode::Spin, WaitMode::Backoff, WaitMode::Park, WaitMode::Yield];
-        for (mode, slots, below_half) in
+        for (mode, slots, seldom) in
             modes.into_iter().flat_map(|mode| [(mode, 2, false), (mode, 1, true), (mode, 8, true)])
         {
             let (from, to) = (Wakeup::new(), Wakeup::new());
             let (mut producer, mut consumer) = ring::<u64>(slots, &from, &to);
-            if below_half {
-                consumer.wake_below_half();
+            if seldom {
+                consumer.wake_seldom();
             }
             let barrier = Arc::new(Barrier::new(2));
             let start = Arc::clone(&barrier);
@@ -157,7 +158,7 @@ mod tests {
             barrier.wait();
             for mut value in 0..20_000 {
                 // As a reader does that lets a source gather while much is queued.
-                while below_half && value % 16 == 0 && producer.depth() >= producer.room().max(1) {
+                while seldom && value % 16 == 0 && producer.depth() >= producer.room().max(1) {
                     waiter.idle();
                 }
                 while let Err(back) = producer.push(value) {

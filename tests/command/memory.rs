@@ -43,16 +43,10 @@ fn what_waits_of_several_splits_fits_too() {
     let source = SOURCE
         .replace("'1' HOUR", "'1' SECOND")
         .replace("spacing = '1ms'", "spacing = '1ms', splits = '4', disorder = '0.05'");
-    for query in [
-        "SELECT LAG(key_id) OVER (ORDER BY ts) FROM g",
-        "SELECT key_id, COUNT(*) FROM g GROUP BY key_id WINDOW TUMBLING (ts, INTERVAL '10' SECOND)",
-    ] {
-        for processor in ["inline", "simple", "partitioned", "stp"] {
-            let ran = Rig::new().run(
-                &format!("SET memory_limit = '12MB'; {source} {query};"),
-                &["--processor", processor, "--partitions", "2"],
-            );
-            ran.printed("").said("400,000 records");
-        }
+    let query = "SELECT LAG(key_id) OVER (ORDER BY ts) FROM g";
+    for processor in ["inline", "simple", "partitioned", "stp"] {
+        let sql = format!("SET memory_limit = '12MB'; {source} {query};");
+        let ran = Rig::new().run(&sql, &["--processor", processor, "--partitions", "2"]);
+        ran.printed("").said("400,000 records");
     }
 }
